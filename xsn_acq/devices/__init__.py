@@ -1,0 +1,1 @@
+"""Ophyd devices: each declares its PV suffixes."""

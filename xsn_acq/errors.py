@@ -1,0 +1,82 @@
+"""The error tree.
+
+::
+
+    XsnError
+    ├── ConfigError        a beamline or parameter file is wrong: every fault is listed
+    ├── ConnectError       devices that did not answer, all of them
+    ├── DeviceError        a device did not do what was asked: wanted, found, unit
+    ├── LimitError         refused before anything moved
+    ├── LedgerError        frames, pulses and angles do not agree and could not be repaired
+    ├── StorageError       a journal, catalogue or frame file cannot be read or written
+    └── ReconstructionError  the data cannot be reconstructed as asked
+
+Every message is one line: what, where, wanted, found, unit, what to do.
+"""
+
+from collections.abc import Iterable
+
+
+class XsnError(Exception):
+    """Base of all errors this package raises on purpose; the command line prints them in one line."""
+
+
+class _Listed(XsnError):
+    """An error that carries several faults, one line each."""
+
+    def __init__(self, what: str, faults: Iterable[str]) -> None:
+        self.what = what
+        self.faults = tuple(faults)
+        super().__init__("\n  ".join([f"{what}: {len(self.faults)} fault(s)", *self.faults]))
+
+
+class ConfigError(_Listed):
+    """A beamline or parameter file is wrong; ``faults`` has one line for each fault."""
+
+
+class ConnectError(_Listed):
+    """Some devices did not answer; ``faults`` has one line for each of them."""
+
+
+class LimitError(_Listed):
+    """The run is refused before anything moved; ``faults`` has one line for each reason."""
+
+
+class DeviceError(XsnError):
+    """A device did not do what was asked.
+
+    Parameters
+    ----------
+    device, operation : str
+        Who was asked, and for what.
+    wanted, found : object
+        The value asked for and the value seen.
+    unit : str
+        Unit of both; empty when they have none.
+    hint : str
+        What to do about it.
+    """
+
+    def __init__(
+        self, device: str, operation: str, wanted: object, found: object, unit: str = "", hint: str = ""
+    ) -> None:
+        self.device = device
+        self.operation = operation
+        self.wanted = wanted
+        self.found = found
+        self.unit = unit
+        suffix = f" {unit}" if unit else ""
+        tail = f"; {hint}" if hint else ""
+        super().__init__(f"{device}: {operation}: wanted {wanted}{suffix}, found {found}{suffix}{tail}")
+
+
+class LedgerError(XsnError):
+    """Pulses, frames and angles do not agree and could not be repaired."""
+
+
+class StorageError(XsnError):
+    """A journal, catalogue or frame file cannot be read or written."""
+
+
+class ReconstructionError(XsnError):
+    """The data cannot be reconstructed as asked."""

@@ -1,0 +1,1 @@
+"""Documents to frames to results, while the run goes on."""

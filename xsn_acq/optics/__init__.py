@@ -1,0 +1,1 @@
+"""Wave model and materials: pure functions of arrays."""

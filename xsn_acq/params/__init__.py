@@ -1,0 +1,1 @@
+"""What is acquired, as frozen values."""

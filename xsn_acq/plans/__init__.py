@@ -1,0 +1,1 @@
+"""Bluesky plans and the frame-angle ledger."""

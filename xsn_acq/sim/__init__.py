@@ -1,0 +1,1 @@
+"""The simulated beamline: physics, and apart from it the IOC."""

@@ -1,0 +1,1 @@
+"""Documents and frames in, files out."""

@@ -1,0 +1,19 @@
+"""Physical constants and unit conversions; SI unless the name says otherwise."""
+
+from typing import Final
+
+HC_EV_M: Final = 1.239841984e-6
+"""Planck constant times speed of light, eV m (CODATA 2018)."""
+
+UM: Final = 1e-6
+NM: Final = 1e-9
+MM: Final = 1e-3
+
+
+def wavelength_m(energy_ev: float) -> float:
+    """Wavelength in metres of a photon of ``energy_ev`` electronvolts: lambda = h c / E.
+
+    >>> round(wavelength_m(8333.0) * 1e12, 2)
+    148.79
+    """
+    return HC_EV_M / energy_ev
