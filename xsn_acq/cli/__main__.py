@@ -1,0 +1,7 @@
+"""``python -m xsn_acq.cli``."""
+
+import sys
+
+from xsn_acq.cli.main import main
+
+sys.exit(main())

@@ -1,0 +1,24 @@
+"""``xsn-acq catalogue``: keep the catalogue level with the journal, in a process of its own."""
+
+import argparse
+from typing import Any
+
+from xsn_acq.cli import options
+
+
+def add_parser(subparsers: Any) -> None:
+    """Declare the subcommand."""
+    parser = subparsers.add_parser("catalogue", help="keep the catalogue level with the journal")
+    options.add_data(parser)
+    options.add_documents(parser)
+    parser.add_argument("--once", action="store_true", help="bring it level and stop")
+    parser.add_argument("--one-run", action="store_true", help="stop when one run has been followed to its end")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Follow the journal until interrupted, or bring the catalogue level once."""
+    from xsn_acq.storage.catalogue_worker import follow
+
+    follow(args.data, args.documents, once=args.once, one_run=args.one_run)
+    return 0

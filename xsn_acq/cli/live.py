@@ -1,0 +1,25 @@
+"""``xsn-acq live``: reconstruct while the run goes on, in a process of its own."""
+
+import argparse
+from typing import Any
+
+from xsn_acq.cli import options
+
+
+def add_parser(subparsers: Any) -> None:
+    """Declare the subcommand."""
+    parser = subparsers.add_parser("live", help="reconstruct while the run goes on")
+    options.add_data(parser)
+    options.add_documents(parser)
+    options.add_results(parser)
+    parser.add_argument("--one-run", action="store_true", help="stop when one run has been reconstructed")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Work until interrupted, or until one run is done."""
+    from xsn_acq.live.worker import LiveWorker
+    from xsn_acq.storage.layout import DataFolder
+
+    LiveWorker(DataFolder(args.data), args.documents, args.results).run(one_run=args.one_run)
+    return 0

@@ -1,0 +1,96 @@
+"""``xsn-acq run``: limits, time, dose and disk; then the run, the catalogue and the NXtomo file."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from xsn_acq.cli import options
+
+CATALOGUE_TIMEOUT_S = 120.0
+
+
+def add_parser(subparsers: Any) -> None:
+    """Declare the subcommand."""
+    parser = subparsers.add_parser("run", help="run a plan with the parameters of a YAML file")
+    options.add_beamline(parser)
+    parser.add_argument("plan", help="name of the plan, as xsn_tomography")
+    parser.add_argument("params", type=Path, help="YAML file with its parameters")
+    parser.add_argument("--dry-run", action="store_true", help="say how long, how much dose and disk, and stop")
+    parser.add_argument("--live", action="store_true", help="reconstruct meanwhile, in a process of its own")
+    options.add_data(parser)
+    options.add_documents(parser)
+    options.add_results(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Estimate, run, and leave catalogue and NXtomo file behind."""
+    from xsn_acq.config import load_beamline
+    from xsn_acq.plans.estimate import estimate
+    from xsn_acq.session import plan_parameters
+    from xsn_acq.storage.layout import DataFolder
+
+    file = load_beamline(args.beamline)
+    params = plan_parameters(args.plan, args.params)
+    print(estimate(file, params).summary())
+    if args.dry_run:
+        return 0
+    return _acquire(args, file, params, DataFolder(args.data))
+
+
+def _acquire(args: argparse.Namespace, file: Any, params: Any, data: Any) -> int:
+    from bluesky.utils import RunEngineInterrupted
+
+    from xsn_acq.cli.progress import FrameProgress
+    from xsn_acq.session import open_session
+
+    services = _start_services(args, data)
+    try:
+        with open_session(file, data, args.documents, subscribers=(FrameProgress(),)) as session:
+            try:
+                uid = session.run(args.plan, params)
+            except RunEngineInterrupted:
+                session.RE.abort(reason="stopped by the user")
+                print("xsn-acq run: stopped by the user; hardware is safe, the run is marked", file=sys.stderr)
+                return 130
+    except BaseException:
+        for service in services.values():
+            service.kill()
+        raise
+    return _finish(uid, data, services)
+
+
+def _start_services(args: argparse.Namespace, data: Any) -> dict[str, Any]:
+    from xsn_acq.cli.services import Service
+
+    where = ["--data", str(args.data)]
+    follow = [*where, "--documents", args.documents]
+    logs = data.root / "logs"
+    services = {
+        "catalogue": Service(
+            ["catalogue", *follow, "--one-run"], ["catalogue", *where, "--once"], logs / "catalogue.log"
+        )
+    }
+    if args.live:
+        services["live"] = Service(
+            ["live", *follow, "--results", args.results, "--one-run"], ["reconstruct", "last", *where], logs / "live.log"
+        )
+    return services
+
+
+def _finish(uid: str, data: Any, services: dict[str, Any]) -> int:
+    from xsn_acq.storage.journal import find_run
+    from xsn_acq.storage.nxtomo import write_nxtomo
+    from xsn_acq.storage.run import RunRecord
+
+    record = RunRecord.from_journal(find_run(data.journal, uid).path)
+    path = data.exports / f"{uid[:8]}.nx"
+    write_nxtomo(record, path)
+    print(f"run {uid}\nNXtomo {path}")
+    failed = [name for name, service in services.items() if not service.finish(CATALOGUE_TIMEOUT_S)]
+    for name in failed:
+        print(f"xsn-acq run: the {name} process failed; the run is safe, see {data.root / 'logs'}", file=sys.stderr)
+    if "live" in services and "live" not in failed:
+        print(f"volume {data.results(uid) / 'reconstruction.h5'}")
+    return 1 if failed else 0

@@ -1,0 +1,119 @@
+"""A session: RunEngine, devices, journal and publisher, built in one place.
+
+The command line, IPython and a queue server all open the same session.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from bluesky import RunEngine
+from bluesky.preprocessors import SupplementalData
+
+from xsn_acq import beamline
+from xsn_acq.config import Beamline
+from xsn_acq.errors import ConfigError
+from xsn_acq.params.base import Params
+from xsn_acq.storage.feed import Publisher
+from xsn_acq.storage.journal import Journal, list_runs
+from xsn_acq.storage.layout import DataFolder
+
+logger = logging.getLogger(__name__)
+
+PLANS: Mapping[str, tuple[str, str]] = {
+    "xsn_tomography": ("xsn_acq.params.tomography:XsnTomography", "xsn_acq.plans.xsn_tomography:xsn_tomography"),
+}
+"""Plan name -> (its parameters, the plan)."""
+
+
+def _load(reference: str) -> Any:
+    module, _, name = reference.partition(":")
+    return getattr(import_module(module), name)
+
+
+def plan_parameters(plan_name: str, path: Path) -> Params:
+    """Read the parameters of a plan from YAML.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such plan, or for every fault of the file at once.
+    """
+    if plan_name not in PLANS:
+        raise ConfigError(f"plan {plan_name}", [f"no such plan; there are {', '.join(sorted(PLANS))}"])
+    return _load(PLANS[plan_name][0]).from_yaml(path)
+
+
+@dataclass(frozen=True)
+class Session:
+    """Everything a run needs; made by `open_session`."""
+
+    RE: RunEngine
+    instrument: beamline.Instrument
+    data: DataFolder
+
+    def plan(self, plan_name: str, params: Params) -> Any:
+        """The plan, ready for the RunEngine."""
+        return _load(PLANS[plan_name][1])(self.instrument, params, folder=self.data.frames_root)
+
+    def run(self, plan_name: str, params: Params) -> str:
+        """Run the plan to its end; its run's uid.
+
+        Raises
+        ------
+        bluesky.utils.RunEngineInterrupted
+            After an interrupt; the run has been aborted and the hardware left safe.
+        """
+        uids = self.RE(self.plan(plan_name, params))
+        return str(uids[0])
+
+
+@contextmanager
+def open_session(
+    file: Beamline,
+    data: DataFolder,
+    documents_address: str,
+    *,
+    connect_timeout_s: float = 10.0,
+    subscribers: tuple[Callable[[str, dict[str, Any]], None], ...] = (),
+) -> Iterator[Session]:
+    """Connect the devices and open journal and publisher; all is closed at exit.
+
+    The journal is the first subscriber and may stop a run: what cannot be recorded must not be measured.
+    Other ``subscribers`` cannot: their errors are dropped after the first, which is logged.
+    """
+    instrument = beamline.build(file)
+    try:
+        beamline.connect(instrument, timeout_s=connect_timeout_s)
+        with Publisher(documents_address) as publisher:
+            RE = RunEngine({"beamline_name": file.name, "versions": {"xsn_acq": version("xsn_acq")}})
+            RE.md["scan_id"] = len(list_runs(data.journal))
+            RE.preprocessors.append(SupplementalData(baseline=beamline.baseline(instrument)))
+            RE.subscribe(Journal(data.journal, on_line=publisher.send))
+            for subscriber in subscribers:
+                RE.subscribe(_harmless(subscriber))
+            yield Session(RE=RE, instrument=instrument, data=data)
+    finally:
+        beamline.destroy(instrument)
+
+
+def _harmless(subscriber: Callable[[str, dict[str, Any]], None]) -> Callable[[str, dict[str, Any]], None]:
+    """A subscriber whose first error is logged and which is then left out: it never stops a run."""
+    failed = False
+
+    def guarded(name: str, doc: dict[str, Any]) -> None:
+        nonlocal failed
+        if failed:
+            return
+        try:
+            subscriber(name, doc)
+        except Exception:
+            failed = True
+            logger.exception("a subscriber failed and is left out for the rest of the session")
+
+    return guarded
