@@ -10,7 +10,7 @@ from xsn_acq.errors import ConfigError
 from xsn_acq.validation import faults_of
 
 
-class Parameters(BaseModel):
+class Params(BaseModel):
     """What is acquired, as a frozen value with units and bounds.
 
     Unknown keys and wrong types are refused. The docstring under a field describes it, with unit and bounds.

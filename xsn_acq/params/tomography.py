@@ -4,14 +4,14 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from xsn_acq.params.base import Parameters
+from xsn_acq.params.base import Params
 
 Pixels = Annotated[int, Field(ge=0, le=100_000)]
 HALF_TURN_DEG = 180.0
 STEP_GRID_TOLERANCE = 1e-6
 
 
-class Roi(Parameters):
+class Roi(Params):
     """Region of interest on the sensor, in unbinned pixels."""
 
     min_x: Pixels
@@ -28,10 +28,10 @@ class Roi(Parameters):
         return (self.min_x, self.min_y, self.size_x, self.size_y)
 
 
-class XsnTomography(Parameters):
+class XsnTomography(Params):
     """X-ray schlieren nanotomography on the fly: the stage turns at constant velocity while frames are taken.
 
-    The defaults are the paper's: 900 frames of 2 s over a full turn; each frame has a partner half a turn away.
+    The defaults are the paper's: 900 frames of 2 s over a full turn; every frame has a partner half a turn on.
 
     >>> XsnTomography().step_deg
     0.4
