@@ -31,7 +31,7 @@ class Roi(Params):
 class XsnTomography(Params):
     """X-ray schlieren nanotomography on the fly: the stage turns at constant velocity while frames are taken.
 
-    The defaults are the paper's: 900 frames of 2 s over a full turn; every frame has a partner half a turn on.
+    The defaults are the paper's: 900 frames of 2 s over a full turn; each has a partner half a turn on.
 
     >>> XsnTomography().step_deg
     0.4
