@@ -1,0 +1,81 @@
+"""Everything the beamline's hardware says at one moment, and how the camera is set."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+ReadoutPort = Literal["1", "2", "3", "4"]
+
+
+@dataclass(frozen=True)
+class BeamState:
+    """Positions of all that shapes an image, in the units of the beamline file.
+
+    ``theta_start_deg`` and ``theta_end_deg`` are where the rotation stage is when the exposure
+    begins and ends; ``time_s`` is the simulated epoch time of the middle of the exposure.
+    """
+
+    ring_current_ma: float
+    gap_mm: float
+    harmonic: int
+    bragg_deg: float
+    second_crystal_gap_mm: float
+    pitch_urad: float
+    feedback_on: bool
+    condenser_x_um: float
+    condenser_y_um: float
+    diffuser_x_mm: float
+    diffuser_rotating: bool
+    pinhole_x_um: float
+    pinhole_y_um: float
+    zone_plate_x_um: float
+    zone_plate_y_um: float
+    zone_plate_z_mm: float
+    cutoff_x_um: float
+    cutoff_z_mm: float
+    sample_x_um: float
+    sample_y_um: float
+    sample_z_um: float
+    theta_start_deg: float
+    theta_end_deg: float
+    detector_z_mm: float
+    front_end_open: bool
+    shutter_open: bool
+    time_s: float
+
+
+@dataclass(frozen=True)
+class CameraSettings:
+    """Exposure and readout; the region is in unbinned sensor pixels.
+
+    A rest that fills no binned pixel is left out.
+
+    Raises
+    ------
+    ValueError
+        A size, the binning or the exposure is not positive, or the port is not one of 1 to 4.
+    """
+
+    exposure_s: float
+    min_x: int
+    min_y: int
+    size_x: int
+    size_y: int
+    binning: int = 1
+    readout_port: ReadoutPort = "1"
+
+    def __post_init__(self) -> None:
+        sizes, corner = min(self.size_x, self.size_y), min(self.min_x, self.min_y)
+        if self.binning < 1 or sizes < self.binning or corner < 0:
+            raise ValueError(
+                f"camera region {self.size_x} x {self.size_y} at ({self.min_x}, {self.min_y}) with binning "
+                f"{self.binning} holds no pixel"
+            )
+        if self.exposure_s < 0 or self.readout_port not in get_args(ReadoutPort):
+            raise ValueError(
+                f"exposure {self.exposure_s} s with readout port {self.readout_port!r} is not possible"
+            )
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape of a frame, (ny, nx) binned pixels."""
+        return self.size_y // self.binning, self.size_x // self.binning

@@ -1,0 +1,107 @@
+"""What the simulated beamline hides: true values that the instrument's users can only measure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from xsn_acq.sim.state import ReadoutPort
+
+
+@dataclass(frozen=True)
+class ReadoutMode:
+    """One readout port: bit depth, ADU for each detected photon, pedestal and read noise in ADU."""
+
+    bits: int
+    gain_adu: float
+    offset_adu: float
+    read_noise_adu: float
+
+
+_MODES: Mapping[ReadoutPort, ReadoutMode] = MappingProxyType(
+    {
+        "1": ReadoutMode(bits=12, gain_adu=0.3, offset_adu=100.0, read_noise_adu=1.2),
+        "2": ReadoutMode(bits=8, gain_adu=0.018, offset_adu=8.0, read_noise_adu=0.6),
+        "3": ReadoutMode(bits=16, gain_adu=4.0, offset_adu=100.0, read_noise_adu=6.0),
+        "4": ReadoutMode(bits=16, gain_adu=4.0, offset_adu=100.0, read_noise_adu=2.5),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The simulator's secrets; nothing above ``sim`` may read them.
+
+    Parameters
+    ----------
+    reference_energy_ev : float
+        Energy at which the values below hold.
+    condenser_na : float
+        Half width of the illumination as a fraction of the zone plate's NA at the reference energy. The
+        condenser does not follow the energy: the *angle* stays.
+    illumination_skew, illumination_softness : float
+        Density of the illumination, sqrt(1 - u^2) (1 + skew u) with u from -1 to 1, blurred by a Gaussian of
+        this standard deviation in u.
+    bare_narrowing, bare_gain : float
+        Without the diffuser the illumination is this many times narrower and the beam this much brighter.
+    diffuser_half_width_mm : float
+        The beam meets the diffuser when ``diffuser_x`` is within this.
+    speckle_contrast, speckle_size_um : float
+        Speckle of a diffuser that stands still: standard deviation over mean, and size at the sample.
+    axis_column, axis_row : float
+        Sensor column of the rotation axis and row of the sample's origin, unbinned, with the sample stage at
+        its centre.
+    photons_per_pixel_s : float
+        Detected photons per unbinned pixel and second in the centre of the beam: all aligned, nominal ring
+        current, no cutoff filter in the beam.
+    undulator_background : float
+        Light between the harmonics, as a fraction of a harmonic's peak.
+    pitch_optimum_urad, rocking_fwhm_urad : float
+        Second-crystal pitch of highest flux, and the width of the rocking curve.
+    pitch_drift_urad : float
+        Amplitude of the slow drift of the optimum, seen only with the feedback off.
+    beam_sigma_um : float
+        Gaussian beam at the sample, standard deviation.
+    beam_drift_um, flux_drift, drift_period_s : float
+        Slow wander of the beam's position and brightness, amplitudes and period.
+    pinhole_edge_um : float
+        Softness of the pinhole's shadow.
+    runout_nm : float
+        Amplitude of the rotation axis' wobble.
+    pattern_white, pattern_smooth : float
+        Pixel-to-pixel and smooth structure of the sensor's response, standard deviations.
+    scintillator_tail, scintillator_tail_ratio : float
+        Fraction of the light in the scintillator's halo, and the halo's width over the core's.
+    modes : mapping
+        The camera's readout ports.
+    seed : int
+        Of all that is frozen into the hardware: sensor pattern, diffuser.
+    """
+
+    reference_energy_ev: float = 8300.0
+    condenser_na: float = 0.22
+    illumination_skew: float = 0.25
+    illumination_softness: float = 0.03
+    bare_narrowing: float = 5.0
+    bare_gain: float = 1.6
+    diffuser_half_width_mm: float = 5.0
+    speckle_contrast: float = 0.35
+    speckle_size_um: float = 0.2
+    axis_column: float = 1603.42
+    axis_row: float = 1599.5
+    photons_per_pixel_s: float = 1130.0
+    undulator_background: float = 0.01
+    pitch_optimum_urad: float = 12.5
+    rocking_fwhm_urad: float = 36.0
+    pitch_drift_urad: float = 6.0
+    beam_sigma_um: float = 45.0
+    beam_drift_um: float = 0.6
+    flux_drift: float = 0.002
+    drift_period_s: float = 2900.0
+    pinhole_edge_um: float = 0.8
+    runout_nm: float = 1.0
+    pattern_white: float = 0.008
+    pattern_smooth: float = 0.025
+    scintillator_tail: float = 0.02
+    scintillator_tail_ratio: float = 5.0
+    modes: Mapping[ReadoutPort, ReadoutMode] = field(default_factory=lambda: _MODES, hash=False)
+    seed: int = 20261102
