@@ -1,1 +1,1 @@
-"""Documents and frames in, files out."""
+"""Documents and frames in, files out: journal, feed, catalogue, frame readers, NXtomo."""
