@@ -1,0 +1,225 @@
+"""The frame-angle ledger: one row for each frame and each lost pulse. Pure: times and angles in, rows out.
+
+A lost frame leaves no gap in the camera's own counter, so frames are matched to pulses by time (`matching`).
+Streaming equals batch: a frame is decided when its successor and the next pulse are known, or at the end of
+its train.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from xsn_acq.plans.matching import FloatArray, PulseTargets, match_frames
+from xsn_acq.plans.rows import UNKNOWN, Rhythm, Row, Summary, reconcile, shown
+
+
+def _nothing() -> FloatArray:
+    return np.empty(0)
+
+
+@dataclass
+class _Train:
+    """What is known of one train so far."""
+
+    number: int
+    targets: tuple[int, ...]
+    first_frame: int
+    indexer: PulseTargets
+    theta: FloatArray = field(default_factory=_nothing)
+    pulse_times: FloatArray = field(default_factory=_nothing)
+    frame_times: FloatArray = field(default_factory=_nothing)
+    pulse_targets: list[tuple[int, bool]] = field(default_factory=list)
+    decided: int = 0
+    claimed: set[int] = field(default_factory=set)
+
+
+class Ledger:
+    """Rows of one run: ``begin`` a train, ``push`` what is known, ``end`` it; see what is ``missing``."""
+
+    def __init__(self, rhythm: Rhythm) -> None:
+        self.rhythm = rhythm
+        self.rows: list[Row] = []
+        self._good: dict[int, Row] = {}
+        self._train: _Train | None = None
+        self._trains = 0
+        self._pulses = 0
+        self._captured = 0
+        self._lost = 0
+        self._phase_deg: float | None = None
+
+    def begin(self, targets: Sequence[int], first_frame: int) -> None:
+        """Start a train for ``targets`` (neighbours, rising); its first frame has that index in the file."""
+        rhythm = self.rhythm
+        origin = self.start_deg(targets[0]) - targets[0] * rhythm.step_deg
+        indexer = PulseTargets(origin, rhythm.step_deg, rhythm.period_s, tuple(targets), rhythm.phase_free)
+        self._train = _Train(self._trains, tuple(targets), first_frame, indexer)
+        self._trains += 1
+        self._pulses += len(targets)
+
+    def push(
+        self,
+        theta_deg: npt.ArrayLike,
+        pulse_times: npt.ArrayLike,
+        frame_times: npt.ArrayLike,
+        *,
+        ring_current_ma: float = math.nan,
+    ) -> list[Row]:
+        """Take all pulses and frames of the train so far, from its start; the rows that are now beyond doubt.
+
+        Parameters
+        ----------
+        theta_deg, pulse_times : array_like, shape (pulses,)
+            Captured encoder angles, degrees, and trigger times, seconds.
+        frame_times : array_like, shape (frames,)
+            Time stamps of the train's frames, seconds.
+        ring_current_ma : float
+            Ring current now, kept with the new rows.
+        """
+        train = self._take(theta_deg, pulse_times, frame_times)
+        return self._decide(train, self._horizon(train), ring_current_ma)
+
+    def end(self, *, ring_current_ma: float = math.nan) -> list[Row]:
+        """Close the train: rows of the last frames, then one for each pulse and target without a frame."""
+        train = self._open_train()
+        rows = self._decide(train, len(train.frame_times), ring_current_ma)
+        lost = self._without_frames(train)
+        self.rows += lost
+        self._lost += len(lost)
+        self._captured += len(train.theta)
+        if self._phase_deg is None:
+            self._phase_deg = train.indexer.phase_deg
+        self._train = None
+        return rows + lost
+
+    def missing(self) -> list[int]:
+        """Targets that have no good frame yet."""
+        return [target for target in range(self.rhythm.count) if target not in self._good]
+
+    def start_deg(self, target: int) -> float:
+        """Where a train starts whose first target this is, degrees.
+
+        A camera that runs freely cannot aim at an angle: it is given the step centred on the angle to retake.
+        """
+        start = self.rhythm.first_deg + target * self.rhythm.step_deg
+        return start if self._phase_deg is None else start + self._phase_deg - self.rhythm.step_deg / 2
+
+    def summary(self, *, counted: int, written: int) -> Summary:
+        """Reconcile pulses sent, pulses captured, frames counted and frames written."""
+        missing = self.missing()
+        retaken = sum(row.train > 0 for row in self._good.values())
+        notes = reconcile(pulses=self._pulses, captured=self._captured, counted=counted, written=written)
+        if retaken:
+            notes.append(f"{retaken} projections retaken")
+        if missing:
+            notes.append(f"{len(missing)} of {self.rhythm.count} projections missing: {shown(missing)}")
+        return Summary(
+            pulses=self._pulses,
+            captured=self._captured,
+            counted=counted,
+            written=written,
+            lost=self._lost,
+            retaken=retaken,
+            complete=int(not missing),
+            message="; ".join(notes) or f"all {self.rhythm.count} projections accounted for",
+        )
+
+    def _open_train(self) -> _Train:
+        if self._train is None:
+            raise RuntimeError("no train is open: call begin first")
+        return self._train
+
+    def _take(self, theta: npt.ArrayLike, pulses: npt.ArrayLike, frames: npt.ArrayLike) -> _Train:
+        train = self._open_train()
+        train.theta = np.asarray(theta, dtype=np.float64)
+        train.pulse_times = np.asarray(pulses, dtype=np.float64)
+        train.frame_times = np.asarray(frames, dtype=np.float64)
+        for index in range(len(train.pulse_targets), len(train.theta)):
+            train.pulse_targets.append(
+                train.indexer.push(float(train.theta[index]), float(train.pulse_times[index]))
+            )
+        return train
+
+    def _horizon(self, train: _Train) -> int:
+        """How many frames can be decided: those with a successor, and with a pulse known after their own."""
+        if not len(train.pulse_times) or not len(train.frame_times):
+            return 0
+        last_pulse = train.pulse_times[-1] - self.rhythm.period_s / 2
+        open_frames = np.flatnonzero(train.frame_times - self.rhythm.latency_s > last_pulse)
+        known = int(open_frames[0]) if len(open_frames) else len(train.frame_times)
+        return min(known, len(train.frame_times) - 1)
+
+    def _decide(self, train: _Train, horizon: int, ring_current_ma: float) -> list[Row]:
+        if horizon <= train.decided:
+            return []
+        first = max(train.decided - 1, 0)  # one frame before and one after tell whether two claim one pulse
+        found = match_frames(
+            train.pulse_times,
+            train.frame_times[first : horizon + 1],
+            latency_s=self.rhythm.latency_s,
+            period_s=self.rhythm.period_s,
+        )
+        rows = []
+        for frame in range(train.decided, horizon):
+            pulse, residual, sure = (column[frame - first].item() for column in found.columns)
+            rows.append(self._row(train, frame, pulse, residual, sure, ring_current_ma))
+        train.decided = horizon
+        self.rows += rows
+        return rows
+
+    def _row(
+        self, train: _Train, frame: int, pulse: int, residual_s: float, sure: bool, ring_current_ma: float
+    ) -> Row:
+        target, trusted = train.pulse_targets[pulse] if pulse != UNKNOWN else (UNKNOWN, False)
+        good = sure and trusted and pulse not in train.claimed and target not in self._good
+        if pulse != UNKNOWN:
+            train.claimed.add(pulse)
+        theta = float(train.theta[pulse]) if pulse != UNKNOWN else math.nan
+        row = Row(
+            target=target,
+            train=train.number,
+            pulse=pulse,
+            frame_index=train.first_frame + frame,
+            theta_deg=theta,
+            theta_mid_deg=theta + self.rhythm.mid_exposure_deg,
+            pulse_time=float(train.pulse_times[pulse]) if pulse != UNKNOWN else math.nan,
+            frame_time=float(train.frame_times[frame]),
+            residual_s=residual_s,
+            ring_current_ma=ring_current_ma,
+            status="ok" if good else "flagged",
+        )
+        if good:
+            self._good[target] = row
+        return row
+
+    def _without_frames(self, train: _Train) -> list[Row]:
+        """Rows of the pulses no frame belongs to, and of the targets no pulse was captured for."""
+        reached = {target for target, _ in train.pulse_targets}
+        lost = [
+            (train.pulse_targets[pulse][0], pulse, float(train.theta[pulse]), float(train.pulse_times[pulse]))
+            for pulse in range(len(train.theta))
+            if pulse not in train.claimed
+        ]
+        lost += [
+            (target, UNKNOWN, self.rhythm.first_deg + target * self.rhythm.step_deg, math.nan)
+            for target in train.targets
+            if target not in reached
+        ]
+        return [
+            Row(
+                target=target,
+                train=train.number,
+                pulse=pulse,
+                frame_index=UNKNOWN,
+                theta_deg=theta,
+                theta_mid_deg=theta + self.rhythm.mid_exposure_deg,
+                pulse_time=time_s,
+                frame_time=math.nan,
+                residual_s=math.nan,
+                ring_current_ma=math.nan,
+                status="lost",
+            )
+            for target, pulse, theta, time_s in lost
+        ]
