@@ -1,5 +1,4 @@
-"""Phase and absorption from the two schlieren images of a pair, 180 degrees apart (Hugonnet et al.,
-Algorithm 1)."""
+"""Phase and absorption from two schlieren images half a turn apart (Hugonnet et al., Algorithm 1)."""
 
 from dataclasses import dataclass
 
@@ -7,7 +6,7 @@ import numpy as np
 import scipy.fft
 
 from xsn_acq.errors import ReconstructionError
-from xsn_acq.optics.arrays import FloatArray
+from xsn_acq.optics.arrays import ComplexArray, FloatArray
 from xsn_acq.optics.schlieren import ImageFormation, Schlieren, transfer_functions
 
 _DARKEST = 0.02
@@ -109,7 +108,7 @@ class XsnRetrieval:
         return Field(alpha.astype(np.float32), self._grounded(phi), tuple(residual))
 
     def preview(self, image: FloatArray) -> FloatArray:
-        """Phase (ny, nx) from one image alone, linear and as if nothing absorbed: for the eye, not for numbers."""
+        """Phase (ny, nx) from one image, linear and as if nothing absorbed: for the eye, not for numbers."""
         missing = self._checked(image) - self._background
         return self._grounded(self._filtered(missing, self._to_preview))
 
@@ -120,12 +119,12 @@ class XsnRetrieval:
             )
         return np.asarray(image, dtype=self.optics.real)
 
-    def _filtered(self, image: FloatArray, response: FloatArray) -> FloatArray:
+    def _filtered(self, image: FloatArray, response: FloatArray | ComplexArray) -> FloatArray:
         spectrum = scipy.fft.rfft2(image, workers=self._workers)
         spectrum *= response
         return scipy.fft.irfft2(spectrum, self.optics.shape, overwrite_x=True, workers=self._workers)
 
-    def _transmission(self, alpha: FloatArray, phi: FloatArray) -> FloatArray:
+    def _transmission(self, alpha: FloatArray, phi: FloatArray) -> ComplexArray:
         amplitude = np.exp(alpha)
         transmission = np.empty(alpha.shape, self.optics.complex)
         np.multiply(amplitude, np.cos(phi), out=transmission.real)

@@ -1,0 +1,245 @@
+"""The whole XSN reconstruction, frame by frame: live is offline, one frame at a time.
+
+Correction, centring, a preview at once, retrieval when the partner half a turn away arrives, slices that
+grow.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from xsn_acq.analysis.flatfield import normalise
+from xsn_acq.analysis.orthoslices import Orthoslices, Plane
+from xsn_acq.analysis.retrieval import Field, XsnRetrieval
+from xsn_acq.analysis.shift import centre_on_axis
+from xsn_acq.analysis.tomography import index_per_radian
+from xsn_acq.optics.arrays import FloatArray
+from xsn_acq.optics.knife_edge import KnifeEdge
+from xsn_acq.optics.schlieren import Schlieren
+
+Quantity = Literal["delta", "beta"]
+
+
+@dataclass(frozen=True)
+class XsnSettings:
+    """What a reconstruction needs to know beyond the frames.
+
+    Parameters
+    ----------
+    wavelength_m, pixel_size_m : float
+        Pixel at the sample.
+    aperture_per_m : float
+        NA / lambda, cycles per metre.
+    cutoff_per_m : float
+        Edge of the cutoff filter, cycles per metre.
+    passes : "positive" or "negative"
+        Side of the edge that is open.
+    knife_edge : KnifeEdge
+    axis_column : float
+        Column of the rotation axis in the frames, pixel centres at integers; needed to 0.05 pixel.
+    step_deg : float
+        Angle between frames; a partner may be off by a quarter of it.
+    iterations, epsilon
+        See `XsnRetrieval`.
+    air_fraction : float
+        Part of each row, at both ends, that sees only air at all angles. It sets phase offsets and follows
+        the beam since the flats.
+    """
+
+    wavelength_m: float
+    pixel_size_m: float
+    aperture_per_m: float
+    cutoff_per_m: float
+    passes: Literal["positive", "negative"]
+    knife_edge: KnifeEdge
+    axis_column: float
+    step_deg: float
+    iterations: int = 7
+    epsilon: float = 1e-5
+    air_fraction: float = 1 / 32
+
+    def optics(self, shape: tuple[int, int]) -> Schlieren:
+        """Return what forms images of ``shape`` (ny, nx) pixels."""
+        return Schlieren(
+            shape, self.pixel_size_m, self.aperture_per_m, self.cutoff_per_m, self.knife_edge, self.passes
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Preview:
+    """Phase of one frame alone, float32 (ny, nx), until its partner arrives."""
+
+    index: int
+    theta_deg: float
+    phi: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class PairField:
+    """Field from two frames half a turn apart, at the smaller of both angles (``index_0``)."""
+
+    index_0: int
+    index_180: int
+    theta_deg: float
+    field: Field
+
+
+@dataclass(frozen=True, eq=False)
+class _Waiting:
+    index: int
+    theta_deg: float
+    frame: ArrayLike
+
+
+class XsnStream:
+    """Push frames in any order; take previews, fields and growing slices.
+
+    Parameters
+    ----------
+    settings : XsnSettings
+    dark, flat : (ny, nx)
+        Mean frames, raw counts.
+    read : callable, optional
+        Gives back the raw frame of an index. With it, frames that wait for their partner are not kept in
+        memory.
+    """
+
+    def __init__(
+        self,
+        settings: XsnSettings,
+        dark: ArrayLike,
+        flat: ArrayLike,
+        *,
+        read: Callable[[int], ArrayLike] | None = None,
+    ) -> None:
+        self.settings = settings
+        self._dark = np.asarray(dark, dtype=np.float32)
+        self._flat = np.asarray(flat, dtype=np.float32)
+        self._read = read
+        ny, nx = self._dark.shape
+        self._air_columns = round(settings.air_fraction * nx)
+        optics = settings.optics((ny, nx))
+        self._background = optics.background
+        self._retrieval = XsnRetrieval(
+            optics,
+            iterations=settings.iterations,
+            epsilon=settings.epsilon,
+            air_fraction=settings.air_fraction,
+        )
+        self._slices = Orthoslices((ny, nx))
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget all frames."""
+        self._slices.clear()
+        self._waiting: list[_Waiting] = []
+        self._seen: list[float] = []
+
+    @property
+    def pairs(self) -> int:
+        """Number of fields so far."""
+        return self._slices.count
+
+    def push(
+        self, index: int, theta_deg: float, raw_frame: ArrayLike, *, preview: bool = True
+    ) -> list[Preview | PairField]:
+        """Take a frame.
+
+        Parameters
+        ----------
+        index : int
+            Of the frame in its file.
+        theta_deg : float
+            Angle at mid-exposure.
+        raw_frame : (ny, nx)
+            Counts.
+        preview : bool
+            False skips the preview of a frame whose partner has not come: for catching up.
+
+        Returns
+        -------
+        list
+            A `Preview` or a `PairField`, or nothing for an angle already seen: the first frame of an angle
+            wins.
+        """
+        if self._near(self._seen, theta_deg, 0.0).size:
+            return []
+        self._seen.append(theta_deg)
+        partners = self._near([frame.theta_deg for frame in self._waiting], theta_deg, 180.0)
+        if partners.size:
+            return [self._pair(index, theta_deg, raw_frame, self._waiting.pop(int(partners[0])))]
+        kept = () if self._read else np.array(raw_frame)
+        self._waiting.append(_Waiting(index, theta_deg, kept))
+        if not preview:
+            return []
+        return [Preview(index, theta_deg, self._retrieval.preview(self._corrected(raw_frame)))]
+
+    def push_field(self, pair: PairField) -> None:
+        """Take a field made before, from a checkpoint; its two frames then count as seen."""
+        angles = (pair.theta_deg, pair.theta_deg + 180.0)
+        self._seen.extend(angles)
+        used = {pair.index_0, pair.index_180}
+        self._waiting = [frame for frame in self._waiting if frame.index not in used]
+        self._add(pair)
+
+    def value(self) -> dict[Quantity, dict[Plane, FloatArray]]:
+        """Slices of delta and of beta so far, see `Orthoslices`."""
+        factor = np.float32(index_per_radian(self.settings.pixel_size_m, self.settings.wavelength_m))
+        slices = self._slices.value()
+        return {
+            "delta": {plane: np.imag(image) * factor for plane, image in slices.items()},
+            "beta": {plane: np.real(image) * factor for plane, image in slices.items()},
+        }
+
+    def _pair(self, index: int, theta_deg: float, raw: ArrayLike, partner: _Waiting) -> PairField:
+        other = self._corrected(partner.frame if self._read is None else self._read(partner.index))
+        this = self._corrected(raw)
+        if theta_deg < partner.theta_deg:
+            pair = PairField(index, partner.index, theta_deg, self._retrieval.pair(this, other))
+        else:
+            pair = PairField(partner.index, index, partner.theta_deg, self._retrieval.pair(other, this))
+        self._add(pair)
+        return pair
+
+    def _add(self, pair: PairField) -> None:
+        self._slices.push(np.deg2rad(pair.theta_deg), pair.field.alpha + 1j * pair.field.phi)
+
+    def _corrected(self, raw_frame: ArrayLike) -> FloatArray:
+        image = normalise(
+            raw_frame, self._dark, self._flat, background=self._background, air_columns=self._air_columns
+        )
+        return centre_on_axis(image, self.settings.axis_column)
+
+    def _near(self, angles: list[float], theta_deg: float, apart_deg: float) -> NDArray[np.intp]:
+        """Positions in ``angles`` that are ``apart_deg`` away from ``theta_deg``, within a quarter step."""
+        difference = np.asarray(angles, dtype=float) - theta_deg - apart_deg
+        off = np.abs((difference + 180.0) % 360.0 - 180.0)
+        return np.flatnonzero(off < self.settings.step_deg / 4)
+
+
+def reconstruct_pairs(
+    frames: Iterable[ArrayLike],
+    theta_deg: Iterable[float],
+    settings: XsnSettings,
+    dark: ArrayLike,
+    flat: ArrayLike,
+) -> list[PairField]:
+    """All fields of a run at once: the same stream, fed to its end.
+
+    Parameters
+    ----------
+    frames : iterable of (ny, nx), raw counts
+    theta_deg : iterable of float, one for each frame
+    settings, dark, flat
+        See `XsnStream`.
+    """
+    stream = XsnStream(settings, dark, flat)
+    results = [
+        result
+        for index, (theta, frame) in enumerate(zip(theta_deg, frames, strict=True))
+        for result in stream.push(index, theta, frame, preview=False)
+    ]
+    return [result for result in results if isinstance(result, PairField)]
