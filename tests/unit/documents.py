@@ -1,24 +1,24 @@
-"""Synthetic runs: documents as the XSN plan emits them and real, growing frame files in areaDetector's layout.
+"""Synthetic runs: documents as the XSN plan emits them, and real, growing frame files.
 
 `SyntheticRun.play` is a generator: frames are in their file before the documents that announce them come out,
 so that whoever takes them one by one sees a run in progress.
 """
 
 import itertools
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from event_model import ComposeRunBundle, compose_run
+from frame_files import FrameFile
 
 from xsn_acq.config import load_beamline
 from xsn_acq.units import wavelength_m
 
 Document = tuple[str, dict[str, Any]]
-EPICS_EPOCH_S = 631152000
 T0 = 1_793_600_000.0
 ENERGY_EV = 8333.0
 KEY = "camera_image"
@@ -56,54 +56,6 @@ def data_keys(kinds: dict[str, str]) -> dict[str, Any]:
     }
 
 
-class FrameFile:
-    """One HDF5 file as areaDetector's NDFileHDF5 writes it in SWMR mode."""
-
-    def __init__(self, path: Path, shape: tuple[int, int], dtype: str = "uint16") -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.path = path
-        self._file = h5py.File(path, "w-", libver="latest")
-        self._data = self._file.create_dataset(
-            "entry/instrument/detector/data",
-            shape=(0, *shape),
-            maxshape=(None, *shape),
-            chunks=(1, *shape),
-            dtype=dtype,
-        )
-        self._file["entry/data/data"] = self._data  # the default layout's hard link
-        kinds = {"UniqueId": "i4", "TimeStamp": "f8", "EpicsTSSec": "u4", "EpicsTSnSec": "u4"}
-        self._attributes = {
-            name: self._file.create_dataset(
-                f"entry/instrument/NDAttributes/NDArray{name}",
-                (0,),
-                maxshape=(None,),
-                chunks=(64,),
-                dtype=kind,
-            )
-            for name, kind in kinds.items()
-        }
-        self._file.swmr_mode = True
-
-    def append(self, frame: np.ndarray, time_s: float) -> None:
-        n = self._data.shape[0]
-        self._data.resize(n + 1, axis=0)
-        self._data[n] = frame
-        seconds = int(time_s - EPICS_EPOCH_S)
-        values = {
-            "UniqueId": n + 1,
-            "TimeStamp": time_s - EPICS_EPOCH_S,
-            "EpicsTSSec": seconds,
-            "EpicsTSnSec": round((time_s - EPICS_EPOCH_S - seconds) * 1e9),
-        }
-        for name, value in values.items():
-            self._attributes[name].resize(n + 1, axis=0)
-            self._attributes[name][n] = value
-        self._file.flush()
-
-    def close(self) -> None:
-        self._file.close()
-
-
 @dataclass
 class SyntheticRun:
     """What the run is; ``dark``, ``flat`` and ``projection`` make its frames (ny, nx), noise by default.
@@ -136,6 +88,7 @@ class SyntheticRun:
 
     def __post_init__(self) -> None:
         self._random = np.random.default_rng(self.seed)
+        self.uid = self.uid or str(uuid.UUID(bytes=self._random.bytes(16), version=4))
         self._clock = self.time_s
 
     @property
@@ -364,7 +317,7 @@ def _page(bundle: Any, rows: tuple[dict[str, Any], ...], seq_num: int) -> dict[s
         "time": times,
         "seq_num": [seq_num + 1 + i for i in range(len(rows))],
         "data": {key: [row[key] for row in rows] for key in rows[0]},
-        "timestamps": {key: times for key in rows[0]},
+        "timestamps": dict.fromkeys(rows[0], times),
         "filled": {},
     }
 
