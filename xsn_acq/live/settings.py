@@ -1,0 +1,86 @@
+"""What a reconstruction must know, taken from the run's start document."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from xsn_acq.analysis.xsn_stream import XsnSettings
+from xsn_acq.errors import ReconstructionError
+from xsn_acq.optics.knife_edge import KnifeEdge
+
+TECHNIQUE = "xsn"
+HALF_TURN_DEG = 180.0
+
+
+def is_xsn(start: Mapping[str, Any]) -> bool:
+    """Whether a start document belongs to a run that is reconstructed here."""
+    return start.get("technique") == TECHNIQUE
+
+
+def xsn_settings(start: Mapping[str, Any], *, iterations: int = 7, epsilon: float = 1e-5) -> XsnSettings:
+    """Settings of the reconstruction of a run.
+
+    Parameters
+    ----------
+    start : mapping
+        Start document; its ``acquisition`` says how the images were formed.
+    iterations, epsilon
+        See `xsn_acq.analysis.retrieval.XsnRetrieval`.
+
+    Raises
+    ------
+    ReconstructionError
+        When the run is no XSN tomogram, or an entry is missing or no number.
+    """
+    if not is_xsn(start):
+        raise ReconstructionError(
+            f"run {_uid(start)}: technique: wanted {TECHNIQUE}, found {start.get('technique')!r}; "
+            "only XSN tomograms are reconstructed here"
+        )
+    try:
+        acquisition = start["acquisition"]
+        curve = acquisition["knife_edge"]
+        wavelength = float(acquisition["wavelength_m"])
+        return XsnSettings(
+            wavelength_m=wavelength,
+            pixel_size_m=float(acquisition["pixel_size_m"]),
+            aperture_per_m=float(acquisition["numerical_aperture"]) / wavelength,
+            cutoff_per_m=float(acquisition["cutoff_per_m"]),
+            passes=acquisition["cutoff_passes"],
+            knife_edge=KnifeEdge(curve["frequency_per_m"], curve["transmitted"]),
+            axis_column=float(acquisition["axis_column"]),
+            step_deg=abs(float(acquisition["step_deg"])),
+            iterations=iterations,
+            epsilon=epsilon,
+        )
+    except KeyError as error:
+        raise ReconstructionError(
+            f"run {_uid(start)}: start document: acquisition: {error} is missing"
+        ) from error
+    except (TypeError, ValueError, ZeroDivisionError) as error:
+        raise ReconstructionError(f"run {_uid(start)}: start document: acquisition: {error}") from error
+
+
+def frame_shape(start: Mapping[str, Any]) -> tuple[int, int]:
+    """Rows and columns of a frame, (ny, nx)."""
+    ny, nx = start["acquisition"]["frame_shape"]
+    return int(ny), int(nx)
+
+
+def expected_projections(start: Mapping[str, Any]) -> int:
+    """Frames that the run sets out to take."""
+    return int(start["acquisition"]["expected"]["projections"])
+
+
+def expected_pairs(start: Mapping[str, Any]) -> int:
+    """Frames of the run that will have a partner half a turn on.
+
+    >>> expected_pairs({"acquisition": {"expected": {"projections": 900}, "step_deg": 0.4}})
+    450
+    """
+    projections = expected_projections(start)
+    half_turn = round(HALF_TURN_DEG / abs(float(start["acquisition"]["step_deg"])))
+    return max(0, min(half_turn, projections - half_turn))
+
+
+def _uid(start: Mapping[str, Any]) -> str:
+    return str(start.get("uid", "?"))[:8]
