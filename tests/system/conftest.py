@@ -1,0 +1,19 @@
+import pytest
+
+from tests.system.ioc import Ioc
+
+
+@pytest.fixture(scope="session")
+def ioc(ca_port):
+    """The simulated beamline, shared by the whole session; 20 times real time."""
+    running = Ioc(ca_port).start()
+    yield running
+    running.stop()
+    running.log.unlink()
+
+
+@pytest.fixture
+def no_faults(ioc):
+    """Faults of a test end with it."""
+    yield ioc
+    ioc.clear_faults()

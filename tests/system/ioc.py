@@ -1,0 +1,97 @@
+"""The simulated beamline in a process of its own."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+from caproto import ChannelType
+from caproto.sync.client import write as ca_write
+
+READY_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 20.0
+
+
+class Ioc:
+    """Start, kill and restart ``xsn-acq sim``, and tell it its faults.
+
+    Faults go over a Channel Access client of their own, never over pyepics: two owners of one PV name in a process
+    crash it at exit.
+    """
+
+    def __init__(
+        self, port, *, speed=20.0, seed=7, sample="microparticles", faults=(), beamline="pls2-7c-xni"
+    ):
+        self.port, self.speed, self.seed, self.sample = port, speed, seed, sample
+        self.faults, self.beamline = tuple(faults), beamline
+        self.process = None
+        self.log = Path(tempfile.mkstemp(prefix="ioc-", suffix=".log")[1])
+
+    def start(self):
+        command = [sys.executable, "-m", "xsn_acq.cli", "sim", self.beamline, "--port", str(self.port)]
+        command += ["--speed", str(self.speed), "--seed", str(self.seed), "--sample", self.sample]
+        for fault in self.faults:
+            command += ["--fault", fault]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        with self.log.open("a") as errors:
+            self.process = subprocess.Popen(
+                command, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True
+            )
+        watchdog = threading.Timer(READY_TIMEOUT_S, self.process.kill)
+        watchdog.start()
+        try:
+            ready = self.process.stdout.readline()
+        finally:
+            watchdog.cancel()
+        if not ready:
+            raise RuntimeError(f"the simulated beamline did not start: {self.log.read_text()[-2000:]}")
+        return self
+
+    def stop(self):
+        """End it as a person would: SIGTERM."""
+        self._end(signal.SIGTERM)
+
+    def kill(self):
+        """End it as a power cut would: SIGKILL."""
+        self._end(signal.SIGKILL)
+
+    def restart(self):
+        self.kill()
+        return self.start()
+
+    def suspend(self):
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self):
+        self.process.send_signal(signal.SIGCONT)
+
+    def fault(self, text):
+        """Put a fault in force now, e.g. ``drop_frames count=3 seed=1``."""
+        self._put("SIM:Fault", text)
+
+    def clear_faults(self):
+        ca_write("SIM:Clear", 1, notify=True, timeout=10)
+
+    def change_sample(self, name):
+        self._put("SIM:Sample", name)
+
+    def _put(self, name, text):
+        data = text.encode() + b"\0"
+        ca_write(name, data, data_type=ChannelType.CHAR, notify=True, timeout=10)
+
+    def _end(self, number):
+        if self.process is None:
+            return
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.send_signal(number)
+        try:
+            self.process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process.stdout.close()
+        self.process = None

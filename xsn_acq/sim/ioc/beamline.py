@@ -1,0 +1,69 @@
+"""The simulated beamline: the world, and the instruments that give it PVs."""
+
+import asyncio
+from collections.abc import Sequence
+
+from xsn_acq.config import Beamline
+from xsn_acq.sim.clock import SimClock
+from xsn_acq.sim.ioc.channels import Served
+from xsn_acq.sim.ioc.control import Control
+from xsn_acq.sim.ioc.faults import Faults
+from xsn_acq.sim.ioc.motor import Motor
+from xsn_acq.sim.ioc.simple import DiffuserRotation, Feedback, Ring, Shutter
+from xsn_acq.sim.ioc.table import Records
+from xsn_acq.sim.ioc.undulator import UndulatorControl
+from xsn_acq.sim.ioc.world import World
+
+
+class SimulatedBeamline:
+    """All instruments of one beamline file, joined.
+
+    Parameters
+    ----------
+    beamline : Beamline
+    speed : float
+        Simulated seconds in a real second.
+    seed : int
+        Of every random thing.
+    sample : str
+        Name of the phantom.
+    """
+
+    def __init__(self, beamline: Beamline, *, speed: float, seed: int, sample: str) -> None:
+        self.clock, self.faults = SimClock(speed), Faults()
+        self.world = World(beamline)
+        clock, world, faults, pvs = self.clock, self.world, self.faults, beamline.pvs
+        self.motors = {
+            name: Motor(name, getattr(beamline.axes, name), motion, clock, faults)
+            for name, motion in world.axes.items()
+        }
+        self.ring = Ring(pvs.ring, world, clock, faults)
+        self.feedback = Feedback(pvs.mono_feedback, world, clock)
+        records: list[Records] = [
+            self.ring,
+            self.feedback,
+            Shutter(pvs.front_end_shutter, world.front_end_open, clock),
+            Shutter(pvs.shutter, world.shutter_open, clock),
+            UndulatorControl(beamline, world, clock, faults),
+            DiffuserRotation(pvs.diffuser_rotation, world.diffuser_rotating, clock),
+        ]
+        self.channels: dict[str, Served] = {}
+        for part in records:
+            self.channels |= part.channels()
+        for motor in self.motors.values():
+            self.channels |= motor.channels()
+        axes = frozenset(self.motors) | {"gap"}
+        self.control = Control(clock, faults, self.channels, axes, self.change_sample, sample)
+        self.channels |= self.control.channels()
+
+    async def run(self, faults: Sequence[str] = ()) -> None:
+        """Live for ever, with these faults from the start."""
+        for text in faults:
+            await self.control.inject(text)
+        await asyncio.gather(self.ring.run(), self.feedback.run())
+
+    def change_sample(self, name: str) -> None:
+        """Put another phantom on the stage."""
+
+    def close(self) -> None:
+        """Close files and threads."""

@@ -1,0 +1,93 @@
+"""Serve the simulated beamline over Channel Access, on this machine only."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Sequence
+
+from xsn_acq.config import Beamline
+
+LOOPBACK = "127.0.0.1"
+
+
+def serve(
+    beamline: Beamline,
+    *,
+    port: int,
+    speed: float,
+    seed: int,
+    sample: str,
+    faults: Sequence[str],
+    on_ready: Callable[[str], None],
+) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Parameters
+    ----------
+    beamline : Beamline
+        Whose PVs.
+    port : int
+        Channel Access port, UDP and TCP.
+    speed : float
+        Simulated seconds in a real second.
+    seed : int
+        Of every random thing.
+    sample : str
+        Name of the phantom on the stage.
+    faults : sequence of str
+        Faults from the start, ``name key=value ...``.
+    on_ready : callable
+        Gets one line when clients can connect.
+
+    Raises
+    ------
+    ConfigError
+        A fault is written wrongly.
+    """
+    os.environ.update(
+        EPICS_CA_SERVER_PORT=str(port),
+        EPICS_CAS_SERVER_PORT=str(port),
+        EPICS_CAS_AUTO_BEACON_ADDR_LIST="NO",
+        EPICS_CAS_BEACON_ADDR_LIST=LOOPBACK,
+    )
+    asyncio.run(_serve(beamline, port, speed, seed, sample, tuple(faults), on_ready))
+
+
+async def _serve(
+    beamline: Beamline,
+    port: int,
+    speed: float,
+    seed: int,
+    sample: str,
+    faults: Sequence[str],
+    on_ready: Callable[[str], None],
+) -> None:
+    from caproto.asyncio.server import Context
+
+    from xsn_acq.sim.ioc.beamline import SimulatedBeamline
+
+    class Server(Context):
+        async def broadcast_beacon_loop(self) -> None:
+            """Send no beacons: nobody off this machine may connect, and here clients search until they find."""
+
+    simulated = SimulatedBeamline(beamline, speed=speed, seed=seed, sample=sample)
+    for text in faults:
+        simulated.control.check(text)
+    where = f"{len(simulated.channels)} records on {LOOPBACK}:{port}"
+    line = f"{beamline.name}: {where}, speed {speed:g}, sample {sample}"
+
+    async def live(_: object) -> None:
+        on_ready(line)
+        await simulated.run(faults)
+
+    context = Server(simulated.channels, [LOOPBACK])
+    server = asyncio.ensure_future(context.run(startup_hook=live))
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, server.cancel)
+    try:
+        await server
+    except asyncio.CancelledError:
+        pass
+    finally:
+        simulated.close()

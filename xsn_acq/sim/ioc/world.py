@@ -1,0 +1,111 @@
+"""All of the beamline's hardware over simulated time, from which the beam during any exposure follows."""
+
+import math
+from dataclasses import dataclass
+
+from xsn_acq.config import Beamline
+from xsn_acq.sim.ioc.timeline import AxisMotion, Steps
+from xsn_acq.sim.nominal import nominal_state
+from xsn_acq.sim.state import BeamState
+
+AXIS_FIELDS = {
+    "bragg": "bragg_deg",
+    "second_crystal_gap": "second_crystal_gap_mm",
+    "second_crystal_pitch": "pitch_urad",
+    "condenser_x": "condenser_x_um",
+    "condenser_y": "condenser_y_um",
+    "diffuser_x": "diffuser_x_mm",
+    "pinhole_x": "pinhole_x_um",
+    "pinhole_y": "pinhole_y_um",
+    "zone_plate_x": "zone_plate_x_um",
+    "zone_plate_y": "zone_plate_y_um",
+    "zone_plate_z": "zone_plate_z_mm",
+    "cutoff_x": "cutoff_x_um",
+    "cutoff_z": "cutoff_z_mm",
+    "sample_x": "sample_x_um",
+    "sample_y": "sample_y_um",
+    "sample_z": "sample_z_um",
+    "sample_theta": "theta_start_deg",
+    "detector_z": "detector_z_mm",
+}
+"""Field of `BeamState` for each axis of the beamline file."""
+
+OVERTRAVEL = 0.02
+"""Hard limits lie this fraction of the range beyond the file's soft limits."""
+
+
+@dataclass(frozen=True)
+class RingCurrent:
+    """Stored current between top-ups: I(t) = I0 exp(-(t mod period) / lifetime)."""
+
+    nominal_ma: float
+    lifetime_s: float = 36000.0
+    period_s: float = 180.0
+
+    def at(self, time_s: float) -> float:
+        """Milliamperes at ``time_s``."""
+        return self.nominal_ma * math.exp(-(time_s % self.period_s) / self.lifetime_s)
+
+    def countdown(self, time_s: float) -> float:
+        """Seconds to the next top-up."""
+        return self.period_s - time_s % self.period_s
+
+
+class World:
+    """Axes, shutters and switches, each with its past.
+
+    Parameters
+    ----------
+    beamline : Beamline
+        What stands where; everything starts aligned.
+    """
+
+    def __init__(self, beamline: Beamline) -> None:
+        self.beamline = beamline
+        start = nominal_state(beamline)
+        self.axes = {
+            name: _axis(getattr(start, field), axis.low, axis.high)
+            for name, field in AXIS_FIELDS.items()
+            for axis in [getattr(beamline.axes, name)]
+        }
+        undulator = beamline.undulator
+        self.gap = _axis(start.gap_mm, undulator.gap_low_mm, undulator.gap_high_mm)
+        self.ring = RingCurrent(beamline.ring.nominal_current_ma)
+        self.dumped = Steps(value=False)
+        self.harmonic = Steps(start.harmonic)
+        self.feedback = Steps(start.feedback_on)
+        self.diffuser_rotating = Steps(start.diffuser_rotating)
+        self.front_end_open = Steps(start.front_end_open)
+        self.shutter_open = Steps(start.shutter_open)
+
+    def current_ma(self, time_s: float) -> float:
+        """Ring current at ``time_s``."""
+        return 0.0 if self.dumped.at(time_s) else self.ring.at(time_s)
+
+    def state(self, begin_s: float, end_s: float) -> BeamState:
+        """Beam during an exposure from ``begin_s`` to ``end_s``, both in the past.
+
+        Positions are those at the middle of the exposure, except theta at both ends; a shutter counts as open
+        when it was open all the time.
+        """
+        middle = 0.5 * (begin_s + end_s)
+        positions = {field: self.axes[name].position(middle) for name, field in AXIS_FIELDS.items()}
+        theta = self.axes["sample_theta"]
+        positions["theta_start_deg"] = theta.position(begin_s)
+        return BeamState(
+            **positions,
+            theta_end_deg=theta.position(end_s),
+            ring_current_ma=self.current_ma(middle),
+            gap_mm=self.gap.position(middle),
+            harmonic=self.harmonic.at(middle),
+            feedback_on=self.feedback.at(middle),
+            diffuser_rotating=all(self.diffuser_rotating.during(begin_s, end_s)),
+            front_end_open=all(self.front_end_open.during(begin_s, end_s)),
+            shutter_open=all(self.shutter_open.during(begin_s, end_s)),
+            time_s=middle,
+        )
+
+
+def _axis(position: float, low: float, high: float) -> AxisMotion:
+    margin = OVERTRAVEL * (high - low)
+    return AxisMotion(position, low - margin, high + margin)
