@@ -1,0 +1,103 @@
+"""Signals that read back, over the network, what they were asked to be."""
+
+import math
+import time
+from typing import Any
+
+from ophyd import EpicsSignal
+from ophyd.status import Status, StatusBase
+
+from xsn_acq.devices.operation import Changes, in_background, require_connected, wait_until
+from xsn_acq.errors import DeviceError
+
+WRITE_TIMEOUT_S = 10.0
+_RELATIVE = 1e-6
+
+
+def agrees(wanted: object, found: object, tolerance: float | None) -> bool:
+    """Whether a readback is what was asked for; numbers within ``tolerance`` (or a millionth when None).
+
+    Examples
+    --------
+    >>> agrees("Internal", "Rising Edge", None), agrees(1.0, 1.0000001, None), agrees(1.0, 1.1, 0.2)
+    (False, True, True)
+    """
+    if isinstance(wanted, str) or isinstance(found, str):
+        return str(wanted) == str(found)
+    if not (isinstance(wanted, (int, float)) and isinstance(found, (int, float))):
+        return bool(wanted == found)
+    limit = _RELATIVE * abs(wanted) if tolerance is None else tolerance
+    return math.isfinite(found) and abs(found - wanted) <= limit
+
+
+class Checked:
+    """What `CheckedSignal` adds to an ophyd signal; ``set`` fails when connection or readback fail."""
+
+    name: str
+    put: Any
+    get: Any
+    connected: bool
+    tolerance: float | None
+
+    def __init__(self, *args: Any, wanted_tolerance: float | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._band = kwargs.get("tolerance")
+
+    def set(self, value: object, *, timeout: float | None = None, settle_time: float | None = None) -> StatusBase:
+        """Write and read back; the status fails with `DeviceError` when the record dies or shows another value."""
+        status = Status(self, settle_time=settle_time)
+        limit = WRITE_TIMEOUT_S if timeout is None else timeout
+        return in_background(self, "set", lambda: self.apply(value, timeout_s=limit, force=True), status=status)  # type: ignore[arg-type]
+
+    def apply(self, value: object, *, timeout_s: float = WRITE_TIMEOUT_S, force: bool = False) -> None:
+        """Blocking `set`; without ``force`` nothing is written when the record already shows the value.
+
+        Raises
+        ------
+        DeviceError
+            The record does not answer, or reads back something else.
+        """
+        if not force and self.shows(value):
+            return
+        deadline = time.monotonic() + timeout_s
+        self.send(value, timeout_s=timeout_s)
+        left = max(0.0, deadline - time.monotonic())
+        if not wait_until(
+            lambda: self.shows(value), [self], device=self.name, operation="set", timeout_s=left  # type: ignore[list-item]
+        ):
+            raise DeviceError(self.name, "set", value, self.get(use_monitor=False), hint=f"read back for {timeout_s} s")
+
+    def send(self, value: object, *, timeout_s: float = WRITE_TIMEOUT_S) -> None:
+        """Write and wait until the record has processed it, without looking at the readback.
+
+        Raises
+        ------
+        DeviceError
+            The record does not answer.
+        """
+        require_connected(self.name, "set", [self])  # type: ignore[list-item]
+        done: list[bool] = []
+        with Changes([self]) as changes:  # type: ignore[list-item]
+            self.put(value, use_complete=True, callback=lambda **_: (done.append(True), changes.wake()))
+            deadline = time.monotonic() + timeout_s
+            while not done:
+                require_connected(self.name, "set", [self])  # type: ignore[list-item]
+                if time.monotonic() > deadline:
+                    raise DeviceError(self.name, "set", value, f"no answer in {timeout_s} s")
+                changes.wait(min(0.5, timeout_s))
+        require_connected(self.name, "set", [self])  # type: ignore[list-item]
+
+    def shows(self, value: object) -> bool:
+        """Whether the record, asked now, reads back ``value``."""
+        return agrees(value, self.get(use_monitor=False), self._band)
+
+
+class CheckedSignal(Checked, EpicsSignal):
+    """A record; written and read at the same name."""
+
+
+class CheckedSignalWithRBV(Checked, EpicsSignal):
+    """An areaDetector pair: ``X`` is written, ``X_RBV`` is read."""
+
+    def __init__(self, prefix: str, **kwargs: Any) -> None:
+        super().__init__(f"{prefix}_RBV", write_pv=prefix, **kwargs)
