@@ -57,8 +57,8 @@ class Truth:
         Light between the harmonics, as a fraction of a harmonic's peak.
     pitch_optimum_urad, rocking_fwhm_urad : float
         Second-crystal pitch of highest flux, and the width of the rocking curve.
-    pitch_drift_urad : float
-        Amplitude of the slow drift of the optimum, seen only with the feedback off.
+    pitch_drift_urad, feedback_range_urad : float
+        Amplitude of the slow drift of the optimum, and how far the feedback can reach to follow it.
     beam_sigma_um : float
         Gaussian beam at the sample, standard deviation.
     beam_drift_um, flux_drift, drift_period_s : float
@@ -93,6 +93,7 @@ class Truth:
     pitch_optimum_urad: float = 12.5
     rocking_fwhm_urad: float = 36.0
     pitch_drift_urad: float = 6.0
+    feedback_range_urad: float = 60.0
     beam_sigma_um: float = 45.0
     beam_drift_um: float = 0.6
     flux_drift: float = 0.002

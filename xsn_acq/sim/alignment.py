@@ -1,0 +1,120 @@
+"""Where the microscope is out of its alignment: magnification, focus, and what is seen where."""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from xsn_acq.config import Beamline
+from xsn_acq.sim.shapes import Array
+from xsn_acq.sim.source import energy_ev
+from xsn_acq.sim.state import BeamState, CameraSettings
+from xsn_acq.sim.truth import Truth
+from xsn_acq.units import MM, UM, wavelength_m
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """The microscope's geometry in one state. Positions in the sample's plane count from the optical axis."""
+
+    beamline: Beamline
+    truth: Truth
+    state: BeamState
+
+    @cached_property
+    def energy_ev(self) -> float:
+        """Photon energy."""
+        return energy_ev(self.beamline, self.state)
+
+    @cached_property
+    def wavelength_m(self) -> float:
+        """Wavelength."""
+        return wavelength_m(self.energy_ev)
+
+    @cached_property
+    def focal_length_m(self) -> float:
+        """Zone plate's focal length."""
+        return self.beamline.zone_plate.focal_length_m(self.energy_ev)
+
+    @cached_property
+    def _zone_plate_m(self) -> float:
+        return (self.state.zone_plate_z_mm - self.beamline.zone_plate.z_at_contact_mm) * MM
+
+    @cached_property
+    def _image_distance_m(self) -> float:
+        return self.beamline.total_length_m(self.state.detector_z_mm) - self._zone_plate_m
+
+    @cached_property
+    def defocus_m(self) -> float:
+        """Distance from the sample downstream to the plane in focus: p - 1 / (1/f - 1/q)."""
+        in_focus = 1 / (1 / self.focal_length_m - 1 / self._image_distance_m)
+        return self._zone_plate_m - self.state.sample_z_um * UM - in_focus
+
+    @cached_property
+    def depth_of_focus_m(self) -> float:
+        """Lambda / NA^2."""
+        return self.wavelength_m / self.beamline.zone_plate.numerical_aperture(self.energy_ev) ** 2
+
+    @cached_property
+    def magnification(self) -> float:
+        """M = q / f - 1, of light that is parallel at the sample."""
+        return self._image_distance_m / self.focal_length_m - 1
+
+    @cached_property
+    def pixel_um(self) -> float:
+        """Unbinned pixel at the sample."""
+        detection = self.beamline.detection
+        return detection.camera_pixel_um / (detection.objective_magnification * self.magnification)
+
+    @cached_property
+    def area_ratio(self) -> float:
+        """Area of a pixel at the sample over that at the reference energy."""
+        return (self.pixel_um / self._reference_pixel_um) ** 2
+
+    @cached_property
+    def _reference_pixel_um(self) -> float:
+        return self.beamline.pixel_size_m(self.truth.reference_energy_ev, 1) / UM
+
+    def x_um(self, columns: Array) -> Array:
+        """Return the positions that sensor columns look at; a displaced zone plate displaces the view."""
+        return self._seen(columns, self.beamline.detection.sensor_columns, self.state.zone_plate_x_um)
+
+    def y_um(self, rows: Array) -> Array:
+        """Return the positions that sensor rows look at."""
+        return self._seen(rows, self.beamline.detection.sensor_rows, self.state.zone_plate_y_um)
+
+    def _seen(self, index: Array, size: int, zone_plate_um: float) -> Array:
+        shift = zone_plate_um * (1 + 1 / self.magnification)
+        return (np.asarray(index, float) - (size - 1) / 2) * self.pixel_um + shift
+
+    def axis_um(self, theta_deg: float) -> tuple[float, float]:
+        """Return where the rotation axis and the sample's origin are, with the wobble at an angle."""
+        detection, truth, theta = self.beamline.detection, self.truth, math.radians(theta_deg)
+        wobble = truth.runout_nm * 1e-3
+        column = truth.axis_column - (detection.sensor_columns - 1) / 2
+        row = truth.axis_row - (detection.sensor_rows - 1) / 2
+        x = column * self._reference_pixel_um + self.state.sample_x_um
+        x -= self.beamline.calibration.rotation_axis.sample_x_um
+        y = row * self._reference_pixel_um + self.state.sample_y_um
+        return x + wobble * math.sin(2 * theta + 0.7), y + wobble * math.sin(3 * theta + 1.9)
+
+    def cutoff_per_m(self, x_um: Array) -> Array:
+        """Return the edge's frequency for points of the sample, (x_cut + x dz / f) / (lambda (f + dz)).
+
+        In the pupil's plane (dz = 0) it is the same everywhere; off it, a shadow crosses the field.
+        """
+        geometry, f = self.beamline.geometry, self.focal_length_m
+        edge = (self.state.cutoff_x_um - geometry.cutoff_x_zero_um - self.state.zone_plate_x_um) * UM
+        dz = (self.state.cutoff_z_mm - geometry.cutoff_z_pupil_mm) * MM
+        return (edge + np.asarray(x_um) * UM * dz / f) / (self.wavelength_m * (f + dz))
+
+
+def binned_centres(camera: CameraSettings) -> tuple[Array, Array]:
+    """Return the sensor columns (nx,) and rows (ny,) of the binned pixels' centres."""
+    rows, columns = camera.shape
+    middle = (camera.binning - 1) / 2
+    return (
+        camera.min_x + np.arange(columns) * camera.binning + middle,
+        camera.min_y + np.arange(rows) * camera.binning + middle,
+    )

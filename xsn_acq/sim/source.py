@@ -1,0 +1,64 @@
+"""How much light arrives: storage ring, undulator, monochromator."""
+
+import math
+
+from xsn_acq.config import Beamline
+from xsn_acq.optics import monochromator
+from xsn_acq.optics.undulator import deflection_k, harmonic_energy_ev
+from xsn_acq.sim.state import BeamState
+from xsn_acq.sim.truth import Truth
+
+_HIGHEST_HARMONIC = 15
+
+
+def energy_ev(beamline: Beamline, state: BeamState) -> float:
+    """Return the photon energy that the Bragg angle lets through."""
+    return monochromator.energy_ev(state.bragg_deg, beamline.monochromator.d_spacing_angstrom)
+
+
+def flux(beamline: Beamline, truth: Truth, state: BeamState) -> float:
+    """Return the light at the sample: 1 when all is aligned at the nominal ring current, 0 when shut."""
+    if not (state.front_end_open and state.shutter_open):
+        return 0.0
+    ring = max(state.ring_current_ma, 0.0) / beamline.ring.nominal_current_ma
+    drift = 1 + truth.flux_drift * math.sin(2 * math.pi * state.time_s / truth.drift_period_s)
+    bare = 1.0 if diffuser_in(truth, state) else truth.bare_gain
+    light = ring * drift * bare * rocking_curve(truth, state)
+    return light * undulator_light(beamline, truth, state.gap_mm, energy_ev(beamline, state))
+
+
+def diffuser_in(truth: Truth, state: BeamState) -> bool:
+    """Return whether the beam meets the diffuser."""
+    return abs(state.diffuser_x_mm) <= truth.diffuser_half_width_mm
+
+
+def undulator_light(beamline: Beamline, truth: Truth, gap_mm: float, energy_ev: float) -> float:
+    """Return the undulator's light at an energy: sinc^2 lines of the odd harmonics over a weak background.
+
+    Harmonic n of N periods has the line shape sinc^2(n N (E / E_n - 1)) (X-ray Data Booklet, section 2.1).
+    """
+    undulator = beamline.undulator
+    k = deflection_k(gap_mm, undulator.period_mm, undulator.peak_field_t, undulator.field_decay)
+    brightest = 0.0
+    for n in range(1, _HIGHEST_HARMONIC + 1, 2):
+        line = harmonic_energy_ev(k, n, undulator.period_mm, beamline.ring.energy_gev)
+        phase = math.pi * n * undulator.periods * (energy_ev / line - 1)
+        brightest = max(brightest, (math.sin(phase) / phase) ** 2 if phase else 1.0)
+    return (brightest + truth.undulator_background) / (1 + truth.undulator_background)
+
+
+def rocking_curve(truth: Truth, state: BeamState) -> float:
+    """Return what the second crystal passes on; the feedback follows the optimum within its range."""
+    optimum = truth.pitch_optimum_urad
+    optimum += truth.pitch_drift_urad * math.sin(2 * math.pi * state.time_s / truth.drift_period_s)
+    detuning = abs(state.pitch_urad - optimum)
+    if state.feedback_on:
+        detuning = max(detuning - truth.feedback_range_urad, 0.0)
+    return math.exp(-4 * math.log(2) * (detuning / truth.rocking_fwhm_urad) ** 2)
+
+
+def beam_height_um(beamline: Beamline, state: BeamState) -> float:
+    """Return how far the beam's exit is off: 2 (gap - ideal gap) cos(theta)."""
+    ideal = monochromator.second_crystal_gap_mm(state.bragg_deg, beamline.monochromator.beam_offset_mm)
+    error_mm = state.second_crystal_gap_mm - ideal
+    return 2e3 * error_mm * math.cos(math.radians(state.bragg_deg))
