@@ -50,7 +50,7 @@ def normalise(
     ReconstructionError
         Shapes differ, or no pixel of the flat has light.
     """
-    raw = np.asarray(frames)
+    raw = np.asarray(frames, dtype=np.float32)
     offset = np.asarray(dark, dtype=np.float32)
     light = np.asarray(flat, dtype=np.float32) - offset
     if raw.shape[-2:] != light.shape or offset.shape != light.shape:

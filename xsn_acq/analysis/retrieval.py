@@ -13,6 +13,9 @@ _DARKEST = 0.02
 """Floor of the local intensity in the step, as a fraction of the background: a black pixel must not blow
 up."""
 
+_PREVIEW_EPSILON = 3e-4
+"""Tikhonov weight of the one-image preview: it trades slow phase, which absorption would swamp, for calm."""
+
 
 @dataclass(frozen=True, eq=False)
 class Field:
@@ -81,7 +84,7 @@ class XsnRetrieval:
         alpha, phi = (transfer[:, :half] for transfer in transfer_functions(optics))
         self._to_alpha = (alpha.real / (2 * alpha.real**2 + epsilon)).astype(optics.real)
         self._to_phi = (phi.conj() / (2 * np.abs(phi) ** 2 + epsilon)).astype(optics.complex)
-        self._to_preview = (phi.conj() / (np.abs(phi) ** 2 + 100 * epsilon)).astype(optics.complex)
+        self._to_preview = (phi.conj() / (np.abs(phi) ** 2 + _PREVIEW_EPSILON)).astype(optics.complex)
 
     def pair(self, image_0: FloatArray, image_180: FloatArray) -> Field:
         """Field at the angle of ``image_0``.

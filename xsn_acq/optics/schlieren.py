@@ -12,9 +12,12 @@ along x inside the disc,
 - A = F^-1 of G where W = 1, B = F^-1 of W G where 0 < W < 1 (the edge band),
 - C(q) = sum_k G(k + q) conj(W(k) G(k)) over the edge band, q >= 0, C(-q) = conj C(q),
 
-the image is I = |A|^2 + 2 Re(conj(A) B) + F^-1[C], whatever the number of modes. The disc is kept centred
-for all modes; a mode k_j sees it shifted by k_j, which matters only for light scattered to the rim of the
-pupil.
+the image is I = |A|^2 + 2 Re(conj(A) B) + F^-1[C], whatever the number of modes: exact for the edge.
+
+The disc is kept centred for all modes, while in truth mode k_j sees it shifted by k_j, which changes what is
+scattered to the rim of the pupil. On 40 nm pixels that is 1 % of the maximum at the rim of a sphere of 4 rad
+(0.1 % rms), and below 0.1 % once the scintillator's 72 nm have blurred it; pixel-sharp edges of 4 rad reach
+3 % and 0.6 %.
 """
 
 from dataclasses import dataclass
