@@ -47,9 +47,13 @@ class CameraSetup:
     def __post_init__(self) -> None:
         _, _, size_x, size_y = self.roi
         if self.frames < 1 or self.exposure_s <= 0 or self.binning < 1 or min(self.roi) < 0:
-            raise ValueError(f"camera setup {self}: frames, exposure_s and binning must be positive, roi not negative")
+            raise ValueError(
+                f"camera setup {self}: frames, exposure_s and binning must be positive, roi not negative"
+            )
         if not size_x or not size_y or size_x % self.binning or size_y % self.binning:
-            raise ValueError(f"camera setup: roi {size_x} x {size_y} must be a multiple of the binning {self.binning}")
+            raise ValueError(
+                f"camera setup: roi {size_x} x {size_y} must be a multiple of the binning {self.binning}"
+            )
 
     @property
     def frame_shape(self) -> tuple[int, int]:

@@ -7,7 +7,7 @@ from typing import Any
 from ophyd import EpicsSignal
 from ophyd.status import Status, StatusBase
 
-from xsn_acq.devices.operation import Changes, in_background, require_connected, wait_until
+from xsn_acq.devices.operation import Completion, in_background, require_connected, wait_until
 from xsn_acq.errors import DeviceError
 
 WRITE_TIMEOUT_S = 10.0
@@ -37,17 +37,20 @@ class Checked:
     put: Any
     get: Any
     connected: bool
-    tolerance: float | None
 
-    def __init__(self, *args: Any, wanted_tolerance: float | None = None, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._band = kwargs.get("tolerance")
 
-    def set(self, value: object, *, timeout: float | None = None, settle_time: float | None = None) -> StatusBase:
+    def set(
+        self, value: object, *, timeout: float | None = None, settle_time: float | None = None
+    ) -> StatusBase:
         """Write and read back; the status fails with `DeviceError` when the record dies or shows another value."""
         status = Status(self, settle_time=settle_time)
         limit = WRITE_TIMEOUT_S if timeout is None else timeout
-        return in_background(self, "set", lambda: self.apply(value, timeout_s=limit, force=True), status=status)  # type: ignore[arg-type]
+        return in_background(
+            self, "set", lambda: self.apply(value, timeout_s=limit, force=True), status=status
+        )  # type: ignore[arg-type]
 
     def apply(self, value: object, *, timeout_s: float = WRITE_TIMEOUT_S, force: bool = False) -> None:
         """Blocking `set`; without ``force`` nothing is written when the record already shows the value.
@@ -59,13 +62,29 @@ class Checked:
         """
         if not force and self.shows(value):
             return
+        self.apply_shown(value, value, timeout_s=timeout_s)
+
+    def apply_shown(self, value: object, shown: object, *, timeout_s: float = WRITE_TIMEOUT_S) -> None:
+        """Write ``value`` and wait until the record shows ``shown``.
+
+        Raises
+        ------
+        DeviceError
+            The record does not answer, or reads back something else.
+        """
         deadline = time.monotonic() + timeout_s
         self.send(value, timeout_s=timeout_s)
-        left = max(0.0, deadline - time.monotonic())
-        if not wait_until(
-            lambda: self.shows(value), [self], device=self.name, operation="set", timeout_s=left  # type: ignore[list-item]
-        ):
-            raise DeviceError(self.name, "set", value, self.get(use_monitor=False), hint=f"read back for {timeout_s} s")
+        arrived = wait_until(
+            lambda: self.shows(shown),
+            [self],  # type: ignore[list-item]
+            device=self.name,
+            operation="set",
+            timeout_s=max(0.0, deadline - time.monotonic()),
+        )
+        if not arrived:
+            raise DeviceError(
+                self.name, "set", shown, self.get(use_monitor=False), hint=f"looked for {timeout_s} s"
+            )
 
     def send(self, value: object, *, timeout_s: float = WRITE_TIMEOUT_S) -> None:
         """Write and wait until the record has processed it, without looking at the readback.
@@ -76,16 +95,17 @@ class Checked:
             The record does not answer.
         """
         require_connected(self.name, "set", [self])  # type: ignore[list-item]
-        done: list[bool] = []
-        with Changes([self]) as changes:  # type: ignore[list-item]
-            self.put(value, use_complete=True, callback=lambda **_: (done.append(True), changes.wake()))
-            deadline = time.monotonic() + timeout_s
-            while not done:
-                require_connected(self.name, "set", [self])  # type: ignore[list-item]
-                if time.monotonic() > deadline:
-                    raise DeviceError(self.name, "set", value, f"no answer in {timeout_s} s")
-                changes.wait(min(0.5, timeout_s))
-        require_connected(self.name, "set", [self])  # type: ignore[list-item]
+        answer = Completion()
+        self.put(value, use_complete=True, callback=answer)
+        if not wait_until(
+            lambda: answer.done,
+            [self],  # type: ignore[list-item]
+            device=self.name,
+            operation="set",
+            timeout_s=timeout_s,
+            woken=answer.woken,
+        ):
+            raise DeviceError(self.name, "set", value, f"no answer in {timeout_s} s")
 
     def shows(self, value: object) -> bool:
         """Whether the record, asked now, reads back ``value``."""

@@ -6,12 +6,12 @@ what it asked for, over the network, and its status fails with a `DeviceError` t
 
 import threading
 import time
-from collections.abc import Callable, Iterable
-from types import TracebackType
-from typing import Any, Self
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 from ophyd import Device, Signal, get_cl
-from ophyd.status import DeviceStatus, StatusBase
+from ophyd.status import Status, StatusBase
 
 from xsn_acq.errors import DeviceError, XsnError
 
@@ -19,38 +19,32 @@ LOOK_AGAIN_S = 0.5
 """A waiting operation looks at its condition at least this often, also when no monitor wakes it."""
 
 
-class Changes:
-    """Wakes a waiting thread when one of the signals changes value or connection; use as a context."""
+class Completion:
+    """A put callback: ``done`` once the record has processed the put; ``woken`` wakes who waits for it."""
 
-    def __init__(self, signals: Iterable[Signal]) -> None:
-        self._signals = tuple(signals)
-        self._event = threading.Event()
-        self._subscriptions: list[tuple[Signal, int]] = []
+    def __init__(self) -> None:
+        self.woken = threading.Event()
+        self.done = False
 
-    def __enter__(self) -> Self:
-        for signal in self._signals:
-            for kind in (signal.SUB_VALUE, signal.SUB_META):
-                self._subscriptions.append((signal, signal.subscribe(self._wake, event_type=kind, run=False)))
-        return self
+    def __call__(self, **_: Any) -> None:
+        self.done = True
+        self.woken.set()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for signal, number in self._subscriptions:
+
+@contextmanager
+def _waking(woken: threading.Event, signals: Iterable[Signal]) -> Iterator[None]:
+    """Set the event whenever one of the signals changes value or connection."""
+
+    def wake(**_: Any) -> None:
+        woken.set()
+
+    kinds = [(signal, kind) for signal in signals for kind in (signal.SUB_VALUE, signal.SUB_META)]
+    numbers = [(signal, signal.subscribe(wake, event_type=kind, run=False)) for signal, kind in kinds]
+    try:
+        yield
+    finally:
+        for signal, number in numbers:
             signal.unsubscribe(number)
-        self._subscriptions.clear()
-
-    def _wake(self, **_: Any) -> None:
-        self._event.set()
-
-    def wake(self, **_: Any) -> None:
-        """Wake the waiting thread, for instance from a put callback."""
-        self._event.set()
-
-    def wait(self, timeout_s: float) -> None:
-        """Return at the next change, or after ``timeout_s`` seconds."""
-        self._event.wait(timeout_s)
-        self._event.clear()
 
 
 def require_connected(device: str, operation: str, signals: Iterable[Signal]) -> None:
@@ -79,11 +73,11 @@ def wait_until(
     device: str,
     operation: str,
     timeout_s: float | None,
-    changes: Changes | None = None,
+    woken: threading.Event | None = None,
 ) -> bool:
     """Block until ``condition()`` is true; False when ``timeout_s`` seconds have passed first (None: no limit).
 
-    The condition is looked at again whenever one of the signals changes.
+    The condition is looked at again whenever one of the signals changes or ``woken`` is set.
 
     Raises
     ------
@@ -92,15 +86,17 @@ def wait_until(
     """
     watched = tuple(signals)
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
-    with changes or Changes(watched) as woken:
+    event = threading.Event() if woken is None else woken
+    with _waking(event, watched):
         while True:
+            event.clear()
             require_connected(device, operation, watched)
             if condition():
                 return True
             left = LOOK_AGAIN_S if deadline is None else deadline - time.monotonic()
             if left <= 0:
                 return False
-            woken.wait(min(left, LOOK_AGAIN_S))
+            event.wait(min(left, LOOK_AGAIN_S))
 
 
 def in_background(
@@ -110,7 +106,7 @@ def in_background(
 
     Errors that are not ours (a Channel Access time-out, say) are wrapped in a `DeviceError`.
     """
-    outcome = DeviceStatus(device) if status is None else status
+    outcome = Status(device) if status is None else status
 
     def run() -> None:
         try:

@@ -47,7 +47,9 @@ class PulseTrain:
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.start_deg) and math.isfinite(self.step_deg) and self.step_deg > 0):
-            raise ValueError(f"pulse train: step {self.step_deg} deg must be above 0 and start {self.start_deg} finite")
+            raise ValueError(
+                f"pulse train: step {self.step_deg} deg must be above 0 and start {self.start_deg} finite"
+            )
         if self.count < 1:
             raise ValueError(f"pulse train: count {self.count} must be at least 1")
 
@@ -179,7 +181,9 @@ class PositionCompare(Device):
         found = self.pulses_captured()
         enough = found >= train.count or (train.source == "camera" and ended)
         if not enough:
-            hint = "disarmed early: did the stage pass every angle?" if ended else f"within {train.timeout_s} s"
+            hint = (
+                "disarmed early: did the stage pass every angle?" if ended else f"within {train.timeout_s} s"
+            )
             raise DeviceError(self.name, "complete", train.count, found, "pulses", hint)
 
     def _disarm(self) -> None:

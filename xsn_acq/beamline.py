@@ -1,0 +1,275 @@
+"""The instrument of a beamline file: one factory for each device; connect all, collect every failure, raise once."""
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+
+from ophyd import Device, Signal
+
+from xsn_acq.config import Beamline
+from xsn_acq.devices.cutoff import CutoffFilter
+from xsn_acq.devices.diffuser import RotatingDiffuser
+from xsn_acq.devices.kinetix import Kinetix
+from xsn_acq.devices.monochromator import DoubleCrystal
+from xsn_acq.devices.motor import Motor
+from xsn_acq.devices.optics import Condenser, DetectorStage, Pinhole, ZonePlateStage
+from xsn_acq.devices.position_compare import PositionCompare
+from xsn_acq.devices.ring import Ring
+from xsn_acq.devices.sample import SampleStage
+from xsn_acq.devices.shutter import Shutter
+from xsn_acq.devices.undulator import Undulator
+from xsn_acq.errors import ConnectError
+from xsn_acq.units import NM, UM
+
+
+@dataclass(frozen=True)
+class Instrument:
+    """Every device of a beamline, and the file it was built from."""
+
+    file: Beamline
+    ring: Ring
+    front_end_shutter: Shutter
+    shutter: Shutter
+    undulator: Undulator
+    mono: DoubleCrystal
+    condenser: Condenser
+    diffuser: RotatingDiffuser
+    pinhole: Pinhole
+    zone_plate: ZonePlateStage
+    cutoff: CutoffFilter
+    sample: SampleStage
+    detector: DetectorStage
+    camera: Kinetix
+    position_compare: PositionCompare
+
+    def devices(self) -> list[Device]:
+        """All devices, in the order of the fields."""
+        return [getattr(self, f.name) for f in fields(self) if f.name != "file"]
+
+
+def ring(file: Beamline) -> Ring:
+    """Storage ring."""
+    return Ring(file.pvs.ring, name="ring")
+
+
+def front_end_shutter(file: Beamline) -> Shutter:
+    """Shutter of the front end."""
+    return Shutter(file.pvs.front_end_shutter, name="front_end_shutter")
+
+
+def shutter(file: Beamline) -> Shutter:
+    """Experiment shutter."""
+    return Shutter(file.pvs.shutter, name="shutter")
+
+
+def undulator(file: Beamline) -> Undulator:
+    """Insertion device."""
+    facts = file.undulator
+    return Undulator(
+        file.pvs.undulator,
+        suffixes=dict(facts.suffixes),
+        low_mm=facts.gap_low_mm,
+        high_mm=facts.gap_high_mm,
+        speed_mm_s=facts.gap_speed_mm_s,
+        tolerance_mm=facts.gap_tolerance_mm,
+        name="undulator",
+    )
+
+
+def mono(file: Beamline) -> DoubleCrystal:
+    """Double-crystal monochromator."""
+    axes = file.axes
+    return DoubleCrystal(
+        axes={
+            "bragg": axes.bragg,
+            "second_crystal_gap": axes.second_crystal_gap,
+            "second_crystal_pitch": axes.second_crystal_pitch,
+        },
+        feedback=file.pvs.mono_feedback,
+        d_spacing_angstrom=file.monochromator.d_spacing_angstrom,
+        name="mono",
+    )
+
+
+def condenser(file: Beamline) -> Condenser:
+    """Condenser lens."""
+    return Condenser(axes={"x": file.axes.condenser_x, "y": file.axes.condenser_y}, name="condenser")
+
+
+def diffuser(file: Beamline) -> RotatingDiffuser:
+    """Rotating diffuser."""
+    return RotatingDiffuser(
+        axes={"x": file.axes.diffuser_x}, rotation=file.pvs.diffuser_rotation, name="diffuser"
+    )
+
+
+def pinhole(file: Beamline) -> Pinhole:
+    """Pinhole before the sample."""
+    return Pinhole(axes={"x": file.axes.pinhole_x, "y": file.axes.pinhole_y}, name="pinhole")
+
+
+def zone_plate(file: Beamline) -> ZonePlateStage:
+    """Imaging zone plate."""
+    axes = {"x": file.axes.zone_plate_x, "y": file.axes.zone_plate_y, "z": file.axes.zone_plate_z}
+    return ZonePlateStage(axes=axes, name="zone_plate")
+
+
+def cutoff(file: Beamline) -> CutoffFilter:
+    """Cutoff filter; 1 / (lambda f) = 1 / (D dr) is the same at every energy."""
+    lens = file.zone_plate
+    scale_per_um2 = UM * UM / (lens.diameter_um * UM * lens.outermost_zone_width_nm * NM)
+    return CutoffFilter(
+        axes={"x": file.axes.cutoff_x, "z": file.axes.cutoff_z},
+        edge_zero_um=file.geometry.cutoff_x_zero_um,
+        edge_scale_per_um2=scale_per_um2,
+        name="cutoff",
+    )
+
+
+def sample(file: Beamline) -> SampleStage:
+    """Sample stage."""
+    axes = {
+        "x": file.axes.sample_x,
+        "y": file.axes.sample_y,
+        "z": file.axes.sample_z,
+        "theta": file.axes.sample_theta,
+    }
+    return SampleStage(axes=axes, name="sample")
+
+
+def detector(file: Beamline) -> DetectorStage:
+    """Detector stage."""
+    return DetectorStage(axes={"z": file.axes.detector_z}, name="detector")
+
+
+def camera(file: Beamline) -> Kinetix:
+    """Camera and its file writer."""
+    return Kinetix(file.pvs.camera, name="camera")
+
+
+def position_compare(file: Beamline) -> PositionCompare:
+    """Position compare on the rotation stage."""
+    return PositionCompare(file.pvs.position_compare, name="position_compare")
+
+
+def build(beamline: Beamline) -> Instrument:
+    """Make every device; nothing is waited for."""
+    return Instrument(
+        file=beamline,
+        ring=ring(beamline),
+        front_end_shutter=front_end_shutter(beamline),
+        shutter=shutter(beamline),
+        undulator=undulator(beamline),
+        mono=mono(beamline),
+        condenser=condenser(beamline),
+        diffuser=diffuser(beamline),
+        pinhole=pinhole(beamline),
+        zone_plate=zone_plate(beamline),
+        cutoff=cutoff(beamline),
+        sample=sample(beamline),
+        detector=detector(beamline),
+        camera=camera(beamline),
+        position_compare=position_compare(beamline),
+    )
+
+
+def connect(instrument: Instrument, timeout_s: float = 10.0) -> None:
+    """Wait for every record; all are sought at the same time.
+
+    Raises
+    ------
+    ConnectError
+        One line for each device with records that did not answer, and for each motor in the wrong unit.
+    """
+    deadline = time.monotonic() + timeout_s
+    faults = []
+    for device in instrument.devices():
+        missing = [name for name in map(lambda s: _missing(s, deadline), _signals(device)) if name]
+        if missing:
+            more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+            faults.append(
+                f"{device.name}: {missing[0]}{more} did not answer within {timeout_s} s; is the IOC running?"
+            )
+    if not faults:
+        faults = [fault for motor in motors(instrument) for fault in _unit_faults(motor)]
+    if faults:
+        raise ConnectError(f"beamline {instrument.file.name}", faults)
+
+
+def problems(instrument: Instrument) -> list[str]:
+    """What is out of range or not a number, one line each; empty when all is well."""
+    found = [line for motor in motors(instrument) for line in _motor_problems(motor)]
+    found += _not_a_number(instrument)
+    least = instrument.file.ring.min_current_ma
+    current = float(instrument.ring.current.get())
+    if current < least:
+        found.append(f"ring: current {current:.1f} mA is below {least} mA")
+    found += instrument.undulator.gap_faults(float(instrument.undulator.gap.get()))
+    return found
+
+
+def baseline(instrument: Instrument) -> list[Device]:
+    """Devices to be read at the start and end of every run."""
+    flyers = (instrument.camera, instrument.position_compare)
+    return [device for device in instrument.devices() if device not in flyers]
+
+
+def motors(instrument: Instrument) -> list[Motor]:
+    """Every motor."""
+    walked = (item for device in instrument.devices() for item in device.walk_subdevices())
+    return [device for _, device in walked if isinstance(device, Motor)]
+
+
+def destroy(instrument: Instrument) -> None:
+    """Let every record go."""
+    for device in instrument.devices():
+        device.destroy()
+
+
+def _signals(device: Device) -> Iterator[Signal]:
+    return (walked.item for walked in device.walk_signals())
+
+
+def _missing(signal: Signal, deadline: float) -> str | None:
+    left = deadline - time.monotonic()
+    try:
+        if left > 0:
+            signal.wait_for_connection(timeout=left)
+    except TimeoutError:
+        pass
+    return None if signal.connected else str(getattr(signal, "pvname", signal.name))
+
+
+def _unit_faults(motor: Motor) -> list[str]:
+    unit = motor.motor_egu.get()
+    if unit == motor.axis.unit:
+        return []
+    return [f"{motor.name}: {motor.prefix} is in {unit!r}, the beamline file says {motor.axis.unit!r}"]
+
+
+def _motor_problems(motor: Motor) -> list[str]:
+    unit = motor.axis.unit
+    lines = [
+        f"{motor.name}: position: {fault}" for fault in motor.limit_faults(float(motor.user_readback.get()))
+    ]
+    low, high = float(motor.low_limit_travel.get()), float(motor.high_limit_travel.get())
+    if low < high and (motor.axis.low < low or motor.axis.high > high):
+        file_limits = f"{motor.axis.low} to {motor.axis.high} {unit}"
+        lines.append(
+            f"{motor.name}: limits {file_limits} of the file are wider than {low} to {high} of the record"
+        )
+    velocity, most = float(motor.velocity.get()), float(motor.max_velocity.get())
+    if most > 0 and velocity > most:
+        lines.append(f"{motor.name}: velocity {velocity} is above the record's {most} {unit}/s")
+    return lines
+
+
+def _not_a_number(instrument: Instrument) -> list[str]:
+    lines = []
+    for device in baseline(instrument):
+        for key, reading in device.read().items():
+            value = reading["value"]
+            if isinstance(value, float) and math.isnan(value):
+                lines.append(f"{device.name}: {key} reads NaN")
+    return lines

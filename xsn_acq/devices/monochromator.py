@@ -1,0 +1,58 @@
+"""Double-crystal monochromator with pitch feedback."""
+
+import math
+from typing import Any, ClassVar
+
+from ophyd import Component as Cpt
+from ophyd import DerivedSignal, EpicsSignalRO
+from ophyd import FormattedComponent as FCpt
+
+from xsn_acq.devices.checked import CheckedSignal
+from xsn_acq.devices.motor import AxisComponent, Stage
+from xsn_acq.devices.two_state import TwoState
+from xsn_acq.units import HC_EV_M
+
+_ANGSTROM = 1e-10
+
+
+class PitchFeedback(TwoState):
+    """Keeps the second crystal parallel; ``set("on")``, ``set("off")``; ``locked`` says whether it holds the beam."""
+
+    words: ClassVar = {"on": ("On", "On"), "off": ("Off", "Off")}
+    command = Cpt(CheckedSignal, "Enable", string=True, kind="normal", auto_monitor=True)
+    locked = Cpt(EpicsSignalRO, "Locked", string=True, kind="normal", auto_monitor=True)
+
+    @property
+    def status(self) -> CheckedSignal:
+        """The command record: it has no other readback."""
+        return self.command
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether it is on and holds the beam, asked now."""
+        return self.state() == "on" and self.locked.get(use_monitor=False) == "Yes"
+
+
+class BraggEnergy(DerivedSignal):
+    """Photon energy in electronvolts from the Bragg angle: h c / (2 d sin(theta))."""
+
+    def inverse(self, value: float) -> float:
+        """Energy in eV at a Bragg angle in degrees; NaN at an angle that reflects nothing."""
+        sine = math.sin(math.radians(value))
+        spacing_m = self.parent.d_spacing_angstrom * _ANGSTROM
+        return HC_EV_M / (2 * spacing_m * sine) if sine > 0 else math.nan
+
+
+class DoubleCrystal(Stage):
+    """Bragg angle (deg), second-crystal gap (mm) and pitch (urad), pitch feedback, and the energy they make (eV)."""
+
+    bragg = AxisComponent()
+    second_crystal_gap = AxisComponent()
+    second_crystal_pitch = AxisComponent()
+    feedback = FCpt(PitchFeedback, "{feedback_prefix}")
+    energy_ev = Cpt(BraggEnergy, derived_from="bragg.user_readback", write_access=False, kind="hinted")
+
+    def __init__(self, prefix: str = "", *, feedback: str, d_spacing_angstrom: float, **kwargs: Any) -> None:
+        self.feedback_prefix = feedback
+        self.d_spacing_angstrom = d_spacing_angstrom
+        super().__init__(prefix, **kwargs)

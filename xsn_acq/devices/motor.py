@@ -1,0 +1,222 @@
+"""Motor records whose moves fail unless they end at the target."""
+
+import logging
+import math
+import time
+from typing import Any, Protocol
+
+from ophyd import Component as Cpt
+from ophyd import Device, EpicsMotor, EpicsSignal, EpicsSignalRO
+from ophyd.status import MoveStatus, StatusBase
+
+from xsn_acq.devices.checked import CheckedSignal
+from xsn_acq.devices.operation import Completion, in_background, wait_until
+from xsn_acq.errors import DeviceError, LimitError
+
+logger = logging.getLogger(__name__)
+
+_MARGIN_S = 10.0
+_SLACK = 2.0
+
+
+class AxisLike(Protocol):
+    """What a motor must be told; an axis of the beamline file has it."""
+
+    @property
+    def pv(self) -> str:
+        """Name of the motor record."""
+
+    @property
+    def unit(self) -> str:
+        """Unit the record must have in EGU."""
+
+    @property
+    def low(self) -> float:
+        """Lowest position allowed, in ``unit``."""
+
+    @property
+    def high(self) -> float:
+        """Highest position allowed, in ``unit``."""
+
+    @property
+    def tolerance(self) -> float:
+        """How far from the target a move may end, in ``unit``."""
+
+
+class Motor(EpicsMotor):
+    """A motor record: limits are checked before a move, the readback after it.
+
+    Parameters
+    ----------
+    prefix : str
+        The record.
+    axis : AxisLike
+        Unit, limits and tolerance.
+    name : str
+        Name of the device.
+
+    Notes
+    -----
+    A move ends in `DeviceError` when it stops anywhere but within ``tolerance`` of the target (a panel's stop, a limit
+    switch, a stall), when the record dies, and after twice the time that distance and velocity call for.
+    """
+
+    velocity = Cpt(CheckedSignal, ".VELO", kind="config", auto_monitor=True)
+    max_velocity = Cpt(EpicsSignalRO, ".VMAX", kind="omitted")
+    mode = Cpt(EpicsSignal, ".SPMG", kind="omitted", string=True, auto_monitor=True)
+    offset_freeze_switch = None
+    home_forward = None
+    home_reverse = None
+    direction_of_travel = None
+
+    def __init__(self, prefix: str, *, axis: AxisLike, name: str, **kwargs: Any) -> None:
+        self.axis = axis
+        self._stop_accepted = False
+        super().__init__(prefix, name=name, **kwargs)
+
+    def check_value(self, pos: float) -> None:
+        """Refuse a target outside the limits of the beamline file or of the record.
+
+        Raises
+        ------
+        LimitError
+            With every limit that is passed.
+        """
+        faults = self.limit_faults(pos)
+        if faults:
+            raise LimitError(f"{self.name} to {pos} {self.axis.unit}", faults)
+
+    def limit_faults(self, pos: float) -> list[str]:
+        """One line for each limit that ``pos`` passes; empty when it may go there."""
+        unit = self.axis.unit
+        if not math.isfinite(pos):
+            return [f"{self.name}: target {pos} {unit} is not a number"]
+        faults = []
+        low, high = self.axis.low, self.axis.high
+        if not low <= pos <= high:
+            faults.append(f"{self.name}: {pos} {unit} is outside {low} to {high} {unit} of the beamline file")
+        low, high = (float(s.get(use_monitor=False)) for s in (self.low_limit_travel, self.high_limit_travel))
+        if low < high and not low <= pos <= high:
+            faults.append(
+                f"{self.name}: {pos} {unit} is outside the record's soft limits {low} to {high} {unit}"
+            )
+        return faults
+
+    def move(
+        self, position: float, wait: bool = True, timeout: float | None = None, moved_cb: Any = None
+    ) -> StatusBase:
+        """Move to ``position``; the status ends when the readback is there.
+
+        Raises
+        ------
+        LimitError
+            Before anything moves.
+        """
+        target = float(position)
+        self.check_value(target)
+        self._stop_accepted = False
+        status = MoveStatus(self, target, settle_time=self._settle_time)
+        if moved_cb is not None:
+            status.add_callback(lambda done: moved_cb(done, obj=self))
+        limit = self._timeout if timeout is None else timeout
+        in_background(self, "move", lambda: self._travel(target, limit), status=status)
+        if wait:
+            status.wait()
+        return status
+
+    def stop(self, *, success: bool = False) -> None:
+        """Stop; a move under way then fails, unless ``success``."""
+        self._stop_accepted = success
+        if not self.motor_stop.connected:
+            logger.warning("%s: cannot be stopped, its record does not answer", self.name)
+            return
+        self.motor_stop.put(1, wait=False)
+
+    def _travel(self, target: float, timeout_s: float | None) -> None:
+        self._refuse_when_held(target)
+        limit = self._expected_s(target) if timeout_s is None else timeout_s
+        answer = Completion()
+        signals = (self.motor_done_move, self.user_setpoint)
+        self.user_setpoint.put(target, force=True, use_complete=True, callback=answer)
+        ended = wait_until(
+            lambda: answer.done and self.motor_done_move.get() == 1,
+            signals,
+            device=self.name,
+            operation="move",
+            timeout_s=limit,
+            woken=answer.woken,
+        )
+        if not ended:
+            self.stop()
+            raise self._failed(target, f"still not done after {limit:.1f} s; stopped")
+        if abs(self._readback_now() - target) > self.axis.tolerance and not self._stop_accepted:
+            raise self._failed(target, self._reason())
+
+    def _expected_s(self, target: float) -> float:
+        velocity = float(self.velocity.get(use_monitor=False))
+        distance = abs(target - self._readback_now())
+        travel = distance / velocity if velocity > 0 else 0.0
+        return _SLACK * (travel + 2 * float(self.acceleration.get())) + _MARGIN_S
+
+    def _refuse_when_held(self, target: float) -> None:
+        mode = self.mode.get(use_monitor=False)
+        if mode not in ("Go", "Move"):
+            raise self._failed(target, f"the record is held on {mode} (.SPMG); set it to Go")
+        if self.set_use_switch.get(use_monitor=False) != 0:
+            raise self._failed(
+                target, "the record is on Set (.SET): a move would redefine the position; set it to Use"
+            )
+
+    def _readback_now(self) -> float:
+        return float(self.user_readback.get(use_monitor=False))
+
+    def _failed(self, target: float, hint: str) -> DeviceError:
+        return DeviceError(self.name, "move", target, self._readback_now(), self.axis.unit, hint)
+
+    def _reason(self) -> str:
+        for signal, which in ((self.low_limit_switch, "low"), (self.high_limit_switch, "high")):
+            if signal.get(use_monitor=False) == 1:
+                return f"on the {which} limit switch"
+        return "stopped short: by a panel, a following error or a new target"
+
+    def _move_changed(self, timestamp: float | None = None, value: int | None = None, **_: Any) -> None:
+        """Keep ``moving`` and tell subscribers; success is judged by the move itself."""
+        was_moving, self._moving = self._moving, value != 1
+        if was_moving != self._moving:
+            kind = self.SUB_START if self._moving else self.SUB_DONE
+            self._run_subs(sub_type=kind, timestamp=timestamp or time.time(), value=value)
+
+
+class AxisComponent(Cpt):
+    """A motor of a `Stage`; record, unit, limits and tolerance come from ``axes`` of the stage."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(Motor, **kwargs)
+
+    def create_component(self, instance: "Stage") -> Motor:
+        """Make the motor of one stage."""
+        axis = instance.axes[self.attr]
+        return self.cls(
+            axis.pv,
+            axis=axis,
+            name=f"{instance.name}_{self.attr}",
+            kind=self.kind,
+            attr_name=self.attr,
+            parent=instance,
+        )
+
+
+class Stage(Device):
+    """Motors that belong together.
+
+    Parameters
+    ----------
+    axes : mapping of str to AxisLike
+        By attribute name.
+    name : str
+        Name of the device; its motors are called ``name_attribute``.
+    """
+
+    def __init__(self, prefix: str = "", *, axes: dict[str, Any], name: str, **kwargs: Any) -> None:
+        self.axes = dict(axes)
+        super().__init__(prefix, name=name, **kwargs)

@@ -1,0 +1,31 @@
+"""Optics on motors: condenser, pinhole, zone plate, detector stage."""
+
+from xsn_acq.devices.motor import AxisComponent, Stage
+
+
+class Condenser(Stage):
+    """Condenser lens, x and y in um."""
+
+    x = AxisComponent()
+    y = AxisComponent()
+
+
+class Pinhole(Stage):
+    """Pinhole before the sample, x and y in um."""
+
+    x = AxisComponent()
+    y = AxisComponent()
+
+
+class ZonePlateStage(Stage):
+    """Imaging zone plate: x and y in um, z along the beam in mm (focus)."""
+
+    x = AxisComponent()
+    y = AxisComponent()
+    z = AxisComponent()
+
+
+class DetectorStage(Stage):
+    """Scintillator, objective and camera along the beam, z in mm."""
+
+    z = AxisComponent()

@@ -1,0 +1,107 @@
+"""Undulator in the APS style: set point, start, busy, readback; the PV suffixes come from the site."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from ophyd import Device, EpicsSignalRO
+from ophyd import FormattedComponent as FCpt
+from ophyd.status import StatusBase
+
+from xsn_acq.devices.checked import CheckedSignal
+from xsn_acq.devices.operation import in_background, wait_until
+from xsn_acq.errors import DeviceError, LimitError
+
+_MARGIN_S = 10.0
+_SLACK = 2.0
+
+
+class Undulator(Device):
+    """An insertion device; ``set(gap_mm)`` ends when it is no longer busy and the gap reads back.
+
+    Parameters
+    ----------
+    prefix : str
+        In front of every suffix.
+    suffixes : mapping
+        Our names (gap_set, gap, energy, start, stop, busy, device_busy, deadband, harmonic) to this site's suffixes.
+    low_mm, high_mm, speed_mm_s, tolerance_mm : float
+        Limits of the gap, its speed, and how near it must come.
+    """
+
+    gap = FCpt(EpicsSignalRO, "{prefix}{suffixes[gap]}", kind="hinted", auto_monitor=True)
+    gap_set = FCpt(CheckedSignal, "{prefix}{suffixes[gap_set]}", kind="normal")
+    energy_kev = FCpt(EpicsSignalRO, "{prefix}{suffixes[energy]}", kind="normal")
+    start_now = FCpt(CheckedSignal, "{prefix}{suffixes[start]}", kind="omitted")
+    stop_now = FCpt(CheckedSignal, "{prefix}{suffixes[stop]}", kind="omitted")
+    busy = FCpt(EpicsSignalRO, "{prefix}{suffixes[busy]}", kind="omitted", auto_monitor=True)
+    device_busy = FCpt(EpicsSignalRO, "{prefix}{suffixes[device_busy]}", kind="omitted", auto_monitor=True)
+    deadband = FCpt(EpicsSignalRO, "{prefix}{suffixes[deadband]}", kind="config")
+    harmonic = FCpt(EpicsSignalRO, "{prefix}{suffixes[harmonic]}", kind="config")
+
+    def __init__(
+        self,
+        prefix: str,
+        *,
+        suffixes: Mapping[str, str],
+        low_mm: float,
+        high_mm: float,
+        speed_mm_s: float,
+        tolerance_mm: float,
+        name: str,
+        **kwargs: Any,
+    ) -> None:
+        self.suffixes = dict(suffixes)
+        self.low_mm, self.high_mm = low_mm, high_mm
+        self.speed_mm_s, self.tolerance_mm = speed_mm_s, tolerance_mm
+        super().__init__(prefix, name=name, **kwargs)
+
+    def set(self, gap_mm: float, *, timeout: float | None = None) -> StatusBase:
+        """Move the gap.
+
+        Raises
+        ------
+        LimitError
+            Outside the limits, or with a dead band that is not zero: small steps would then not be made.
+        """
+        faults = self.gap_faults(gap_mm)
+        if faults:
+            raise LimitError(f"{self.name} to {gap_mm} mm", faults)
+        return in_background(self, "set gap", lambda: self._travel(float(gap_mm), timeout))
+
+    def gap_faults(self, gap_mm: float) -> list[str]:
+        """One line for each reason not to move to ``gap_mm``."""
+        faults = []
+        if not (math.isfinite(gap_mm) and self.low_mm <= gap_mm <= self.high_mm):
+            faults.append(f"{self.name}: gap {gap_mm} mm is outside {self.low_mm} to {self.high_mm} mm")
+        deadband = float(self.deadband.get(use_monitor=False))
+        if deadband != 0.0:
+            faults.append(
+                f"{self.name}: dead band is {deadband} mm and must be 0; small gap steps would not be made"
+            )
+        return faults
+
+    def stop(self, *, success: bool = False) -> None:
+        """Stop the gap; a move under way then fails."""
+        self.stop_now.put(1)
+
+    def _travel(self, target: float, timeout_s: float | None) -> None:
+        distance = abs(target - float(self.gap.get(use_monitor=False)))
+        limit = _SLACK * distance / self.speed_mm_s + _MARGIN_S if timeout_s is None else timeout_s
+        self.gap_set.apply(target)
+        seen_busy = False
+
+        def settled() -> bool:
+            nonlocal seen_busy
+            if self.busy.get() or self.device_busy.get():
+                seen_busy = True
+                return False
+            return seen_busy or abs(float(self.gap.get()) - target) <= self.tolerance_mm
+
+        self.start_now.send(1, timeout_s=limit)
+        signals = (self.gap, self.busy, self.device_busy)
+        ended = wait_until(settled, signals, device=self.name, operation="set gap", timeout_s=limit)
+        found = float(self.gap.get(use_monitor=False))
+        if not ended or not abs(found - target) <= self.tolerance_mm:
+            hint = "stopped before it arrived" if ended else f"still busy after {limit:.1f} s"
+            raise DeviceError(self.name, "set gap", target, found, "mm", hint)
