@@ -40,6 +40,11 @@ def test_an_ellipse_comes_back_where_it_was(n, span):
     assert found[0][inside].mean() == pytest.approx(1.0, abs=2e-3)
     assert found[0][inside].std() < 0.03
     assert found[0][outside].std() < 0.015
+    z, x = np.indices((n, n)) - 0.5 * (n - 1)
+    weight = np.where(ellipse(n, margin=-3), found[0], 0)
+    # centred on the axis to 0.05 pixel, what the retrieval asks of the axis
+    assert (weight * x).sum() / weight.sum() == pytest.approx(7.0, abs=0.05)
+    assert (weight * z).sum() / weight.sum() == pytest.approx(-11.0, abs=0.05)
     np.testing.assert_allclose(found[1], 3 * found[0], atol=2e-5)  # float32 through the transform
     assert np.abs(found[2]).max() < 1e-5
 
