@@ -119,7 +119,11 @@ def test_the_publisher_may_die_and_come_back(data, address):
     with Follower(data.journal, address, poll_s=0.01) as follower:
         publisher = Publisher(address)
         publishers = [publisher]
-        journal = Journal(data.journal, on_line=lambda line: publishers[-1].send(line))
+
+        def send(line):
+            publishers[-1].send(line)
+
+        journal = Journal(data.journal, on_line=send)
         for name, doc in run[:4]:
             journal(name, doc)
         lines = drain(follower)
