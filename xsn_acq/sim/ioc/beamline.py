@@ -8,11 +8,18 @@ from xsn_acq.sim.clock import SimClock
 from xsn_acq.sim.ioc.channels import Served
 from xsn_acq.sim.ioc.control import Control
 from xsn_acq.sim.ioc.faults import Faults
+from xsn_acq.sim.ioc.hdf5_plugin import Hdf5Plugin
+from xsn_acq.sim.ioc.kinetix import Kinetix
 from xsn_acq.sim.ioc.motor import Motor
+from xsn_acq.sim.ioc.rendering import Renderer
 from xsn_acq.sim.ioc.simple import DiffuserRotation, Feedback, Ring, Shutter
 from xsn_acq.sim.ioc.table import Records
 from xsn_acq.sim.ioc.undulator import UndulatorControl
 from xsn_acq.sim.ioc.world import World
+from xsn_acq.sim.ioc.zebra import Zebra
+
+TICK_S = 0.01
+"""Real seconds between looks at the clock; what happened in between is worked out exactly."""
 
 
 class SimulatedBeamline:
@@ -47,23 +54,58 @@ class SimulatedBeamline:
             UndulatorControl(beamline, world, clock, faults),
             DiffuserRotation(pvs.diffuser_rotation, world.diffuser_rotating, clock),
         ]
+        self.renderer = Renderer(beamline, world, seed, sample)
+        self.writer = Hdf5Plugin(f"{pvs.camera}HDF1:", clock, faults)
+        self.camera = Kinetix(
+            f"{pvs.camera}cam1:",
+            beamline.detection,
+            self.renderer,
+            clock,
+            faults,
+            self.writer.push,
+            self.writer.drained,
+        )
+        theta = beamline.axes.sample_theta
+        self.zebra = Zebra(
+            pvs.position_compare,
+            world.axes["sample_theta"],
+            theta.resolution,
+            clock,
+            faults,
+            self.camera.trigger,
+        )
+        records += [self.camera, self.writer, self.zebra]
         self.channels: dict[str, Served] = {}
         for part in records:
             self.channels |= part.channels()
         for motor in self.motors.values():
             self.channels |= motor.channels()
         axes = frozenset(self.motors) | {"gap"}
-        self.control = Control(clock, faults, self.channels, axes, self.change_sample, sample)
+        self.control = Control(clock, faults, self.channels, axes, self.renderer.change_sample, sample)
         self.channels |= self.control.channels()
 
     async def run(self, faults: Sequence[str] = ()) -> None:
         """Live for ever, with these faults from the start."""
         for text in faults:
             await self.control.inject(text)
-        await asyncio.gather(self.ring.run(), self.feedback.run())
+        await asyncio.gather(
+            self.ring.run(),
+            self.feedback.run(),
+            self.camera.run(),
+            self.writer.run(),
+            self._tick(),
+        )
 
-    def change_sample(self, name: str) -> None:
-        """Put another phantom on the stage."""
+    async def _tick(self) -> None:
+        """Bring camera and position compare up to the present, in the order of cause and effect."""
+        while True:
+            now = self.clock.now()
+            self.zebra.external(self.camera.free_run(now))
+            await self.zebra.advance(now)
+            await self.camera.advance(now)
+            await asyncio.sleep(TICK_S)
 
     def close(self) -> None:
         """Close files and threads."""
+        self.renderer.close()
+        self.writer.close()

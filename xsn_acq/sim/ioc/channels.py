@@ -68,6 +68,10 @@ class Served:
         """Give the value it has when the server starts."""
         self._data["value"] = value
 
+    def preset_limits(self, low: float, high: float) -> None:
+        """Give the control limits it has when the server starts."""
+        self._data.update(lower_ctrl_limit=low, upper_ctrl_limit=high)
+
     async def post(self, value: Any, **metadata: Any) -> None:
         """Store and publish a value of our own: no hook, no limits; while held, it only waits."""
         self._waiting = value

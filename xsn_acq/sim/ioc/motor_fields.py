@@ -42,6 +42,8 @@ class MotorFields:
         self._add("DISP", Short(now=now, value=0))
         for name, value in _starting_values(axis, position).items():
             self._fields[name].preset(value)
+        for name in ("VAL", "RBV"):
+            self._fields[name].preset_limits(axis.low, axis.high)
 
     def __getitem__(self, name: str) -> Served:
         return self._fields[name]

@@ -68,7 +68,7 @@ async def _serve(
 
     class Server(Context):
         async def broadcast_beacon_loop(self) -> None:
-            """Send no beacons: nobody off this machine may connect, and here clients search until they find."""
+            """Send no beacons: clients on this machine search until they find."""
 
     simulated = SimulatedBeamline(beamline, speed=speed, seed=seed, sample=sample)
     for text in faults:

@@ -99,13 +99,13 @@ class AxisMotion:
         """Signed velocity at ``time_s``."""
         return self._move_at(time_s).velocity_at(time_s)
 
-    def crossing(self, position: float, after_s: float, until_s: float) -> float | None:
-        """First time in (after_s, until_s] at which the axis is at ``position`` while it moves."""
+    def crossing(self, position: float, direction: int, after_s: float, until_s: float) -> float | None:
+        """First time in (after_s, until_s] at which the axis passes ``position``, in direction 1 or -1."""
         for move, end in self._with_ends():
-            if end <= after_s or move.t0 > until_s:
+            if end <= after_s or move.t0 > until_s or (move.target - move.start) * direction <= 0:
                 continue
             found = move.crossing_time(position)
-            if found is not None and after_s < found <= min(end, until_s) and move.end_time > move.t0:
+            if found is not None and after_s < found <= min(end, until_s):
                 return found
         return None
 
