@@ -5,7 +5,6 @@ in place, and never its structure. So a process killed at any instant leaves a f
 once its record says so, and a checksum over record and field finds a torn one, which is then made again.
 """
 
-import fcntl
 import os
 import zlib
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ import numpy as np
 from xsn_acq.analysis.retrieval import Field
 from xsn_acq.analysis.xsn_stream import PairField
 from xsn_acq.errors import ReconstructionError, StorageError
+from xsn_acq.live.lock import hold
 from xsn_acq.optics.arrays import ComplexArray
 
 FILE_NAME = "fields.h5"
@@ -63,7 +63,8 @@ class FieldStore:
         self.shape = shape
         self.capacity = capacity
         self._type = _record_type(iterations)
-        self._lock = _locked(folder / "fields.lock")
+        self._lock = hold(folder / "fields.lock")
+        digest = f"{digest} {capacity} {shape} {iterations}"
         try:
             if _digest_of(self.path) != digest:
                 self._make(digest)
@@ -169,18 +170,20 @@ class FieldStore:
             ) from error
 
     def _raw_field(self, index: int) -> bytes:
-        return b"".join(self._rows(name, index, 0, self.shape[0]) for name in _QUANTITIES)
+        return b"".join(self.rows(name, index, 0, self.shape[0]) for name in _QUANTITIES)
 
-    def _rows(self, name: str, index: int, start: int, stop: int) -> bytes:
-        """Bytes of rows ``start`` to ``stop - 1`` of one field."""
+    def rows(self, name: str, index: int, start: int, stop: int) -> bytes:
+        """Bytes of rows ``start`` to ``stop - 1`` of one field; ``name`` is ``alpha`` or ``phi``."""
         place, row = self._places[name], 4 * self.shape[1]
-        return os.pread(self._file, (stop - start) * row, place.offset + index * place.item_bytes + start * row)
+        return os.pread(
+            self._file, (stop - start) * row, place.offset + index * place.item_bytes + start * row
+        )
 
     def pairs(self) -> Iterator[PairField]:
         """Read the pairs one by one, in the order in which they were stored."""
         for index, record in enumerate(self._records):
             alpha, phi = (
-                np.frombuffer(self._rows(name, index, 0, self.shape[0]), "<f4").reshape(self.shape)
+                np.frombuffer(self.rows(name, index, 0, self.shape[0]), "<f4").reshape(self.shape)
                 for name in _QUANTITIES
             )
             residual = tuple(float(value) for value in record["residual"])
@@ -192,7 +195,7 @@ class FieldStore:
             )
 
     def stack(self, step: slice = slice(None)) -> "FieldStack":
-        """Return the fields as one complex array on disk, by rising angle; ``step`` takes some of the angles."""
+        """Return the fields as one complex array on disk, by rising angle; ``step`` takes some of them."""
         return FieldStack(self, self.order[step])
 
     def close(self) -> None:
@@ -212,7 +215,7 @@ class FieldStore:
 
 
 class FieldStack:
-    """Fields alpha + i phi as a complex64 array (n_angles, ny, nx) that stays on disk until rows are asked for.
+    """Fields alpha + i phi as a complex64 array (n_angles, ny, nx) that stays on disk until rows are read.
 
     Made by `FieldStore.stack`; ``stack[:, rows, :]`` is what can be asked.
     """
@@ -232,7 +235,7 @@ class FieldStack:
         block = np.empty((len(self._order), stop - start, self._store.shape[1]), np.complex64)
         for position, index in enumerate(self._order):
             for name, part in (("alpha", block.real), ("phi", block.imag)):
-                raw = self._store._rows(name, int(index), start, stop)
+                raw = self._store.rows(name, int(index), start, stop)
                 part[position] = np.frombuffer(raw, "<f4").reshape(part.shape[1:])
         return block
 
@@ -260,23 +263,6 @@ def _allocated(file: h5py.File, name: str, shape: tuple[int, ...], kind: np.dtyp
         file.id, name.encode(), h5py.h5t.py_create(kind, logical=True), space, dcpl=properties
     )
     return h5py.Dataset(identifier)
-
-
-def _locked(path: Path) -> int:
-    """Hold a lock file for as long as this process lives."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise StorageError(f"results folder {path.parent}: cannot be written: {error.strerror}") from error
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(handle)
-        raise StorageError(
-            f"results folder {path.parent}: another process is reconstructing this run; wait for it or end it"
-        ) from error
-    return handle
 
 
 def _digest_of(path: Path) -> str:

@@ -17,7 +17,7 @@ def is_xsn(start: Mapping[str, Any]) -> bool:
 
 
 def xsn_settings(start: Mapping[str, Any], *, iterations: int = 7, epsilon: float = 1e-5) -> XsnSettings:
-    """Settings of the reconstruction of a run.
+    """Take the settings of a run's reconstruction from its start document.
 
     Parameters
     ----------
@@ -40,6 +40,7 @@ def xsn_settings(start: Mapping[str, Any], *, iterations: int = 7, epsilon: floa
         acquisition = start["acquisition"]
         curve = acquisition["knife_edge"]
         wavelength = float(acquisition["wavelength_m"])
+        frame_shape(start), expected_pairs(start)  # needed further on: missed here
         return XsnSettings(
             wavelength_m=wavelength,
             pixel_size_m=float(acquisition["pixel_size_m"]),
@@ -80,6 +81,17 @@ def expected_pairs(start: Mapping[str, Any]) -> int:
     projections = expected_projections(start)
     half_turn = round(HALF_TURN_DEG / abs(float(start["acquisition"]["step_deg"])))
     return max(0, min(half_turn, projections - half_turn))
+
+
+def parameters(settings: XsnSettings) -> dict[str, Any]:
+    """Return the settings as plain values, for files."""
+    curve = settings.knife_edge
+    plain = {name: getattr(settings, name) for name in settings.__dataclass_fields__}
+    plain["knife_edge"] = {
+        "frequency_per_m": curve.frequency_per_m.tolist(),
+        "transmitted": curve.transmitted.tolist(),
+    }
+    return plain
 
 
 def _uid(start: Mapping[str, Any]) -> str:

@@ -1,0 +1,205 @@
+"""The live worker's work on one run: ledger rows queue up, and are worked on one at a time."""
+
+import logging
+import time
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from xsn_acq.analysis.orthoslices import Plane
+from xsn_acq.analysis.xsn_stream import PairField, Preview, Quantity
+from xsn_acq.errors import ReconstructionError, StorageError, XsnError
+from xsn_acq.live.frames import good_rows, has_frames
+from xsn_acq.live.offline import ending, reconstruct
+from xsn_acq.live.reconstruction import Reconstruction
+from xsn_acq.live.results import ResultPublisher, Status, write_status
+from xsn_acq.live.settings import expected_pairs, xsn_settings
+from xsn_acq.live.volume import VolumeFile
+from xsn_acq.optics.arrays import FloatArray
+from xsn_acq.storage.journal import JournalLine
+from xsn_acq.storage.run import Row, RunRecord, rows_of
+
+LATE_FRAME_S = 10.0
+"""How long a frame may be on its way to the file after the run has ended, seconds."""
+
+_log = logging.getLogger(__name__)
+
+
+class LiveJob:
+    """One run, as far as its documents have come.
+
+    An error while the run goes on ends the live view of it; at the run's end the reconstruction is tried
+    again from the store.
+
+    Parameters
+    ----------
+    record : RunRecord
+        With its start document.
+    folder : Path
+        Of the run's results.
+    publisher : ResultPublisher
+    publish_every_s : float
+        Slices are published at most so often, seconds of this machine's clock.
+
+    Raises
+    ------
+    ReconstructionError
+        When the start document does not say what a reconstruction must know.
+    """
+
+    def __init__(
+        self, record: RunRecord, folder: Path, publisher: ResultPublisher, *, publish_every_s: float = 1.0
+    ) -> None:
+        self.record = record
+        self._pixel_size_m = xsn_settings(record.start).pixel_size_m
+        self._folder = folder
+        self._publisher = publisher
+        self._every_s = publish_every_s
+        self._published_s = -float("inf")
+        self._unpublished = False
+        self._queue: deque[Row] = deque()
+        self._work: Reconstruction | None = None
+        self._stopped_s: float | None = None
+        self._failed = False
+        self.status = Status(record.uid, expected_pairs=expected_pairs(record.start))
+        self._tell()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the work on the run is over."""
+        return self.status.ended
+
+    def take(self, line: JournalLine) -> None:
+        """Take in a document."""
+        self.record.add_line(line)
+        if line.name in ("event", "event_page") and self.record.stream_name(line.doc) == "ledger":
+            rows = good_rows(list(rows_of(line.name, line.doc)))
+            self.status = replace(self.status, frames=self.status.frames + len(rows))
+            self._queue.extend(() if self._failed else rows)
+        elif line.name == "stop":
+            self._stopped_s = time.monotonic()
+
+    def step(self) -> bool:
+        """Do one piece of work: a frame, or the end of the run; False when there is nothing to do now."""
+        if self.ended:
+            return False
+        try:
+            if self._queue and self._ready():
+                return self._next_row()
+            if self._stopped_s is None:
+                return False
+            self._finish()
+        except (XsnError, OSError) as error:
+            self._fail(str(error))
+        return True
+
+    def abandon(self) -> None:
+        """Stop working on a run that was interrupted: it will get no more documents."""
+        if not self.ended:
+            self.close()
+            self._tell(
+                state="partial",
+                message="the run was interrupted; xsn-acq reconstruct makes of it what it can",
+            )
+
+    def close(self) -> None:
+        """Close the files; what was retrieved is in the store."""
+        if self._work is not None:
+            self._work.close()
+            self._work = None
+
+    def _ready(self) -> bool:
+        """Whether darks and flats have come; without flats before, all waits for the end of the run."""
+        if self._work is not None:
+            return True
+        if not all(has_frames(self.record, name) for name in ("darks", "flats", "projections")):
+            return False
+        self._work = Reconstruction(self.record, self._folder)
+        self._tell(state="retrieving")
+        return True
+
+    def _next_row(self) -> bool:
+        """Work on the oldest row; previews are for who is not behind."""
+        work, row = self._working(), self._queue[0]
+        if not work.has_frame(row):
+            return self._wait_for_frame(row)
+        results = work.push(row, preview=len(self._queue) == 1)
+        self._queue.popleft()
+        self._show(results)
+        return True
+
+    def _wait_for_frame(self, row: Row) -> bool:
+        if self._stopped_s is not None and time.monotonic() - self._stopped_s > LATE_FRAME_S:
+            raise ReconstructionError(
+                f"run {self.record.uid[:8]}: wanted frame {row['frame_index']} of the ledger, "
+                "found none in the file of projections"
+            )
+        return False
+
+    def _finish(self) -> None:
+        """Write the volume; with flats taken after the projections the fields are made anew with both."""
+        self._tell(state="volume")
+        if self._work is None or has_frames(self.record, "flats_after"):
+            self.close()
+            paths = reconstruct(self.record, self._folder)
+        else:
+            paths = self._work.finish()
+        with VolumeFile(paths.volume) as volume:
+            summary = volume.summary()
+        self.close()
+        self.status = replace(self.status, pairs=len(summary.theta_deg))
+        self._publish(summary.slices)
+        self._tell(**ending(self.record))
+
+    def _fail(self, message: str) -> None:
+        _log.error("%s", message)
+        again = self._stopped_s is None
+        self.close()
+        self._queue.clear()
+        self._failed = True
+        self._tell(state="waiting" if again else "failed", message=message)
+
+    def _show(self, results: Iterable[Preview | PairField]) -> None:
+        for result in results:
+            if isinstance(result, Preview):
+                header = self._header("preview", "phi", "rad")
+                self._publisher.send({**header, "theta_deg": result.theta_deg}, result.phi)
+            else:
+                self._unpublished = True
+        if self._unpublished and time.monotonic() - self._published_s >= self._every_s:
+            self._publish(self._working().slices())
+
+    def _publish(self, slices: Mapping[Quantity, Mapping[Plane, FloatArray]]) -> None:
+        for quantity, planes in slices.items():
+            for plane, image in planes.items():
+                self._publisher.send({**self._header("slice", quantity, ""), "plane": plane}, image)
+        self._unpublished = False
+        self._published_s = time.monotonic()
+        self._tell()
+
+    def _header(self, kind: str, quantity: str, unit: str) -> dict[str, object]:
+        return {
+            "kind": kind,
+            "run": self.record.uid,
+            "quantity": quantity,
+            "unit": unit,
+            "pixel_size_m": self._pixel_size_m,
+            "pairs": self._work.pairs if self._work is not None else self.status.pairs,
+            "expected_pairs": self.status.expected_pairs,
+        }
+
+    def _tell(self, **changes: object) -> None:
+        """Say how far the work is, in ``live.json`` and to whoever listens."""
+        pairs = self._work.pairs if self._work is not None else self.status.pairs
+        self.status = replace(self.status, pairs=pairs, behind=len(self._queue), **changes)  # type: ignore[arg-type]
+        self._publisher.send({"kind": "status", **asdict(self.status)})
+        try:
+            write_status(self._folder, self.status)
+        except StorageError as error:
+            _log.error("%s", error)
+
+    def _working(self) -> Reconstruction:
+        if self._work is None:
+            raise RuntimeError("no reconstruction is open")
+        return self._work

@@ -1,0 +1,140 @@
+"""The live worker: follows the documents of runs, reconstructs each while it goes on, its volume at the end.
+
+It may lag, be killed and be started again at any time: the journal tells it what happened meanwhile, the
+store of fields what it had done. It commands nothing.
+"""
+
+import logging
+import threading
+from pathlib import Path
+
+from xsn_acq.errors import ReconstructionError, XsnError
+from xsn_acq.live.job import LiveJob
+from xsn_acq.live.results import ResultPublisher, read_status
+from xsn_acq.live.settings import is_xsn
+from xsn_acq.storage.feed import Follower
+from xsn_acq.storage.journal import JournalLine, RunSummary, list_runs, read_journal
+from xsn_acq.storage.layout import DataFolder, short_uid
+from xsn_acq.storage.run import RunRecord
+
+_LATE_S = 0.1
+"""Time between two looks for a frame that is not in its file yet, seconds."""
+
+_log = logging.getLogger(__name__)
+
+
+class LiveWorker:
+    """Reconstructs runs as they are measured.
+
+    Parameters
+    ----------
+    data : DataFolder
+        Where the journal is and results go.
+    documents : str or None
+        Address at which the session publishes; None: the journal folder alone is watched.
+    results : str or None
+        Address at which live results are published; None: they go to files only.
+    publish_every_s : float
+        Slices are published at most so often, seconds.
+    """
+
+    def __init__(
+        self,
+        data: DataFolder,
+        documents: str | None,
+        results: str | None = None,
+        *,
+        publish_every_s: float = 1.0,
+    ) -> None:
+        self._data = data
+        self._documents = documents
+        self._results = results
+        self._every_s = publish_every_s
+        self._jobs: dict[Path, LiveJob] = {}
+        self._over = False
+
+    def run(self, stop: threading.Event | None = None, *, one_run: bool = False) -> None:
+        """Work until ``stop`` is set; with ``one_run`` until one run has ended and been reconstructed.
+
+        Without ``one_run``, runs that an earlier worker left unfinished are finished first.
+
+        Raises
+        ------
+        ReconstructionError
+            With ``one_run``, when its reconstruction failed.
+        StorageError
+            When an address cannot be used, or the journal is damaged.
+        """
+        stop = stop or threading.Event()
+        with (
+            Follower(self._data.journal, self._documents) as follower,
+            ResultPublisher(self._results) as publisher,
+        ):
+            try:
+                if not one_run:
+                    self._finish_old(publisher, stop)
+                while not (stop.is_set() or (one_run and self._over)):
+                    self._turn(follower, publisher, one_run=one_run)
+            finally:
+                for job in self._jobs.values():
+                    job.close()
+
+    def _turn(self, follower: Follower, publisher: ResultPublisher, *, one_run: bool) -> None:
+        """One piece of work for each run, then the documents that have come."""
+        busy = sum(job.step() for job in self._jobs.values()) > 0
+        for path, job in list(self._jobs.items()):
+            if job.ended:
+                del self._jobs[path]
+                self._over = self._over or job.record.complete
+                if one_run and job.status.state == "failed":
+                    raise ReconstructionError(job.status.message)
+        for line in follower.poll(0.0 if busy else None):
+            self._take(line, publisher)
+
+    def _take(self, line: JournalLine, publisher: ResultPublisher) -> None:
+        if line.name == "start":
+            self._begin(line, publisher)
+        elif line.path in self._jobs:
+            self._jobs[line.path].take(line)
+        elif line.name == "stop":
+            self._over = True
+
+    def _begin(self, line: JournalLine, publisher: ResultPublisher) -> None:
+        """Start work on a run. One that is still open was interrupted: a session has one run at a time."""
+        for job in self._jobs.values():
+            if not job.record.complete:
+                job.abandon()
+        if not is_xsn(line.doc):
+            return
+        try:
+            self._jobs[line.path] = self._job(line, publisher)
+        except XsnError as error:
+            _log.error("%s", error)
+
+    def _job(self, line: JournalLine, publisher: ResultPublisher) -> LiveJob:
+        record = RunRecord.from_documents([(line.name, line.doc)])
+        folder = self._data.results(record.uid)
+        return LiveJob(record, folder, publisher, publish_every_s=self._every_s)
+
+    def _finish_old(self, publisher: ResultPublisher, stop: threading.Event) -> None:
+        for run in list_runs(self._data.journal):
+            if run.complete and self._left(run) and not stop.is_set():
+                self._finish_one(run, publisher, stop)
+
+    def _left(self, run: RunSummary) -> bool:
+        """Whether an earlier worker began with a run and did not come to its end."""
+        status = read_status(self._data.root / "results" / short_uid(run.uid))
+        return status is not None and not status.ended
+
+    def _finish_one(self, run: RunSummary, publisher: ResultPublisher, stop: threading.Event) -> None:
+        job: LiveJob | None = None
+        for line in read_journal(run.path):
+            if job is None:
+                job = self._job(line, publisher)
+            else:
+                job.take(line)
+        while job is not None and not job.ended and not stop.is_set():
+            if not job.step():
+                stop.wait(_LATE_S)
+        if job is not None:
+            job.close()
