@@ -1,4 +1,4 @@
-"""A picture of a reconstruction: central slices of delta and beta, the truth beside them where it is known."""
+"""A picture of a reconstruction: central slices of delta and beta, the truth below where it is known."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from matplotlib.figure import Figure, SubFigure
 from xsn_acq.analysis.frc import FrcCurve, resolution
 from xsn_acq.analysis.orthoslices import Plane
 from xsn_acq.analysis.xsn_stream import Quantity
-from xsn_acq.live.volume import Summary
+from xsn_acq.live.volume import QUANTITIES, Summary
 from xsn_acq.optics.arrays import FloatArray
 from xsn_acq.units import NM, UM
 
@@ -67,9 +67,8 @@ def draw(
     figure = Figure(figsize=(15.0, 14.0 if truth else 10.0), layout="constrained")
     FigureCanvasAgg(figure)
     figure.suptitle(title or f"run {summary.run[:8]}", fontsize=16)
-    above, below = figure.subfigures(2, 1, height_ratios=(9.2 if truth else 5.0, 3.4))
-    halves = above.subfigures(1, 2, wspace=0.03)
-    for half, quantity in zip(halves, ("delta", "beta"), strict=True):
+    above, below = _parts(figure, 2, 1, height_ratios=(9.2 if truth else 5.0, 3.4))
+    for half, quantity in zip(_parts(above, 1, 2, wspace=0.03), QUANTITIES, strict=True):
         shown = truth.get(quantity) if truth else None
         _draw_quantity(half, quantity, summary.slices[quantity], shown, summary.pixel_size_m)
     left, right = below.subplots(1, 2)
@@ -79,13 +78,17 @@ def draw(
     return path
 
 
+def _parts(figure: Any, rows: int, columns: int, **layout: Any) -> list[SubFigure]:
+    return list(np.ravel(figure.subfigures(rows, columns, **layout)))
+
+
 def _draw_quantity(
     half: SubFigure, quantity: Quantity, slices: Slices, truth: Slices | None, pixel_size_m: float
 ) -> None:
     scale = _scale_of(truth or slices, pixel_size_m)
     rows = [("reconstructed", slices)] + ([("truth", truth)] if truth else [])
     axes = np.atleast_2d(half.subplots(len(rows), 3, width_ratios=(1, 1, 1)))
-    image = None
+    image: Any = None
     for line, (name, images) in zip(axes, rows, strict=True):
         for ax, (plane, horizontal, vertical, where) in zip(line, _PLANES, strict=True):
             image = _draw_image(ax, images[plane], scale, _MAPS[quantity])
