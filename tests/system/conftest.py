@@ -1,5 +1,6 @@
 import pytest
 
+from tests.system.ca_client import Client
 from tests.system.ioc import Ioc
 
 
@@ -17,3 +18,11 @@ def no_faults(ioc):
     """Faults of a test end with it."""
     yield ioc
     ioc.clear_faults()
+
+
+@pytest.fixture(scope="session")
+def ca(ioc):
+    """Channel Access without pyepics."""
+    client = Client()
+    yield client
+    client.close()

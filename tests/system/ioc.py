@@ -8,8 +8,7 @@ import tempfile
 import threading
 from pathlib import Path
 
-from caproto import ChannelType
-from caproto.sync.client import write as ca_write
+from tests.system.ca_client import Client
 
 READY_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 20.0
@@ -27,7 +26,7 @@ class Ioc:
     ):
         self.port, self.speed, self.seed, self.sample = port, speed, seed, sample
         self.faults, self.beamline = tuple(faults), beamline
-        self.process = None
+        self.process = self._client = None
         self.log = Path(tempfile.mkstemp(prefix="ioc-", suffix=".log")[1])
 
     def start(self):
@@ -73,16 +72,20 @@ class Ioc:
         self._put("SIM:Fault", text)
 
     def clear_faults(self):
-        ca_write("SIM:Clear", 1, notify=True, timeout=10)
+        self._put("SIM:Clear", 1)
 
     def change_sample(self, name):
         self._put("SIM:Sample", name)
 
-    def _put(self, name, text):
-        data = text.encode() + b"\0"
-        ca_write(name, data, data_type=ChannelType.CHAR, notify=True, timeout=10)
+    def _put(self, name, value):
+        if self._client is None:
+            self._client = Client()
+        self._client.put(name, value)
 
     def _end(self, number):
+        if self._client is not None:
+            self._client.close()
+            self._client = None
         if self.process is None:
             return
         if self.process.poll() is None:

@@ -1,6 +1,5 @@
 """The motor records of the simulated beamline, from outside."""
 
-import time
 
 import pytest
 from caproto.threading.client import Context
