@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from xsn_acq.config import Beamline
-from xsn_acq.sim.shapes import Array
+from xsn_acq.sim.pooling import Array
 from xsn_acq.sim.source import energy_ev
 from xsn_acq.sim.state import BeamState, CameraSettings
 from xsn_acq.sim.truth import Truth

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from xsn_acq.sim.illumination import smooth_noise
-from xsn_acq.sim.shapes import Array
+from xsn_acq.sim.pooling import Array, pooled
 from xsn_acq.sim.state import CameraSettings
 from xsn_acq.sim.truth import Truth
 
@@ -38,14 +38,6 @@ def _transfer(ny: int, nx: int, pixel_um: float, fwhm_um: float, tail: float, ra
     exponent = -2 * (math.pi * fwhm_um / _FWHM_PER_SIGMA) ** 2 * (u**2 + v**2)
     transfer: Array = ((1 - tail) * np.exp(exponent) + tail * np.exp(ratio**2 * exponent)).astype(np.float32)
     return transfer
-
-
-def pooled(image: Array, parts: int) -> Array:
-    """Return the mean of each block of ``parts`` x ``parts`` pixels."""
-    ny, nx = image.shape
-    blocks = image.reshape(ny // parts, parts, nx // parts, parts)
-    mean: Array = np.einsum("iajb->ij", blocks) / image.dtype.type(parts**2)
-    return mean
 
 
 def response(truth: Truth, camera: CameraSettings) -> Array:

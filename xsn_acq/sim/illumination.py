@@ -8,7 +8,7 @@ from scipy import fft, ndimage
 
 from xsn_acq.config import Beamline
 from xsn_acq.optics.knife_edge import KnifeEdge
-from xsn_acq.sim.shapes import Array
+from xsn_acq.sim.pooling import Array
 from xsn_acq.sim.source import beam_height_um, diffuser_in
 from xsn_acq.sim.state import BeamState
 from xsn_acq.sim.truth import Truth

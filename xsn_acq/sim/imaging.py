@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy import fft
+from scipy import fft, special
 
 from xsn_acq.optics.arrays import ComplexArray
 from xsn_acq.optics.knife_edge import KnifeEdge
@@ -13,7 +13,7 @@ from xsn_acq.optics.mode_sum import mode_sum_intensity
 from xsn_acq.optics.schlieren import ImageFormation, Schlieren
 from xsn_acq.sim.alignment import Alignment, binned_centres
 from xsn_acq.sim.phantoms import Phantom
-from xsn_acq.sim.shapes import Array
+from xsn_acq.sim.pooling import Array
 from xsn_acq.sim.state import CameraSettings
 from xsn_acq.units import UM
 
@@ -145,9 +145,24 @@ def _image(
     )
     if abs(alignment.defocus_m) < _IN_FOCUS * alignment.depth_of_focus_m:
         return _formation(optics).intensity(field)
-    return mode_sum_intensity(
+    shear_m2 = alignment.wavelength_m * alignment.defocus_m
+    image = mode_sum_intensity(
         field, optics, defocus_m=alignment.defocus_m, wavelength_m=alignment.wavelength_m
     )
+    return _spread_along_y(image, view.pixel_um * UM, shear_m2 * edge.support_per_m[1])
+
+
+def _spread_along_y(image: Array, pixel_m: float, half_width_m: float) -> Array:
+    """Return the image that light inclined up and down makes out of focus.
+
+    Nothing cuts the pupil along y: a mode k_y makes the same image, displaced by lambda d k_y. Light of
+    density sqrt(1 - u^2) within the half width multiplies the spectrum along y by 2 J1(x) / x with
+    x = 2 pi half_width v.
+    """
+    x = np.maximum(2 * math.pi * abs(half_width_m) * fft.rfftfreq(image.shape[0], pixel_m), 1e-6)
+    transfer = (2 * special.j1(x) / x).astype(np.float32)
+    spread: Array = fft.irfft(fft.rfft(image, axis=0) * transfer[:, None], image.shape[0], axis=0)
+    return spread
 
 
 @lru_cache(maxsize=24)

@@ -9,7 +9,7 @@ from xsn_acq.config import Beamline
 from xsn_acq.sim import detector, illumination, imaging
 from xsn_acq.sim.alignment import Alignment, binned_centres
 from xsn_acq.sim.phantoms import Phantom
-from xsn_acq.sim.shapes import Array
+from xsn_acq.sim.pooling import Array, pooled
 from xsn_acq.sim.source import flux
 from xsn_acq.sim.state import BeamState, CameraSettings
 from xsn_acq.sim.truth import Truth
@@ -94,7 +94,7 @@ class Microscope:
         view = imaging.grid(alignment, camera, self.phantom, middle)
         if view is not None:
             fine = self._blurred(alignment, view, edge, self._angles_deg(alignment, camera))
-            image[view.rows, view.columns] = detector.pooled(view.trimmed(fine), view.parts)
+            image[view.rows, view.columns] = pooled(view.trimmed(fine), view.parts)
         return image
 
     def _blurred(

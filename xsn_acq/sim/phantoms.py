@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xsn_acq.optics.materials import optical_constants
-from xsn_acq.sim.shapes import AIR, Array, Ellipsoid, Material, Shape, VerticalCylinder
+from xsn_acq.sim.pooling import Array
+from xsn_acq.sim.shapes import AIR, Ellipsoid, Material, Shape, VerticalCylinder
 
 GLUE = Material("glue", "C5H8O2", 1.19)
 ALUMINIUM = Material("Al", "Al", 2.70)

@@ -11,10 +11,10 @@ from typing import Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from xsn_acq.sim.pooling import Array, pooled
 from xsn_acq.units import UM
 
 Vector = tuple[float, float, float]
-Array = NDArray[np.floating]
 
 
 @dataclass(frozen=True)
@@ -134,9 +134,7 @@ class Ellipsoid:
         if inverse[0, 1] != 0:
             inside -= np.multiply.outer(2 * inverse[0, 1] * y, x)
         np.sqrt(np.maximum(inside, 0, out=inside), out=inside)
-        shape = (y.size // parts, parts, x.size // parts, parts)
-        chord = np.einsum("iajb->ij", inside.reshape(shape)) * np.float32(longest / parts**2)
-        return Patch(rows, columns, chord)
+        return Patch(rows, columns, pooled(inside, parts) * np.float32(longest))
 
     def contains(self, x_um: Array, y_um: Array, z_um: Array) -> NDArray[np.bool_]:
         """Return which points are inside, by broadcasting."""
