@@ -1,4 +1,4 @@
-"""A picture of a reconstruction: central slices of delta and beta, the truth below where it is known."""
+"""A picture of a reconstruction: central slices of delta and beta, the truth beside them if known."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure, SubFigure
+from scipy.ndimage import gaussian_filter
 
 from xsn_acq.analysis.frc import FrcCurve, resolution
 from xsn_acq.analysis.orthoslices import Plane
@@ -19,34 +20,48 @@ from xsn_acq.units import NM, UM
 Slices = Mapping[Plane, FloatArray]
 
 FRC_THRESHOLD = 0.25
+FWHM_PER_SIGMA = 2.3548
+_WIDE = 10.0
+"""Ratio above which a residual is drawn on a logarithmic scale."""
+
 _MAPS: Mapping[Quantity, str] = {"delta": "viridis", "beta": "magma"}
 _NAMES: Mapping[Quantity, str] = {"delta": "δ", "beta": "β"}
-_PLANES: tuple[tuple[Plane, str, str, str], ...] = (
-    ("xz", "x", "z", "across the axis"),
-    ("xy", "x", "y", "along the axis"),
-    ("zy", "z", "y", "along the axis"),
-)
+_PLANES: tuple[tuple[Plane, str, str], ...] = (("xz", "x", "z"), ("xy", "x", "y"), ("zy", "z", "y"))
 _BLUE, _GREY = "#1f4e79", "#8a8a8a"
 
 
 @dataclass(frozen=True)
-class _Scale:
-    """What all images of one quantity share: grey values and pixel."""
+class _Look:
+    """How the images of one quantity are drawn: grey values, their power of ten, pixel, smoothing."""
 
     low: float
     high: float
     exponent: int
     pixel_um: float
+    colours: str
 
-    def shown(self, image: FloatArray) -> FloatArray:
-        """Values as the colour bar counts them."""
-        return np.asarray(image) / 10.0**self.exponent
+    def draw(self, ax: Any, image: FloatArray) -> Any:
+        """Draw one slice with the first row at the bottom: y and z grow upwards."""
+        rows, columns = image.shape
+        half_x, half_y = columns * self.pixel_um / 2, rows * self.pixel_um / 2
+        return ax.imshow(
+            np.asarray(image) / 10.0**self.exponent,
+            origin="lower",
+            extent=(-half_x, half_x, -half_y, half_y),
+            cmap=self.colours,
+            vmin=self.low,
+            vmax=self.high,
+            interpolation="nearest",
+        )
 
 
 def draw(
     path: Path, summary: Summary, *, truth: Mapping[Quantity, Slices] | None = None, title: str = ""
 ) -> Path:
     """Draw slices, residual and ring correlation into a PNG.
+
+    Beta carries little signal: its slices are smoothed over the finest period that the ring correlation of
+    delta gives, and the picture says so. The file keeps every voxel as it is.
 
     Parameters
     ----------
@@ -55,7 +70,7 @@ def draw(
     summary : Summary
         From `xsn_acq.live.volume.VolumeFile.summary`.
     truth : quantity -> plane -> image, optional
-        True values on the same pixels, drawn below with the same colours.
+        True values on the same pixels, drawn beside in the same colours.
     title : str
         Above all; the run's uid where left out.
 
@@ -64,67 +79,65 @@ def draw(
     Path
         The file.
     """
-    figure = Figure(figsize=(15.0, 14.0 if truth else 10.0), layout="constrained")
+    figure = Figure(figsize=(18.5 if truth else 13.0, 11.0), layout="constrained")
     FigureCanvasAgg(figure)
-    figure.suptitle(title or f"run {summary.run[:8]}", fontsize=16)
-    above, below = _parts(figure, 2, 1, height_ratios=(9.2 if truth else 5.0, 3.4))
-    for half, quantity in zip(_parts(above, 1, 2, wspace=0.03), QUANTITIES, strict=True):
-        shown = truth.get(quantity) if truth else None
-        _draw_quantity(half, quantity, summary.slices[quantity], shown, summary.pixel_size_m)
-    left, right = below.subplots(1, 2)
+    figure.suptitle(title or f"run {summary.run[:8]}", fontsize=15)
+    parts: Any = figure.subfigures(3, 1)
+    for part, quantity in zip(parts, QUANTITIES, strict=False):
+        known = truth.get(quantity) if truth else None
+        _draw_quantity(part, quantity, summary, known)
+    left, right = parts[2].subplots(1, 2)
     _draw_residual(left, summary.residual)
     _draw_correlation(right, summary.correlation)
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=100)
     return path
 
 
-def _parts(figure: Any, rows: int, columns: int, **layout: Any) -> list[SubFigure]:
-    return list(np.ravel(figure.subfigures(rows, columns, **layout)))
-
-
-def _draw_quantity(
-    half: SubFigure, quantity: Quantity, slices: Slices, truth: Slices | None, pixel_size_m: float
-) -> None:
-    scale = _scale_of(truth or slices, pixel_size_m)
-    rows = [("reconstructed", slices)] + ([("truth", truth)] if truth else [])
-    axes = np.atleast_2d(half.subplots(len(rows), 3, width_ratios=(1, 1, 1)))
-    image: Any = None
-    for line, (name, images) in zip(axes, rows, strict=True):
-        for ax, (plane, horizontal, vertical, where) in zip(line, _PLANES, strict=True):
-            image = _draw_image(ax, images[plane], scale, _MAPS[quantity])
-            ax.set(xlabel=f"{horizontal} (µm)", ylabel=f"{vertical} (µm)")
-            ax.set_title(f"{name}: {plane}, {where}", fontsize=9)
+def _draw_quantity(part: SubFigure, quantity: Quantity, summary: Summary, truth: Slices | None) -> None:
+    """Draw one row of images: each plane, with its truth beside it."""
+    width_m = _smoothing_m(summary) if quantity == "beta" else 0.0
+    slices = {
+        plane: _smoothed(image, width_m / summary.pixel_size_m)
+        for plane, image in summary.slices[quantity].items()
+    }
+    look = _look_of(quantity, slices, truth, summary.pixel_size_m)
+    kinds = [("reconstructed", slices)] + ([("truth", truth)] if truth else [])
+    shown = [(kind, images[plane[0]], plane) for plane in _PLANES for kind, images in kinds]
+    axes = np.ravel(part.subplots(1, len(shown)))
+    for ax, (kind, image, (plane, horizontal, vertical)) in zip(axes, shown, strict=True):
+        drawn = look.draw(ax, image)
+        ax.set(xlabel=f"{horizontal} (µm)", ylabel=f"{vertical} (µm)")
+        ax.set_title(f"{plane} {kind}", fontsize=11)
     name = _NAMES[quantity]
-    bar = half.colorbar(image, ax=axes, location="bottom", fraction=0.05, aspect=50, extend="both")
-    bar.set_label(f"{name} (10$^{{{scale.exponent}}}$)")
-    half.suptitle(f"{name}, central slices", fontsize=13)
+    bar = part.colorbar(drawn, ax=list(axes), fraction=0.02, pad=0.01, extend="both")
+    bar.set_label(f"{name} (10$^{{{look.exponent}}}$)")
+    smoothed = f", smoothed over {width_m / NM:.0f} nm" if width_m else ""
+    part.suptitle(f"{name}: slices through the centre{smoothed}", fontsize=12)
 
 
-def _scale_of(slices: Slices, pixel_size_m: float) -> _Scale:
-    """Grey values from the images: all but the extreme 0.2 percent, zero included."""
-    values = np.concatenate([np.ravel(image) for image in slices.values()])
-    low, high = np.percentile(values, (0.2, 99.8))
-    low, high = min(float(low), 0.0), max(float(high), 0.0)
-    largest = max(-low, high)
-    exponent = int(np.floor(np.log10(largest))) if largest > 0 else 0
+def _smoothing_m(summary: Summary) -> float:
+    """Finest period that two halves of the data agree on; 0 when that is not known."""
+    return 0.0 if summary.correlation is None else resolution(summary.correlation, FRC_THRESHOLD)
+
+
+def _smoothed(image: FloatArray, width_pixels: float) -> FloatArray:
+    """Gaussian of that full width at half maximum."""
+    return np.asarray(gaussian_filter(image, width_pixels / FWHM_PER_SIGMA, mode="nearest"))
+
+
+def _look_of(quantity: Quantity, slices: Slices, truth: Slices | None, pixel_size_m: float) -> _Look:
+    """Grey values from the truth, with room below for noise; else all but the extremes of the images."""
+    values = np.concatenate([np.ravel(image) for image in (truth or slices).values()])
+    if truth:
+        high = 1.1 * float(values.max())
+        low = -0.25 * high
+    else:
+        low, high = (float(value) for value in np.percentile(values, (0.2, 99.8)))
     if high <= low:
-        low, high = 0.0, 1.0
-    return _Scale(low / 10.0**exponent, high / 10.0**exponent, exponent, pixel_size_m / UM)
-
-
-def _draw_image(ax: Any, image: FloatArray, scale: _Scale, colours: str) -> Any:
-    """Draw one slice with the first row at the bottom: y and z grow upwards."""
-    rows, columns = image.shape
-    half_x, half_y = columns * scale.pixel_um / 2, rows * scale.pixel_um / 2
-    return ax.imshow(
-        scale.shown(image),
-        origin="lower",
-        extent=(-half_x, half_x, -half_y, half_y),
-        cmap=colours,
-        vmin=scale.low,
-        vmax=scale.high,
-        interpolation="nearest",
-    )
+        low, high = low - 1.0, low + 1.0
+    exponent = int(np.floor(np.log10(max(abs(low), abs(high)))))
+    scale = 10.0**exponent
+    return _Look(low / scale, high / scale, exponent, pixel_size_m / UM, _MAPS[quantity])
 
 
 def _draw_residual(ax: Any, residual: FloatArray) -> None:
@@ -132,10 +145,14 @@ def _draw_residual(ax: Any, residual: FloatArray) -> None:
     count = np.arange(1, residual.shape[1] + 1)
     low, middle, high = np.percentile(residual, (5, 50, 95), axis=0)
     ax.fill_between(count, low, high, color=_BLUE, alpha=0.2, linewidth=0, label="5 to 95 % of pairs")
-    ax.semilogy(count, middle, "o-", color=_BLUE, label="median")
+    ax.plot(count, middle, "o-", color=_BLUE, label="median")
     ax.set(xlabel="iteration", ylabel="|measured - model| / |measured - air|")
     ax.set_title(f"residual of the retrieval, {len(residual)} pairs")
     ax.set_xticks(count)
+    if high.max() > _WIDE * low.min() > 0:
+        ax.set_yscale("log")
+    else:
+        ax.set_ylim(0, 1.1 * high.max())
     ax.grid(alpha=0.3, which="both")
     ax.legend(frameon=False)
 
