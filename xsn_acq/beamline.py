@@ -1,4 +1,4 @@
-"""The instrument of a beamline file: one factory for each device; connect all, collect every failure, raise once."""
+"""The instrument of a beamline file: one factory for each device; connect all, collect every failure."""
 
 import math
 import time
@@ -64,11 +64,11 @@ def shutter(file: Beamline) -> Shutter:
 
 
 def undulator(file: Beamline) -> Undulator:
-    """Insertion device."""
+    """Undulator with the facts of the file."""
     facts = file.undulator
     return Undulator(
         file.pvs.undulator,
-        suffixes=dict(facts.suffixes),
+        suffixes={str(ours): theirs for ours, theirs in facts.suffixes.items()},
         low_mm=facts.gap_low_mm,
         high_mm=facts.gap_high_mm,
         speed_mm_s=facts.gap_speed_mm_s,
@@ -185,7 +185,7 @@ def connect(instrument: Instrument, timeout_s: float = 10.0) -> None:
     deadline = time.monotonic() + timeout_s
     faults = []
     for device in instrument.devices():
-        missing = [name for name in map(lambda s: _missing(s, deadline), _signals(device)) if name]
+        missing = [name for name in (_missing(s, deadline) for s in _signals(device)) if name]
         if missing:
             more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
             faults.append(
@@ -198,7 +198,7 @@ def connect(instrument: Instrument, timeout_s: float = 10.0) -> None:
 
 
 def problems(instrument: Instrument) -> list[str]:
-    """What is out of range or not a number, one line each; empty when all is well."""
+    """List what is out of range or not a number, one line each; empty when all is well."""
     found = [line for motor in motors(instrument) for line in _motor_problems(motor)]
     found += _not_a_number(instrument)
     least = instrument.file.ring.min_current_ma

@@ -45,12 +45,12 @@ class Checked:
     def set(
         self, value: object, *, timeout: float | None = None, settle_time: float | None = None
     ) -> StatusBase:
-        """Write and read back; the status fails with `DeviceError` when the record dies or shows another value."""
+        """Write and read back; the status fails with `DeviceError` unless the record then shows the value."""
         status = Status(self, settle_time=settle_time)
         limit = WRITE_TIMEOUT_S if timeout is None else timeout
         return in_background(
             self, "set", lambda: self.apply(value, timeout_s=limit, force=True), status=status
-        )  # type: ignore[arg-type]
+        )
 
     def apply(self, value: object, *, timeout_s: float = WRITE_TIMEOUT_S, force: bool = False) -> None:
         """Blocking `set`; without ``force`` nothing is written when the record already shows the value.
@@ -76,7 +76,7 @@ class Checked:
         self.send(value, timeout_s=timeout_s)
         arrived = wait_until(
             lambda: self.shows(shown),
-            [self],  # type: ignore[list-item]
+            [self],
             device=self.name,
             operation="set",
             timeout_s=max(0.0, deadline - time.monotonic()),
@@ -94,12 +94,12 @@ class Checked:
         DeviceError
             The record does not answer.
         """
-        require_connected(self.name, "set", [self])  # type: ignore[list-item]
+        require_connected(self.name, "set", [self])
         answer = Completion()
         self.put(value, use_complete=True, callback=answer)
         if not wait_until(
             lambda: answer.done,
-            [self],  # type: ignore[list-item]
+            [self],
             device=self.name,
             operation="set",
             timeout_s=timeout_s,

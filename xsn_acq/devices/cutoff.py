@@ -9,7 +9,10 @@ from xsn_acq.devices.motor import AxisComponent, Stage
 
 
 class EdgeFrequency(DerivedSignal):
-    """Spatial frequency of the edge at the sample, cycles per um: (x - x0) / (lambda f), lambda f = D dr (paper Eq. 6)."""
+    """Spatial frequency of the edge at the sample, cycles per um: (x - x0) / (lambda f) (paper Eq. 6).
+
+    lambda f = D dr, diameter times outermost zone width, at every energy.
+    """
 
     def inverse(self, value: float) -> float:
         """Frequency in cycles per um with the edge at ``value`` um."""

@@ -27,7 +27,7 @@ class FrameTimes:
         self._times = np.empty(0)
 
     def read(self) -> NDArray[np.float64]:
-        """Unix times of all frames that can be read, seconds, shape (frames,); empty before the file is there."""
+        """Read the Unix times of all frames there are, seconds, shape (frames,); empty before the file is."""
         if self._open():
             assert self._file is not None
             columns = [self._file[name] for name in (_SECONDS, _NANOSECONDS)]

@@ -121,7 +121,7 @@ class Hdf5Writer(Device):
             signal.apply(value)
 
     def _folder(self, setup: CameraSetup) -> None:
-        """CreateDirectory goes before FilePath: the folder is made, and looked for, when FilePath is written."""
+        """Set the folder; CreateDirectory comes first, because writing FilePath makes and looks for it."""
         self.create_directory.apply(_CREATE_DEPTH)
         folder = f"{setup.folder}/"
         self.file_path.send(folder)

@@ -22,12 +22,12 @@ _START_TIMEOUT_S = 10.0
 class Kinetix(Device):
     """Teledyne Kinetix (ADKinetix) and NDFileHDF5, one file for each `CameraSetup`.
 
-    ``prepare(setup)`` opens the file, ``kickoff()`` starts, ``complete()`` ends when every frame is counted and
-    written; ``prepare(Rearm(n))``, ``kickoff()``, ``complete()`` add n frames to the same file; ``close_file()``.
-    Staging is not required; ``unstage()`` stops and closes.
+    ``prepare(setup)`` opens the file, ``kickoff()`` starts, ``complete()`` ends when every frame is counted
+    and written; ``prepare(Rearm(n))``, ``kickoff()``, ``complete()`` add n frames to the same file;
+    ``close_file()``. Staging is not required; ``unstage()`` stops and closes.
 
-    Frames are counted by the camera (NumImagesCounter) and by the writer (NumCaptured): a frame the camera loses
-    leaves no gap in UniqueId.
+    Frames are counted by the camera (NumImagesCounter) and by the writer (NumCaptured): a frame the camera
+    loses leaves no gap in UniqueId.
     """
 
     cam = Cpt(KinetixDriver, "cam1:")
@@ -71,8 +71,8 @@ class Kinetix(Device):
         """Wait for every frame, counted and written.
 
         The status fails with `DeviceError` naming frames expected and counted when no frame comes for
-        ``frame_timeout_s``, when somebody else stops the camera, or when the writer drops an array or fails. After
-        our own `stop_acquiring` it ends well with the frames there are.
+        ``frame_timeout_s``, when somebody else stops the camera, or when the writer drops an array or fails.
+        After our own `stop_acquiring` it ends well with the frames there are.
         """
         return in_background(self, "complete", self._complete)
 
@@ -110,7 +110,7 @@ class Kinetix(Device):
         return int(self.hdf.dropped.get(use_monitor=False))
 
     def frame_times_s(self) -> NDArray[np.float64]:
-        """Unix time at the end of readout of each frame in the file, on the camera's clock, shape (frames,)."""
+        """Read the Unix time at the end of readout of each frame in the file, shape (frames,)."""
         return np.empty(0) if self._times is None else self._times.read()
 
     def describe_collect(self) -> dict[str, dict[str, Any]]:
@@ -180,8 +180,8 @@ class Kinetix(Device):
 
     def _complete(self) -> None:
         setup = self._prepared("complete")
-        signals = (self.cam.acquire, self.cam.images_counter, self.hdf.captured, self.hdf.dropped)
-        signals = (*signals, self.hdf.capture, self.hdf.write_status)
+        cam, hdf = self.cam, self.hdf
+        signals = (cam.acquire, cam.images_counter, hdf.captured, hdf.dropped, hdf.capture, hdf.write_status)
         counts = -1, -1
         while not self._finished():
             before, counts = counts, (self.frames_counted(), self.frames_written())

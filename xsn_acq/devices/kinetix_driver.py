@@ -1,7 +1,5 @@
 """The camera driver of a Kinetix (ADKinetix ``cam1:``): which records we use and how a setup is applied."""
 
-from typing import Any
-
 from ophyd import Component as Cpt
 from ophyd import Device, EpicsSignalRO
 
@@ -62,8 +60,8 @@ class KinetixDriver(Device):
         self.bin_x.apply(setup.binning)
         self.bin_y.apply(setup.binning)
         min_x, min_y, size_x, size_y = setup.roi
-        self._apply_span(self.min_x, self.size_x, min_x, size_x)
-        self._apply_span(self.min_y, self.size_y, min_y, size_y)
+        self._apply_span("x", min_x, size_x, setup.binning)
+        self._apply_span("y", min_y, size_y, setup.binning)
 
     def is_acquiring(self) -> bool:
         """Whether it acquires, asked now."""
@@ -95,17 +93,21 @@ class KinetixDriver(Device):
             raise DeviceError(self.name, f"readout port {port}, speed 1, gain 1", "Valid", found)
         self.apply_mode.send(1)
 
-    def _apply_span(self, start: Any, size: Any, wanted_start: int, wanted_size: int) -> None:
+    def _apply_span(self, axis: str, wanted_start: int, wanted_size: int, binning: int) -> None:
         """Set a region of interest along one axis.
 
-        The driver may take the size as the index where the region stops and cut it: then it is asked for
-        ``start + size``. Either way the size read back must be the one wanted.
+        The driver may take the size as the index where the region stops, and cut it: then it is asked for
+        ``start + size``. Either way the size of the array must come out right.
         """
+        start, size = getattr(self, f"min_{axis}"), getattr(self, f"size_{axis}")
+        array = self.columns if axis == "x" else self.rows
+        wanted = wanted_size // binning
         start.apply(wanted_start)
-        if size.shows(wanted_size):
-            return
-        size.send(wanted_size)
-        if not size.shows(wanted_size):
-            size.apply_shown(wanted_start + wanted_size, wanted_size)
-        if not start.shows(wanted_start):
-            raise DeviceError(self.name, "region of interest starts", wanted_start, start.get(), "px")
+        for asked in (wanted_size, wanted_start + wanted_size):
+            size.send(asked)
+            cut = asked != wanted_size and size.shows(wanted_size)
+            if cut or int(array.get()) == wanted:
+                return
+        raise DeviceError(
+            self.name, f"binned size along {axis}", wanted, array.get(), "px", "check ROI and binning"
+        )

@@ -16,7 +16,7 @@ _ANGSTROM = 1e-10
 
 
 class PitchFeedback(TwoState):
-    """Keeps the second crystal parallel; ``set("on")``, ``set("off")``; ``locked`` says whether it holds the beam."""
+    """Keeps the crystals parallel: ``set("on")``, ``set("off")``; ``locked`` tells if it holds the beam."""
 
     words: ClassVar = {"on": ("On", "On"), "off": ("Off", "Off")}
     command = Cpt(CheckedSignal, "Enable", string=True, kind="normal", auto_monitor=True)
@@ -44,7 +44,7 @@ class BraggEnergy(DerivedSignal):
 
 
 class DoubleCrystal(Stage):
-    """Bragg angle (deg), second-crystal gap (mm) and pitch (urad), pitch feedback, and the energy they make (eV)."""
+    """Bragg angle (deg), second-crystal gap (mm) and pitch (urad), pitch feedback, and the energy (eV)."""
 
     bragg = AxisComponent()
     second_crystal_gap = AxisComponent()

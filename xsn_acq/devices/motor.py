@@ -57,8 +57,8 @@ class Motor(EpicsMotor):
 
     Notes
     -----
-    A move ends in `DeviceError` when it stops anywhere but within ``tolerance`` of the target (a panel's stop, a limit
-    switch, a stall), when the record dies, and after twice the time that distance and velocity call for.
+    A move ends in `DeviceError` when it stops anywhere but within ``tolerance`` of the target (a panel's stop, a
+    limit switch, a stall), when the record dies, and after twice the time that distance and speed call for.
     """
 
     velocity = Cpt(CheckedSignal, ".VELO", kind="config", auto_monitor=True)
@@ -72,6 +72,7 @@ class Motor(EpicsMotor):
     def __init__(self, prefix: str, *, axis: AxisLike, name: str, **kwargs: Any) -> None:
         self.axis = axis
         self._stop_accepted = False
+        self._moving_seen = False
         super().__init__(prefix, name=name, **kwargs)
 
     def check_value(self, pos: float) -> None:
@@ -180,10 +181,11 @@ class Motor(EpicsMotor):
         return "stopped short: by a panel, a following error or a new target"
 
     def _move_changed(self, timestamp: float | None = None, value: int | None = None, **_: Any) -> None:
-        """Keep ``moving`` and tell subscribers; success is judged by the move itself."""
-        was_moving, self._moving = self._moving, value != 1
-        if was_moving != self._moving:
-            kind = self.SUB_START if self._moving else self.SUB_DONE
+        """Tell subscribers that it starts or ends; success is judged by the move itself."""
+        was_moving = self._moving_seen
+        self._moving_seen = value != 1
+        if was_moving != self._moving_seen:
+            kind = self.SUB_START if self._moving_seen else self.SUB_DONE
             self._run_subs(sub_type=kind, timestamp=timestamp or time.time(), value=value)
 
 

@@ -1,7 +1,8 @@
 """Operations on devices: straight-line code in its own thread, a status for its end, waits on conditions.
 
-A classic ophyd put ends in success when its IOC dies, a move stopped from a panel too. Here an operation reads back
-what it asked for, over the network, and its status fails with a `DeviceError` that says what was wanted and found.
+A classic ophyd put ends in success when its IOC dies, a move stopped from a panel too. Here an operation
+reads back what it asked for, over the network, and its status fails with a `DeviceError` that says what was
+wanted and found.
 """
 
 import threading
@@ -27,6 +28,7 @@ class Completion:
         self.done = False
 
     def __call__(self, **_: Any) -> None:
+        """Take the answer of the record."""
         self.done = True
         self.woken.set()
 
@@ -75,7 +77,7 @@ def wait_until(
     timeout_s: float | None,
     woken: threading.Event | None = None,
 ) -> bool:
-    """Block until ``condition()`` is true; False when ``timeout_s`` seconds have passed first (None: no limit).
+    """Block until ``condition()`` is true; False after ``timeout_s`` seconds (None: no limit).
 
     The condition is looked at again whenever one of the signals changes or ``woken`` is set.
 

@@ -32,10 +32,10 @@ class PulseTrain:
     direction : {1, -1}
         Sense of rotation.
     source : {"position", "camera"}
-        "position": the encoder triggers the camera. "camera": it runs freely and each of its exposures captures the
-        encoder, from ``start_deg`` on for ``count * step_deg``.
+        "position": the encoder triggers the camera. "camera": it runs freely and each of its exposures
+        captures the encoder, from ``start_deg`` on for ``count * step_deg``.
     timeout_s : float, optional
-        How long `PositionCompare.complete` waits for the last pulse; None waits as long as the train is armed.
+        How long `PositionCompare.complete` waits for the last pulse; None: as long as the train is armed.
     """
 
     start_deg: float
@@ -62,7 +62,7 @@ class PulseTrain:
 class PositionCompare(Device):
     """The position compare of a Zebra, encoder 1 = rotation stage.
 
-    ``prepare(train)``, ``kickoff()`` (armed, checked), ``complete()`` (all pulses captured), then ``captured()``.
+    ``prepare(train)``, ``kickoff()`` (armed, checked), ``complete()`` (all pulses captured), ``captured()``.
     """
 
     encoder = Cpt(CheckedSignal, "PC_ENC", string=True, kind="config")
@@ -100,8 +100,8 @@ class PositionCompare(Device):
     def complete(self) -> StatusBase:
         """Wait for the last pulse.
 
-        The status fails with `DeviceError` naming pulses wanted and captured when the train ends early (disarmed, gate
-        left) or its ``timeout_s`` passes. A train with ``source="camera"`` may end with fewer.
+        The status fails with `DeviceError` naming pulses wanted and captured when the train ends early
+        (disarmed, gate left) or ``timeout_s`` passes. A train with ``source="camera"`` may end with fewer.
         """
         return in_background(self, "complete", self._complete)
 
@@ -123,7 +123,7 @@ class PositionCompare(Device):
         return int(self.captures.get(use_monitor=False))
 
     def captured(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Encoder angles and times of the pulses captured so far.
+        """Read encoder angles and times of the pulses captured so far.
 
         Returns
         -------

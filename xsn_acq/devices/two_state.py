@@ -34,7 +34,7 @@ class TwoState(Device):
         )
 
     def state(self) -> str:
-        """The present state in our words; the record's own word while it is neither."""
+        """Tell the present state in our words; the record's own word while it is neither."""
         found = self.status.get(use_monitor=False)
         return next((word for word, (_, status) in self.words.items() if status == found), str(found))
 

@@ -24,7 +24,7 @@ class Undulator(Device):
     prefix : str
         In front of every suffix.
     suffixes : mapping
-        Our names (gap_set, gap, energy, start, stop, busy, device_busy, deadband, harmonic) to this site's suffixes.
+        Our names (gap_set, gap, energy, start, stop, busy, device_busy, deadband, harmonic) to this site's.
     low_mm, high_mm, speed_mm_s, tolerance_mm : float
         Limits of the gap, its speed, and how near it must come.
     """
