@@ -7,6 +7,7 @@ from xsn_acq.analysis.frc import fourier_ring_correlation
 from xsn_acq.config import load_beamline
 from xsn_acq.optics.knife_edge import KnifeEdge
 from xsn_acq.sim.alignment import Alignment
+from xsn_acq.sim.detector import blur
 from xsn_acq.sim.microscope import Microscope
 from xsn_acq.sim.nominal import nominal_state
 from xsn_acq.sim.phantoms import COPPER, Phantom, phantom
@@ -150,11 +151,12 @@ def test_knife_edge_table_is_what_a_scan_of_the_cutoff_gives():
         assert found == pytest.approx(wanted, abs=0.005)  # 0.1 % noise was added to the table
 
 
-def test_the_axis_moves_with_the_sample_stage():
+@pytest.mark.parametrize("binning", [1, 2, 4])
+def test_the_axis_is_where_it_should_be_and_moves_with_the_sample_stage(binning):
     ball = Phantom("ball", (Ellipsoid.sphere((0.0, 0.0, 0.0), 0.4, COPPER),))
-    scope = Microscope(BEAMLINE, ball, Truth(), seed=1)
-    camera = replace(WIDE, binning=1)
-    column = np.arange(camera.min_x, camera.min_x + camera.size_x)
+    scope = Microscope(BEAMLINE, ball, Truth(runout_nm=0.0), seed=1)
+    camera = replace(WIDE, binning=binning)
+    column = camera.min_x + np.arange(camera.shape[1]) * binning + (binning - 1) / 2
 
     def centre(state):
         # without the cutoff the image is symmetric
@@ -163,9 +165,31 @@ def test_the_axis_moves_with_the_sample_stage():
         shadow = (1 - scope.photons(state, camera) / scope.photons(far, camera)).sum(axis=0, dtype=float)
         return (shadow * column).sum() / shadow.sum()
 
-    assert centre(OPEN) == pytest.approx(Truth().axis_column, abs=0.3)  # 1 nm of wobble is 0.05 pixel
+    # unbinned pixels; the rest is float32 far from the ball
+    assert centre(OPEN) == pytest.approx(Truth().axis_column, abs=0.05)
     pixel_um = BEAMLINE.pixel_size_m(8300.0, 1) * 1e6
-    assert centre(replace(OPEN, sample_x_um=1.0)) - centre(OPEN) == pytest.approx(1 / pixel_um, abs=0.2)
+    assert centre(replace(OPEN, sample_x_um=1.0)) - centre(OPEN) == pytest.approx(1 / pixel_um, abs=0.05)
+
+
+def test_scintillator_blur_has_the_width_of_the_beamline_file():
+    point = np.zeros((96, 96), np.float32)
+    point[48, 48] = 1
+    spot = blur(point, 0.01, 0.072, Truth(scintillator_tail=0.0))
+    assert spot.sum() == pytest.approx(1.0, abs=1e-5)  # float32
+    across = spot[48, 48:] / spot[48, 48]
+    half = np.interp(-0.5, -across[:10], np.arange(10) * 0.01)
+    assert half == pytest.approx(0.036, abs=0.0005)  # linear between samples of 10 nm
+
+
+def test_frames_are_blurred_by_the_scintillator():
+    grainy = BEAMLINE.model_copy(
+        update={"detection": BEAMLINE.detection.model_copy(update={"scintillator_psf_fwhm_nm": 1.0})}
+    )
+    spread = [
+        np.abs(np.diff(Microscope(b, phantom("nmc_graded", 1)).photons(OPEN, WIDE), axis=1)).max()
+        for b in (BEAMLINE, grainy)
+    ]
+    assert spread[0] < 0.8 * spread[1]
 
 
 def likeness(state, name, frequency_per_m):
