@@ -1,0 +1,85 @@
+"""How long a tomogram takes, how much disk and dose: from parameters and beamline file, nothing moves."""
+
+from dataclasses import dataclass
+
+from xsn_acq.config import Axis, Beamline
+from xsn_acq.params import XsnTomography
+from xsn_acq.plans.framing import framing, sweep
+
+SERIES_OVERHEAD_S = 3.0
+"""Opening a file, arming and closing it, for each series of frames, seconds."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a tomogram costs; ``open_shutter_s`` is the time the sample is in the beam, for the dose."""
+
+    frames: int
+    projections: int
+    shape: tuple[int, int]
+    step_deg: float
+    exposure_s: float
+    frame_period_s: float
+    velocity_deg_s: float
+    duration_s: float
+    open_shutter_s: float
+    disk_bytes: int
+
+    def summary(self) -> str:
+        """Two lines for a person."""
+        ny, nx = self.shape
+        return (
+            f"{self.frames} frames of {nx} x {ny} ({self.projections} projections, "
+            f"step {self.step_deg:.4g} deg, exposure {self.exposure_s:g} s, "
+            f"period {self.frame_period_s:.4f} s, {self.velocity_deg_s:.4f} deg/s)\n"
+            f"time {_time(self.duration_s)}, sample in the beam {_time(self.open_shutter_s)}, "
+            f"disk {_size(self.disk_bytes)}"
+        )
+
+
+def estimate(file: Beamline, params: XsnTomography) -> Estimate:
+    """Estimate time, disk and dose of a tomogram in which no frame is lost."""
+    frame = framing(file, params)
+    rhythm = frame.rhythm(params)
+    theta, sample_x = file.axes.sample_theta, file.axes.sample_x
+    turn = sweep(rhythm, params.start_deg, params.projections, theta.acceleration_s, theta.tolerance)
+    flying = abs(turn.end_deg - turn.begin_deg) / rhythm.velocity_deg_s + theta.acceleration_s
+    series = params.takes_flats_before + params.takes_flats_after
+    out = file.geometry.sample_out_um if params.sample_out_um is None else params.sample_out_um
+    stills = (params.darks + params.flats * series) * (params.exposure_s + frame.readout_s)
+    moves = 2 * series * _move_s(sample_x, out - file.geometry.sample_x_centre_um)
+    moves += _move_s(theta, turn.begin_deg)
+    return Estimate(
+        frames=params.frames,
+        projections=params.projections,
+        shape=frame.shape,
+        step_deg=params.step_deg,
+        exposure_s=params.exposure_s,
+        frame_period_s=frame.period_s,
+        velocity_deg_s=rhythm.velocity_deg_s,
+        duration_s=flying + stills + moves + SERIES_OVERHEAD_S * (2 + series),
+        open_shutter_s=flying + SERIES_OVERHEAD_S,
+        disk_bytes=params.frames * frame.bytes_per_frame,
+    )
+
+
+def _move_s(axis: Axis, distance: float) -> float:
+    """Time of a move at the axis' own velocity, seconds."""
+    return abs(distance) / axis.velocity + axis.acceleration_s
+
+
+def _time(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return (
+        f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+    )
+
+
+def _size(number: int) -> str:
+    size, unit = float(number), "B"
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if size < 1000 or unit == "TB":
+            break
+        size /= 1000
+    return f"{size:.3g} {unit}"
