@@ -12,7 +12,9 @@ def add_parser(subparsers: Any) -> None:
     options.add_data(parser)
     options.add_documents(parser)
     parser.add_argument("--once", action="store_true", help="bring it level and stop")
-    parser.add_argument("--one-run", action="store_true", help="stop when one run has been followed to its end")
+    parser.add_argument(
+        "--one-run", action="store_true", help="stop when one run has been followed to its end"
+    )
     parser.set_defaults(run=run)
 
 

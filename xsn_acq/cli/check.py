@@ -10,7 +10,9 @@ def add_parser(subparsers: Any) -> None:
     """Declare the subcommand."""
     parser = subparsers.add_parser("check", help="connect every device; list what is missing or out of range")
     options.add_beamline(parser)
-    parser.add_argument("--timeout", type=float, default=10.0, help="seconds to wait for all devices (default: 10)")
+    parser.add_argument(
+        "--timeout", type=float, default=10.0, help="seconds to wait for all devices (default: 10)"
+    )
     parser.set_defaults(run=run)
 
 

@@ -26,9 +26,15 @@ note: demo
 
 def add_parser(subparsers: Any) -> None:
     """Declare the subcommand."""
-    parser = subparsers.add_parser("demo", help="from nothing to a live tomogram of the simulated 7C beamline")
-    parser.add_argument("--output", type=Path, default=Path("demo"), help="folder for everything (default: ./demo)")
-    parser.add_argument("--speed", type=float, default=40.0, help="speed of the simulated clock (default: 40)")
+    parser = subparsers.add_parser(
+        "demo", help="from nothing to a live tomogram of the simulated 7C beamline"
+    )
+    parser.add_argument(
+        "--output", type=Path, default=Path("demo"), help="folder for everything (default: ./demo)"
+    )
+    parser.add_argument(
+        "--speed", type=float, default=40.0, help="speed of the simulated clock (default: 40)"
+    )
     parser.set_defaults(run=run)
 
 
@@ -45,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
         return status
     from xsn_acq.cli.demo_report import report
 
-    return report(args.output, beamline_name=BEAMLINE, sample=SAMPLE, seed=SEED)
+    return report(args.output, sample=SAMPLE, seed=SEED)
 
 
 def _free_port() -> int:
@@ -67,7 +73,15 @@ def _loopback_environment() -> dict[str, str]:
 
 @contextmanager
 def _simulated_beamline(speed: float, environment: dict[str, str], log: Path) -> Iterator[None]:
-    command = [sys.executable, "-m", "xsn_acq.cli", "sim", BEAMLINE, "--port", environment["EPICS_CA_SERVER_PORT"]]
+    command = [
+        sys.executable,
+        "-m",
+        "xsn_acq.cli",
+        "sim",
+        BEAMLINE,
+        "--port",
+        environment["EPICS_CA_SERVER_PORT"],
+    ]
     command += ["--speed", str(speed), "--seed", str(SEED), "--sample", SAMPLE]
     with log.open("w") as errors:
         process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True)

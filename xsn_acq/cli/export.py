@@ -11,7 +11,9 @@ def add_parser(subparsers: Any) -> None:
     """Declare the subcommand."""
     parser = subparsers.add_parser("export", help="write a run in a format that other programs open")
     options.add_run(parser)
-    parser.add_argument("format", choices=["nxtomo"], help="nxtomo: NeXus tomography; frames are linked, not copied")
+    parser.add_argument(
+        "format", choices=["nxtomo"], help="nxtomo: NeXus tomography; frames are linked, not copied"
+    )
     options.add_data(parser)
     parser.add_argument("--output", type=Path, help="file to write (default: in the data folder's exports)")
     parser.set_defaults(run=run)

@@ -9,17 +9,23 @@ RESULTS = "tcp://127.0.0.1:5578"
 
 def add_data(parser: argparse.ArgumentParser) -> None:
     """``--data``: the folder that holds journal, frames, catalogue and results."""
-    parser.add_argument("--data", type=Path, default=Path("xsn-data"), help="data folder (default: ./xsn-data)")
+    parser.add_argument(
+        "--data", type=Path, default=Path("xsn-data"), help="data folder (default: ./xsn-data)"
+    )
 
 
 def add_documents(parser: argparse.ArgumentParser) -> None:
     """``--documents``: where the run's documents are published."""
-    parser.add_argument("--documents", default=DOCUMENTS, help=f"address of the documents (default: {DOCUMENTS})")
+    parser.add_argument(
+        "--documents", default=DOCUMENTS, help=f"address of the documents (default: {DOCUMENTS})"
+    )
 
 
 def add_results(parser: argparse.ArgumentParser) -> None:
     """``--results``: where live results are published."""
-    parser.add_argument("--results", default=RESULTS, help=f"address of the live results (default: {RESULTS})")
+    parser.add_argument(
+        "--results", default=RESULTS, help=f"address of the live results (default: {RESULTS})"
+    )
 
 
 def add_beamline(parser: argparse.ArgumentParser) -> None:

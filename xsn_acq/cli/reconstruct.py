@@ -12,7 +12,9 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser("reconstruct", help="reconstruct a run offline")
     options.add_run(parser)
     options.add_data(parser)
-    parser.add_argument("--output", type=Path, help="folder to write to (default: in the data folder's results)")
+    parser.add_argument(
+        "--output", type=Path, help="folder to write to (default: in the data folder's results)"
+    )
     parser.set_defaults(run=run)
 
 

@@ -2,12 +2,13 @@
 
 import argparse
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 from xsn_acq.cli import options
 
-CATALOGUE_TIMEOUT_S = 120.0
+SERVICE_TIMEOUT_S = 3600.0
 
 
 def add_parser(subparsers: Any) -> None:
@@ -16,7 +17,9 @@ def add_parser(subparsers: Any) -> None:
     options.add_beamline(parser)
     parser.add_argument("plan", help="name of the plan, as xsn_tomography")
     parser.add_argument("params", type=Path, help="YAML file with its parameters")
-    parser.add_argument("--dry-run", action="store_true", help="say how long, how much dose and disk, and stop")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="say how long, how much dose and disk, and stop"
+    )
     parser.add_argument("--live", action="store_true", help="reconstruct meanwhile, in a process of its own")
     options.add_data(parser)
     options.add_documents(parser)
@@ -52,34 +55,21 @@ def _acquire(args: argparse.Namespace, file: Any, params: Any, data: Any) -> int
                 uid = session.run(args.plan, params)
             except RunEngineInterrupted:
                 session.RE.abort(reason="stopped by the user")
-                print("xsn-acq run: stopped by the user; hardware is safe, the run is marked", file=sys.stderr)
-                return 130
+                print(
+                    "xsn-acq run: stopped by the user; hardware is safe, the run is marked", file=sys.stderr
+                )
+                uid = None
     except BaseException:
         for service in services.values():
             service.kill()
         raise
-    return _finish(uid, data, services)
+    if uid is not None:
+        _export(uid, data)
+    status = _finish(services, data)
+    return 130 if uid is None else status
 
 
-def _start_services(args: argparse.Namespace, data: Any) -> dict[str, Any]:
-    from xsn_acq.cli.services import Service
-
-    where = ["--data", str(args.data)]
-    follow = [*where, "--documents", args.documents]
-    logs = data.root / "logs"
-    services = {
-        "catalogue": Service(
-            ["catalogue", *follow, "--one-run"], ["catalogue", *where, "--once"], logs / "catalogue.log"
-        )
-    }
-    if args.live:
-        services["live"] = Service(
-            ["live", *follow, "--results", args.results, "--one-run"], ["reconstruct", "last", *where], logs / "live.log"
-        )
-    return services
-
-
-def _finish(uid: str, data: Any, services: dict[str, Any]) -> int:
+def _export(uid: str, data: Any) -> None:
     from xsn_acq.storage.journal import find_run
     from xsn_acq.storage.nxtomo import write_nxtomo
     from xsn_acq.storage.run import RunRecord
@@ -87,10 +77,36 @@ def _finish(uid: str, data: Any, services: dict[str, Any]) -> int:
     record = RunRecord.from_journal(find_run(data.journal, uid).path)
     path = data.exports / f"{uid[:8]}.nx"
     write_nxtomo(record, path)
-    print(f"run {uid}\nNXtomo {path}")
-    failed = [name for name, service in services.items() if not service.finish(CATALOGUE_TIMEOUT_S)]
+    print(f"run {uid}\nNXtomo {path}", flush=True)
+
+
+def _start_services(args: argparse.Namespace, data: Any) -> dict[str, Any]:
+    from xsn_acq.cli.services import Service
+
+    where = ["--data", str(args.data)]
+    follow = [*where, "--documents", args.documents]
+    since = ["--one-run", "--since", str(time.time())]
+    logs = data.root / "logs"
+    services = {
+        "catalogue": Service(
+            ["catalogue", *follow, *since], ["catalogue", *where, "--once"], logs / "catalogue.log"
+        )
+    }
+    if args.live:
+        services["live"] = Service(
+            ["live", *follow, "--results", args.results, *since],
+            ["reconstruct", "last", *where],
+            logs / "live.log",
+        )
+    return services
+
+
+def _finish(services: dict[str, Any], data: Any) -> int:
+    """Wait for the processes beside the run; one that died is made good by its ``after`` command."""
+    failed = [name for name, service in services.items() if not service.finish(SERVICE_TIMEOUT_S)]
     for name in failed:
-        print(f"xsn-acq run: the {name} process failed; the run is safe, see {data.root / 'logs'}", file=sys.stderr)
-    if "live" in services and "live" not in failed:
-        print(f"volume {data.results(uid) / 'reconstruction.h5'}")
+        print(
+            f"xsn-acq run: the {name} process failed; the run is safe, see {data.root / 'logs'}",
+            file=sys.stderr,
+        )
     return 1 if failed else 0

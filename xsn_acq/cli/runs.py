@@ -21,5 +21,6 @@ def run(args: argparse.Namespace) -> int:
 
     for item in list_runs(DataFolder(args.data).journal):
         started = datetime.fromtimestamp(item.start_time).isoformat(" ", "seconds")
-        print(f"{item.uid[:8]}  {started}  {item.plan_name:<20}  {'complete' if item.complete else 'INTERRUPTED'}")
+        state = "complete" if item.complete else "INTERRUPTED"
+        print(f"{item.uid[:8]}  {started}  {item.plan_name:<20}  {state}")
     return 0

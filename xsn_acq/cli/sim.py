@@ -11,10 +11,14 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser("sim", help="serve the simulated beamline's PVs on this machine")
     options.add_beamline(parser)
     parser.add_argument("--port", type=int, default=5064, help="Channel Access port (default: 5064)")
-    parser.add_argument("--speed", type=float, default=1.0, help="how much faster than real time (default: 1)")
+    parser.add_argument(
+        "--speed", type=float, default=1.0, help="how much faster than real time (default: 1)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="seed of every random thing (default: 0)")
     parser.add_argument("--sample", default="microparticles", help="microparticles, nmc_graded or empty")
-    parser.add_argument("--fault", action="append", default=[], metavar="'NAME KEY=VALUE'", help="inject a fault; repeatable")
+    parser.add_argument(
+        "--fault", action="append", default=[], metavar="'NAME KEY=VALUE'", help="inject a fault; repeatable"
+    )
     parser.set_defaults(run=run)
 
 

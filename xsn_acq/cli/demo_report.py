@@ -1,0 +1,110 @@
+"""What the demo says at its end: picture, numbers, paths, what to do next."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xsn_acq.analysis.frc import resolution
+from xsn_acq.analysis.quality import MaterialValue, material_values
+from xsn_acq.live.picture import draw
+from xsn_acq.live.volume import VolumeFile
+from xsn_acq.optics.materials import optical_constants
+from xsn_acq.sim.phantoms import Phantom, phantom
+from xsn_acq.storage.journal import find_run
+from xsn_acq.storage.layout import DataFolder
+from xsn_acq.storage.run import RunRecord
+from xsn_acq.units import NM, UM
+
+EROSION_VOXELS = 3
+"""Medians are taken this far inside a material: the optics blur its rim."""
+
+
+def report(output: Path, *, sample: str, seed: int) -> int:
+    """Compare the volume with the phantom, draw, print; the exit status."""
+    folder = DataFolder(output / "data")
+    record = RunRecord.from_journal(find_run(folder.journal, "last").path)
+    energy_ev = float(record.start["acquisition"]["energy_ev"])
+    truth = phantom(sample, seed)
+    picture = output / "picture.png"
+    volume_path = folder.results(record.uid) / "reconstruction.h5"
+    with VolumeFile(volume_path) as volume:
+        summary = volume.summary()
+        grid = voxel_grid(volume.delta.shape, summary.pixel_size_m)
+        draw(
+            picture,
+            summary,
+            truth=_true_slices(truth, energy_ev, grid),
+            title=f"{sample}, simulated, {energy_ev:g} eV",
+        )
+        labels = truth.labels(*grid)
+        known = _true_values(truth, energy_ev)
+        values = {
+            quantity: material_values(data[()], labels, known[quantity], erosion=EROSION_VOXELS)
+            for quantity, data in (("delta", volume.delta), ("beta", volume.beta))
+        }
+    _print_numbers(record, summary, values)
+    exports = folder.exports / f"{record.uid[:8]}.nx"
+    _print_paths(
+        {"picture": picture, "volume": volume_path, "NXtomo": exports, "journal": folder.journal}, output
+    )
+    return 0
+
+
+def voxel_grid(
+    shape: tuple[int, int, int], pixel_size_m: float
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Coordinates x, y, z of a volume (y, z, x) about the rotation axis, micrometres, ready to broadcast."""
+    y, z, x = ((np.arange(n) - (n - 1) / 2) * pixel_size_m / UM for n in shape)
+    return x[None, None, :], y[:, None, None], z[None, :, None]
+
+
+def _true_slices(truth: Phantom, energy_ev: float, grid: tuple[NDArray[Any], ...]) -> Mapping[Any, Any]:
+    x, y, z = grid
+    middle = {
+        "xz": (x, y[y.size // 2], z),
+        "xy": (x, y, z[:, z.size // 2]),
+        "zy": (x[:, :, x.size // 2], y, z),
+    }
+    slices: dict[str, dict[str, Any]] = {"delta": {}, "beta": {}}
+    for plane, (px, py, pz) in middle.items():
+        shape = {"xz": (z.size, x.size), "xy": (y.size, x.size), "zy": (y.size, z.size)}[plane]
+        delta, beta = truth.index(energy_ev, px.reshape(1, 1, -1), py.reshape(-1, 1, 1), pz.reshape(1, -1, 1))
+        slices["delta"][plane] = delta.reshape(shape)
+        slices["beta"][plane] = beta.reshape(shape)
+    return slices
+
+
+def _true_values(truth: Phantom, energy_ev: float) -> dict[str, dict[str, tuple[int, float]]]:
+    known: dict[str, dict[str, tuple[int, float]]] = {"delta": {}, "beta": {}}
+    for label, material in enumerate(truth.materials):
+        if material.formula:
+            constants = optical_constants(material.formula, material.density_g_cm3, energy_ev)
+            known["delta"][material.name] = (label, constants.delta)
+            known["beta"][material.name] = (label, constants.beta)
+    return known
+
+
+def _print_numbers(record: RunRecord, summary: Any, values: Mapping[str, list[MaterialValue]]) -> None:
+    print(f"\n{'material':<10}{'delta':>12}{'truth':>12}{'error':>9}{'beta':>12}{'truth':>12}{'error':>9}")
+    for delta, beta in zip(values["delta"], values["beta"], strict=True):
+        line = f"{delta.material:<10}{delta.measured:12.3e}{delta.truth:12.3e}{delta.error:9.1%}"
+        print(f"{line}{beta.measured:12.3e}{beta.truth:12.3e}{beta.error:9.1%}")
+    residual = float(np.median(summary.residual[:, -1]))
+    print(f"residual of the retrieval {residual:.4f} (median of {len(summary.residual)} pairs)")
+    if summary.correlation is not None:
+        nm = resolution(summary.correlation) / NM
+        print(f"resolution of delta {nm:.0f} nm (FRC at 1/4, even against odd angles)")
+    print(f"ledger: {record.ledger_summary().get('message', '')}")
+
+
+def _print_paths(paths: Mapping[str, Path], output: Path) -> None:
+    print()
+    for name, path in paths.items():
+        print(f"{name:<10}{path}")
+    print(
+        f"\nNext: look at {paths['picture']}; list the runs with "
+        f"`.venv/bin/xsn-acq runs --data {output / 'data'}`;\nthen README.md, 'A tomogram by hand'."
+    )
