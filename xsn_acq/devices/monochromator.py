@@ -9,7 +9,9 @@ from ophyd import FormattedComponent as FCpt
 
 from xsn_acq.devices.checked import CheckedSignal
 from xsn_acq.devices.motor import AxisComponent, Stage
+from xsn_acq.devices.operation import wait_until
 from xsn_acq.devices.two_state import TwoState
+from xsn_acq.errors import DeviceError
 from xsn_acq.units import HC_EV_M
 
 _ANGSTROM = 1e-10
@@ -26,6 +28,22 @@ class PitchFeedback(TwoState):
     def status(self) -> CheckedSignal:
         """The command record: it has no other readback."""
         return self.command
+
+    def _change(self, value: str, timeout_s: float) -> None:
+        """Switch; "on" has also to hold the beam."""
+        super()._change(value, timeout_s)
+        if value != "on":
+            return
+        held = wait_until(
+            lambda: self.locked.get() == "Yes",
+            [self.locked],
+            device=self.name,
+            operation="lock",
+            timeout_s=timeout_s,
+        )
+        if not held:
+            hint = f"waited {timeout_s} s; is there beam on the crystals?"
+            raise DeviceError(self.name, "lock", "Yes", self.locked.get(), hint=hint)
 
     @property
     def is_locked(self) -> bool:

@@ -57,8 +57,8 @@ class Motor(EpicsMotor):
 
     Notes
     -----
-    A move ends in `DeviceError` when it stops anywhere but within ``tolerance`` of the target (a panel's stop, a
-    limit switch, a stall), when the record dies, and after twice the time that distance and speed call for.
+    A move ends in `DeviceError` when it stops anywhere but within ``tolerance`` of the target (a panel's stop,
+    a limit switch, a stall), when the record dies, and after twice the time that distance and speed ask for.
     """
 
     velocity = Cpt(CheckedSignal, ".VELO", kind="config", auto_monitor=True)
