@@ -1,0 +1,172 @@
+"""What is checked before anything moves: every reason to refuse a tomogram, all at once."""
+
+import math
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+
+from xsn_acq.config import Beamline
+from xsn_acq.errors import LimitError
+from xsn_acq.optics.undulator import deflection_k, harmonic_energy_ev
+from xsn_acq.params import XsnTomography
+from xsn_acq.plans.framing import Framing, sweep
+from xsn_acq.plans.instrument import Instrument
+from xsn_acq.plans.state import State
+from xsn_acq.units import MM, wavelength_m
+
+DISK_MARGIN = 1.1
+"""Free disk wanted, times the size of all frames."""
+FOCUS_TOLERANCE = 0.25
+"""How far the zone plate may be from focus, in depths of focus lambda / NA^2."""
+ENCODER_TOLERANCE = 0.01
+"""Largest resolution of the rotation stage, in steps."""
+
+
+def check_before(
+    devices: Instrument, params: XsnTomography, frame: Framing, state: State, folder: Path
+) -> None:
+    """Refuse a tomogram that cannot be taken or that would be worthless.
+
+    Raises
+    ------
+    LimitError
+        With every reason; nothing has moved.
+    """
+    file = devices.file
+    faults = [
+        *number_faults(state),
+        *beam_faults(file, state),
+        *focus_faults(file, state),
+        *source_faults(file, state),
+        *camera_faults(file, frame, state),
+        *rotation_faults(file, params, frame, state),
+        *_move_faults(devices, params, frame, state),
+        *folder_faults(folder, params.frames * frame.bytes_per_frame),
+    ]
+    if faults:
+        raise LimitError("xsn_tomography", faults)
+
+
+def number_faults(state: State) -> Iterator[str]:
+    """Values that are not numbers."""
+    for field in fields(state):
+        value = getattr(state, field.name)
+        if isinstance(value, float) and not math.isfinite(value):
+            yield f"{field.name} reads {value}; wanted a number; look at its record"
+
+
+def beam_faults(file: Beamline, state: State) -> Iterator[str]:
+    """Reasons why there would be no steady beam."""
+    least = file.ring.min_current_ma
+    if state.ring_current_ma < least:
+        yield f"ring: wanted {least} mA or more, found {state.ring_current_ma:.1f} mA; wait for beam"
+    if state.front_end != "open":
+        yield f"front_end_shutter: wanted open, found {state.front_end}; open it"
+    if state.shutter not in ("open", "closed"):
+        yield f"shutter: wanted open or closed, found {state.shutter}; look at its status"
+    if not state.feedback_locked:
+        yield "mono feedback: wanted locked, found not locked; switch it on and wait for its lock"
+
+
+def focus_faults(file: Beamline, state: State) -> Iterator[str]:
+    """The zone plate is not where the energy wants it."""
+    low, high = file.monochromator.energy_low_ev, file.monochromator.energy_high_ev
+    if not math.isfinite(state.energy_ev):
+        return
+    if not low <= state.energy_ev <= high:
+        yield f"energy: wanted {low} to {high} eV, found {state.energy_ev:.1f} eV; move the monochromator"
+        return
+    wanted = file.zone_plate_z_mm(state.energy_ev, state.detector_z_mm)
+    depth_m = wavelength_m(state.energy_ev) / file.zone_plate.numerical_aperture(state.energy_ev) ** 2
+    tolerance = FOCUS_TOLERANCE * depth_m / MM
+    if abs(state.zone_plate_z_mm - wanted) > tolerance:
+        yield (
+            f"zone_plate_z: wanted {wanted:.4f} +- {tolerance:.4f} mm for focus at {state.energy_ev:.1f} eV, "
+            f"found {state.zone_plate_z_mm:.4f} mm; move it there"
+        )
+
+
+def source_faults(file: Beamline, state: State) -> Iterator[str]:
+    """The undulator does not give the monochromator's energy: more than half a harmonic's width off."""
+    source = file.undulator
+    if state.gap_deadband_mm != 0.0:
+        yield f"undulator: wanted dead band 0, found {state.gap_deadband_mm} mm; set it to 0"
+    if not (math.isfinite(state.gap_mm) and math.isfinite(state.energy_ev)):
+        return
+    k = deflection_k(state.gap_mm, source.period_mm, source.peak_field_t, source.field_decay)
+    given = harmonic_energy_ev(k, source.harmonic, source.period_mm, file.ring.energy_gev)
+    tolerance = state.energy_ev / (2 * source.harmonic * source.periods)
+    if abs(given - state.energy_ev) > tolerance:
+        yield (
+            f"undulator gap: wanted harmonic {source.harmonic} at {state.energy_ev:.1f} +- {tolerance:.1f} eV, "
+            f"found {given:.1f} eV at {state.gap_mm:.4f} mm; set the gap for this energy"
+        )
+
+
+def camera_faults(file: Beamline, frame: Framing, state: State) -> Iterator[str]:
+    """The camera cannot take these frames."""
+    min_x, min_y, size_x, size_y = frame.roi
+    for axis, start, size, most in (
+        ("x", min_x, size_x, file.detection.sensor_columns),
+        ("y", min_y, size_y, file.detection.sensor_rows),
+    ):
+        if start + size > most:
+            yield f"roi.{axis}: wanted at most {most} px, found {start} + {size}; make it smaller"
+    if state.camera_acquiring:
+        yield "camera: wanted idle, found acquiring; stop it"
+
+
+def rotation_faults(file: Beamline, params: XsnTomography, frame: Framing, state: State) -> Iterator[str]:
+    """The rotation stage cannot turn as fast, or as finely."""
+    axis = file.axes.sample_theta
+    most = min(axis.max_velocity, state.theta_max_velocity or axis.max_velocity)
+    velocity = frame.rhythm(params).velocity_deg_s
+    if velocity > most:
+        exposure = params.step_deg / most - frame.readout_s
+        yield (
+            f"sample_theta: wanted {velocity:.4f} deg/s, its greatest speed is {most} deg/s; "
+            f"take more projections, or an exposure above {exposure:.3f} s"
+        )
+    finest = axis.resolution / ENCODER_TOLERANCE
+    if params.step_deg < finest:
+        yield f"sample_theta: wanted steps of {finest} deg or more, found {params.step_deg:.3g} deg"
+
+
+def _move_faults(devices: Instrument, params: XsnTomography, frame: Framing, state: State) -> Iterator[str]:
+    """Targets beyond a limit, the run-up and the way out included."""
+    theta = devices.sample.theta
+    tolerance = devices.file.axes.sample_theta.tolerance
+    turn = sweep(
+        frame.rhythm(params), params.start_deg, params.projections, state.theta_acceleration_s, tolerance
+    )
+    for target in (turn.begin_deg, turn.end_deg):
+        yield from theta.limit_faults(target)
+    yield from devices.sample.x.limit_faults(sample_out_um(devices.file, params))
+    yield from devices.sample.x.limit_faults(state.sample_x_um)
+
+
+def sample_out_um(file: Beamline, params: XsnTomography) -> float:
+    """Position of sample_x with the sample out of the beam, um."""
+    return file.geometry.sample_out_um if params.sample_out_um is None else params.sample_out_um
+
+
+def folder_faults(folder: Path, wanted_bytes: int) -> Iterator[str]:
+    """The folder cannot be made or written, or has too little space."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".{uuid.uuid4().hex}"
+        os.close(os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+        probe.unlink()
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        yield f"folder {folder}: wanted a folder to write frames to, found: {error.strerror}; choose another"
+        return
+    wanted = wanted_bytes * DISK_MARGIN
+    if free < wanted:
+        yield (
+            f"folder {folder}: wanted {wanted / 1e9:.2f} GB free, found {free / 1e9:.2f} GB; "
+            "make space or choose another"
+        )

@@ -1,0 +1,104 @@
+"""Where the instrument stands before a tomogram: read once, then judged and written into the start document."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from xsn_acq.config import Beamline
+from xsn_acq.params import XsnTomography
+from xsn_acq.plans.framing import Framing
+from xsn_acq.plans.instrument import Instrument
+from xsn_acq.units import UM, wavelength_m
+
+
+@dataclass(frozen=True)
+class State:
+    """What the devices say."""
+
+    ring_current_ma: float
+    front_end: str
+    shutter: str
+    gap_mm: float
+    gap_deadband_mm: float
+    energy_ev: float
+    feedback_locked: bool
+    zone_plate_z_mm: float
+    detector_z_mm: float
+    cutoff_x_um: float
+    sample_x_um: float
+    theta_deg: float
+    theta_velocity: float
+    theta_max_velocity: float
+    theta_acceleration_s: float
+    camera_acquiring: bool
+
+
+def read_state(devices: Instrument) -> State:
+    """Ask the devices, now."""
+    theta = devices.sample.theta
+    return State(
+        ring_current_ma=_asked(devices.ring.current),
+        front_end=devices.front_end_shutter.state(),
+        shutter=devices.shutter.state(),
+        gap_mm=_asked(devices.undulator.gap),
+        gap_deadband_mm=_asked(devices.undulator.deadband),
+        energy_ev=float(devices.mono.energy_ev.get()),
+        feedback_locked=devices.mono.feedback.is_locked,
+        zone_plate_z_mm=_asked(devices.zone_plate.z.user_readback),
+        detector_z_mm=_asked(devices.detector.z.user_readback),
+        cutoff_x_um=_asked(devices.cutoff.x.user_readback),
+        sample_x_um=_asked(devices.sample.x.user_readback),
+        theta_deg=_asked(theta.user_readback),
+        theta_velocity=_asked(theta.velocity),
+        theta_max_velocity=_asked(theta.max_velocity),
+        theta_acceleration_s=_asked(theta.acceleration),
+        camera_acquiring=devices.camera.cam.is_acquiring(),
+    )
+
+
+def _asked(signal: Any) -> float:
+    return float(signal.get(use_monitor=False))
+
+
+def acquisition(file: Beamline, params: XsnTomography, frame: Framing, state: State) -> dict[str, Any]:
+    """What a reconstruction must know, for the start document.
+
+    The knife-edge curve was measured at one energy. The condenser's angles stay, so that its frequencies grow
+    with the energy.
+    """
+    energy, detector_z = state.energy_ev, state.detector_z_mm
+    rhythm = frame.rhythm(params)
+    curve = file.calibration.knife_edge
+    scale = energy / curve.energy_ev
+    expected = {"darks": params.darks, "projections": params.projections}
+    expected |= {"flats": params.flats} if params.takes_flats_before else {}
+    expected |= {"flats_after": params.flats} if params.takes_flats_after else {}
+    return {
+        "energy_ev": energy,
+        "wavelength_m": wavelength_m(energy),
+        "pixel_size_m": file.pixel_size_m(energy, frame.binning, detector_z),
+        "numerical_aperture": file.zone_plate.numerical_aperture(energy),
+        "cutoff_per_m": file.cutoff_frequency_per_m(state.cutoff_x_um, energy),
+        "cutoff_passes": file.geometry.cutoff_passes,
+        "axis_column": frame.axis_column(_axis_on_sensor(file, state)),
+        "binning": frame.binning,
+        "roi": list(frame.roi),
+        "frame_shape": list(frame.shape),
+        "exposure_s": frame.exposure_s,
+        "frame_period_s": frame.period_s,
+        "velocity_deg_s": rhythm.velocity_deg_s,
+        "step_deg": rhythm.step_deg,
+        "magnification": file.magnification(energy, detector_z),
+        "sample_to_scintillator_m": file.total_length_m(detector_z),
+        "knife_edge": {
+            "frequency_per_m": [f / UM * scale for f in curve.frequency_per_um],
+            "transmitted": list(curve.transmitted),
+        },
+        "expected": expected,
+    }
+
+
+def _axis_on_sensor(file: Beamline, state: State) -> float:
+    """Column of the rotation axis on the unbinned sensor: x, y and z sit under it, so it moves with sample_x."""
+    calibrated = file.calibration.rotation_axis
+    pixel = file.pixel_size_m(state.energy_ev, 1, state.detector_z_mm)
+    return calibrated.column + (state.sample_x_um - calibrated.sample_x_um) * UM / pixel

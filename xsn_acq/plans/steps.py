@@ -1,0 +1,103 @@
+"""Pieces plans are made of: a device's operation as a message, moves that outlive a pause, clear errors."""
+
+from collections.abc import Callable, Generator
+from typing import Any
+
+from bluesky import plan_stubs as bps
+from bluesky.utils import FailedStatus, Msg
+from ophyd.status import StatusBase
+
+from xsn_acq.errors import XsnError
+
+Plan = Generator[Msg, Any, Any]
+
+POLL_S = 0.1
+"""Between looks at a status the RunEngine has forgotten in a pause, seconds."""
+
+
+class Step:
+    """An operation of a device that bluesky has no message for; it travels as a ``trigger`` message."""
+
+    parent = None
+
+    def __init__(self, name: str, action: Callable[[], StatusBase]) -> None:
+        self.name = name
+        self._action = action
+
+    def __repr__(self) -> str:
+        return f"Step({self.name!r})"
+
+    def trigger(self) -> StatusBase:
+        """Do it."""
+        return self._action()
+
+
+def step(name: str, action: Callable[[], StatusBase]) -> Plan:
+    """Do an operation of a device and wait for its end."""
+    status = yield from bps.trigger(Step(name, action), wait=True)
+    yield from settled(status)
+
+
+def settled(status: StatusBase | None) -> Plan:
+    """Wait for a status that `bps.wait` no longer knows after a pause."""
+    while status is not None and not status.done:
+        yield from bps.sleep(POLL_S)
+
+
+class Interruption:
+    """Notices when the RunEngine pauses or suspends, which stops every motor that was moved.
+
+    Nothing is replayed: the plan is not rewindable, it sees here that it was interrupted and goes on.
+    """
+
+    def __init__(self) -> None:
+        self._pauses = 0
+
+    def watch(self) -> Plan:
+        """Make this known to the RunEngine."""
+        yield Msg("rewindable", None, False)
+        yield Msg("null", self)
+
+    def pause(self) -> None:
+        """Take note of a pause; called by the RunEngine."""
+        self._pauses += 1
+
+    def resume(self) -> None:
+        """Go on; called by the RunEngine."""
+
+    @property
+    def pauses(self) -> int:
+        """How often there was a pause."""
+        return self._pauses
+
+
+def move(device: Any, target: Any, interruption: Interruption) -> Plan:
+    """Set a device and wait until it is there; a move that a pause stopped is made again."""
+    while True:
+        pauses = interruption.pauses
+        status = yield from bps.abs_set(device, target, wait=True)
+        yield from settled(status)
+        if interruption.pauses == pauses:
+            return
+
+
+def in_plain_words(plan: Plan) -> Plan:
+    """Raise the device's own error where bluesky only says that a status failed."""
+    try:
+        return (yield from plan)
+    except FailedStatus as error:
+        if isinstance(error.__cause__, XsnError):
+            raise error.__cause__ from None
+        raise
+
+
+def every_one(*plans: Plan) -> Plan:
+    """Run all plans, the later ones also when an earlier one fails; then raise the first error."""
+    first: Exception | None = None
+    for plan in plans:
+        try:
+            yield from in_plain_words(plan)
+        except Exception as error:
+            first = first or error
+    if first is not None:
+        raise first
