@@ -81,13 +81,28 @@ def test_a_follower_that_starts_in_mid_run(data, runs):
 
 def test_new_leaves_out_ended_and_older_interrupted_runs(data):
     journal = Journal(data.journal)
-    for name, doc in documents(data, seed=1, time_s=T0 - 200)[:5] + documents(data, seed=2, time_s=T0 - 100):
+    for name, doc in documents(data, seed=1, time_s=T0 - 200)[:5]:
+        journal(name, doc)
+    journal.close()
+    journal = Journal(data.journal)
+    for name, doc in documents(data, seed=2, time_s=T0 - 100):
         journal(name, doc)
     with Follower(data.journal) as follower:
         assert drain(follower) == []
         for name, doc in documents(data, seed=3):
             journal(name, doc)
         assert drain(follower) == truth(data)
+
+
+def test_new_takes_every_run_that_is_being_written(data):
+    journal = Journal(data.journal)
+    older = documents(data, seed=1, time_s=T0 - 100)
+    for name, doc in older[:5] + documents(data, seed=2):
+        journal(name, doc)
+    with Follower(data.journal) as follower:
+        for name, doc in older[5:]:
+            journal(name, doc)
+        assert drain(follower) == truth(data, older[0][1]["uid"])
 
 
 def test_one_run_leaves_out_others_that_begin_later(data):

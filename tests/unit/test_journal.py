@@ -11,7 +11,7 @@ import pytest
 from documents import T0, SyntheticRun
 
 from xsn_acq.errors import StorageError
-from xsn_acq.storage.journal import Journal, encode, find_run, list_runs, read_journal
+from xsn_acq.storage.journal import Journal, encode, find_run, is_being_written, list_runs, read_journal
 from xsn_acq.storage.layout import DataFolder
 from xsn_acq.storage.run import RunRecord
 
@@ -255,3 +255,20 @@ def test_an_empty_journal_file_is_told(data):
     path.touch()
     with pytest.raises(StorageError, match="start document"):
         RunRecord.from_journal(path)
+
+
+def test_whether_a_run_is_being_written(data):
+    documents = list(SyntheticRun().play(data.frames_root))
+    journal = Journal(data.journal)
+    for name, doc in documents[:-1]:
+        journal(name, doc)
+        assert is_being_written(find_run(data.journal).path)
+    journal(*documents[-1])
+    assert not is_being_written(find_run(data.journal).path)
+
+
+def test_a_run_whose_session_is_gone_is_not_being_written(data):
+    journal = Journal(data.journal)
+    journal(*next(SyntheticRun().play(data.frames_root)))
+    journal.close()
+    assert not is_being_written(find_run(data.journal).path)

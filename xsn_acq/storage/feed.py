@@ -19,7 +19,14 @@ from zmq.sugar.context import Context
 from zmq.sugar.socket import Socket
 
 from xsn_acq.errors import StorageError
-from xsn_acq.storage.journal import FILE_NAME, JournalLine, journal_files, list_runs, read_journal
+from xsn_acq.storage.journal import (
+    FILE_NAME,
+    JournalLine,
+    is_being_written,
+    journal_files,
+    list_runs,
+    read_journal,
+)
 
 MAX_MESSAGE_BYTES = 8 * 2**20
 """A longer line is announced without its content; a longer message is refused."""
@@ -91,8 +98,8 @@ class Follower:
     address : str, optional
         Where the publisher is bound; without it the folder alone is watched.
     runs : str
-        ``"new"``: runs that begin from now on, and the newest one if it has no stop document yet
-        (from its beginning); ``"all"``: every run; a uid: that run alone.
+        ``"new"``: runs that begin from now on, those being written and the newest one if it has no
+        stop document (from their beginning); ``"all"``: every run; a uid: that run alone.
     poll_s : float
         Longest time in seconds between two looks at the folder.
 
@@ -122,7 +129,11 @@ class Follower:
             return set()
         known = list_runs(self._folder)
         if self._runs == "new":
-            return {run.path for run in known if run.complete or run is not known[-1]}
+            return {
+                run.path
+                for run in known
+                if run.complete or not (run is known[-1] or is_being_written(run.path))
+            }
         return {run.path for run in known if run.uid != self._runs}
 
     def __iter__(self) -> Iterator[JournalLine]:

@@ -4,51 +4,24 @@ The journal is the truth about a run; the catalogue can always be made again fro
 A line is ``{"name": ..., "doc": ...}``, written with one system call before the next document is looked at.
 """
 
-import json
+import fcntl
 import logging
 import os
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from xsn_acq.errors import StorageError
 from xsn_acq.storage.layout import short_uid
+from xsn_acq.storage.lines import JournalLine, decode, encode
 
 SUFFIX = ".jsonl"
 FILE_NAME = re.compile(r"\d{8}T\d{6}Z_[0-9A-Za-z-]{8}\.jsonl")
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class JournalLine:
-    """One document where it stands in its journal.
-
-    Parameters
-    ----------
-    path : Path
-        The journal file of the run.
-    offset, end : int
-        Bytes of the file the line covers, its newline included.
-    name : str
-        Kind of document: ``start``, ``descriptor``, ``event_page``, ...
-    doc : dict
-        The document.
-    line : bytes
-        The line as written, newline included.
-    """
-
-    path: Path
-    offset: int
-    end: int
-    name: str
-    doc: dict[str, Any] = field(repr=False)
-    line: bytes = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -77,34 +50,6 @@ class RunSummary:
     plan_name: str
     complete: bool
     exit_status: str = ""
-
-
-def encode(name: str, doc: dict[str, Any]) -> bytes:
-    """One document as one line of JSON with its newline; NaN and infinities are kept (Python's spelling)."""
-    try:
-        text = json.dumps({"name": name, "doc": doc}, default=_plain, separators=(",", ":"))
-    except (TypeError, ValueError):  # a key that is no string
-        text = json.dumps({"name": name, "doc": _with_text_keys(doc)}, default=_plain, separators=(",", ":"))
-    return text.encode() + b"\n"
-
-
-def _plain(value: object) -> Any:
-    """Make of what json does not know something it does."""
-    if isinstance(value, np.generic | np.ndarray):
-        return value.tolist()
-    if isinstance(value, set | frozenset):
-        return sorted(value, key=str)
-    if hasattr(value, "isoformat"):
-        return value.isoformat()
-    return str(value)
-
-
-def _with_text_keys(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _with_text_keys(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_with_text_keys(item) for item in value]
-    return value
 
 
 class Journal:
@@ -179,6 +124,7 @@ class _RunFile:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # ends with this process, however it ends
         except FileExistsError as error:
             raise StorageError(f"journal {self.path}: exists already and is never overwritten") from error
         except OSError as error:
@@ -234,7 +180,7 @@ def read_journal(path: Path, offset: int = 0) -> Iterator[JournalLine]:
             for raw in file:
                 if not raw.endswith(b"\n"):
                     return
-                line = _decode(path, offset, raw)
+                line = decode(path, offset, raw)
                 if line is None:
                     if any(rest.endswith(b"\n") for rest in file):
                         raise StorageError(
@@ -247,15 +193,16 @@ def read_journal(path: Path, offset: int = 0) -> Iterator[JournalLine]:
         raise StorageError(f"journal {path}: cannot be read: {error.strerror}") from error
 
 
-def _decode(path: Path, offset: int, raw: bytes) -> JournalLine | None:
+def is_being_written(path: Path) -> bool:
+    """Whether the session that writes a journal file is alive and has the run open."""
     try:
-        content = json.loads(raw)
-        name, doc = content["name"], content["doc"]
-    except (ValueError, TypeError, KeyError):
-        return None
-    if not isinstance(name, str) or not isinstance(doc, dict):
-        return None
-    return JournalLine(path, offset, offset + len(raw), name, doc, raw)
+        with Path(path).open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError as error:
+        raise StorageError(f"journal {path}: cannot be read: {error.strerror}") from error
+    return False
 
 
 def journal_files(folder: Path) -> list[Path]:
@@ -273,8 +220,8 @@ def list_runs(folder: Path) -> list[RunSummary]:
 
 def _summary(path: Path) -> RunSummary | None:
     with path.open("rb") as file:
-        first = _decode(path, 0, file.readline())
-        last = _decode(path, 0, _last_whole_line(file))
+        first = decode(path, 0, file.readline())
+        last = decode(path, 0, _last_whole_line(file))
     if first is None or first.name != "start":
         return None
     stopped = last is not None and last.name == "stop"
