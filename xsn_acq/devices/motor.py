@@ -57,8 +57,8 @@ class Motor(EpicsMotor):
 
     Notes
     -----
-    A move ends in `DeviceError` when it stops anywhere but within ``tolerance`` of the target (a panel's stop,
-    a limit switch, a stall), when the record dies, and after twice the time that distance and speed ask for.
+    A move ends in `DeviceError` when it stops anywhere but within ``tolerance`` of the target (stopped from a
+    panel, a limit switch, a stall), when the record dies, and after twice the time that its speed asks for.
     """
 
     velocity = Cpt(CheckedSignal, ".VELO", kind="config", auto_monitor=True)
@@ -150,7 +150,8 @@ class Motor(EpicsMotor):
         if not ended:
             self.stop()
             raise self._failed(target, f"still not done after {limit:.1f} s; stopped")
-        if abs(self._readback_now() - target) > self.axis.tolerance and not self._stop_accepted:
+        arrived = abs(self._readback_now() - target) <= self.axis.tolerance
+        if not arrived and not self._stop_accepted:
             raise self._failed(target, self._reason())
 
     def _expected_s(self, target: float) -> float:

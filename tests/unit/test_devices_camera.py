@@ -1,0 +1,141 @@
+"""What a camera and a position compare are asked, and what is said of their frames."""
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from tests.unit.fake_devices import fake
+from xsn_acq.devices.camera_setup import CameraSetup
+from xsn_acq.devices.frame_file import EPICS_EPOCH_S, FrameDocuments, FrameTimes
+from xsn_acq.devices.kinetix_driver import KinetixDriver
+from xsn_acq.devices.position_compare import PulseTrain
+from xsn_acq.errors import DeviceError
+
+
+def setup(**changes):
+    values = {
+        "stream": "darks",
+        "folder": Path("/data/run"),
+        "filename": "darks",
+        "frames": 5,
+        "exposure_s": 0.1,
+        "trigger": "internal",
+        "binning": 2,
+        "roi": (100, 200, 64, 32),
+    }
+    return CameraSetup(**{**values, **changes})
+
+
+def test_setup_knows_its_file_and_frame():
+    assert setup().path == Path("/data/run/darks.h5")
+    assert setup().frame_shape == (16, 32)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"frames": 0},
+        {"exposure_s": 0.0},
+        {"binning": 0},
+        {"roi": (0, 0, 63, 32)},
+        {"roi": (0, 0, 0, 32)},
+        {"roi": (-1, 0, 64, 32)},
+    ],
+)
+def test_setup_refuses_what_cannot_be(changes):
+    with pytest.raises(ValueError, match="must be"):
+        setup(**changes)
+
+
+def test_pulse_train():
+    assert PulseTrain(10.0, 0.5, 5, -1, "position").stop_deg == 8.0
+    good = {"start_deg": 0.0, "step_deg": 1.0, "count": 1, "direction": 1, "source": "camera"}
+    for changes in ({"step_deg": 0.0}, {"count": 0}, {"start_deg": float("nan")}):
+        with pytest.raises(ValueError, match="pulse train"):
+            PulseTrain(
+                **{
+                    "start_deg": 0.0,
+                    "step_deg": 1.0,
+                    "count": 1,
+                    "direction": 1,
+                    "source": "camera",
+                    **changes,
+                }
+            )
+
+
+def test_documents_announce_each_frame_once():
+    documents = FrameDocuments("camera_image", Path("/data/darks.h5"), (16, 32))
+    assert list(documents.up_to(0)) == []
+    (first, resource), (second, datum) = documents.up_to(3)
+    assert (first, second) == ("stream_resource", "stream_datum")
+    assert resource["uri"] == "file://localhost/data/darks.h5"
+    assert resource["parameters"]["chunk_shape"] == (1, 16, 32)
+    assert datum["indices"] == {"start": 0, "stop": 3}
+    assert list(documents.up_to(3)) == []
+    ((_, datum),) = documents.up_to(7)
+    assert datum["indices"] == {"start": 3, "stop": 7}
+
+
+def test_frame_times_follow_a_growing_file(tmp_path):
+    times = FrameTimes(tmp_path / "f.h5")
+    assert len(times.read()) == 0
+    with h5py.File(tmp_path / "f.h5", "w", libver="latest") as file:
+        group = file.create_group("entry/instrument/NDAttributes")
+        columns = [
+            group.create_dataset(
+                f"NDArrayEpicsTS{name}", shape=(0,), maxshape=(None,), dtype="u4", chunks=(16,)
+            )
+            for name in ("Sec", "nSec")
+        ]
+        file.swmr_mode = True
+        for count in (2, 5):
+            for column, values in zip(
+                columns, (np.arange(count) + 1000, np.full(count, 250_000_000)), strict=True
+            ):
+                column.resize((count,))
+                column[:] = values
+                column.flush()
+            # exact: 0.25 s and whole seconds of 2001 fit a float64
+            np.testing.assert_array_equal(times.read(), EPICS_EPOCH_S + 1000.25 + np.arange(count))
+        times.close()
+    assert len(times.read()) == 5  # still known after the file was let go
+
+
+class Region:
+    """A driver that takes SizeX as the index where the region stops, or as the size."""
+
+    def __init__(self, cam, *, stop_index):
+        self.cam, self.stop_index = cam, stop_index
+        for axis, array in (("x", cam.columns), ("y", cam.rows)):
+            getattr(cam, f"min_{axis}").sim_put(0)
+            getattr(cam, f"size_{axis}").sim_put(3200)
+            array.sim_put(1600)
+            for name in ("min", "size"):
+                self._follow(getattr(cam, f"{name}_{axis}"), axis, array)
+
+    def _follow(self, signal, axis, array):
+        def put(value):
+            signal.sim_put(value)
+            start, size = (getattr(self.cam, f"{name}_{axis}").get() for name in ("min", "size"))
+            array.sim_put((size - start if self.stop_index else min(size, 3200 - start)) // 2)
+
+        signal.after_put = put
+
+
+@pytest.mark.parametrize("stop_index", [True, False])
+def test_region_comes_out_right_whatever_size_means(stop_index):
+    cam = fake(KinetixDriver, "cam1:", name="cam")
+    Region(cam, stop_index=stop_index)
+    for start, size in ((576, 2048), (0, 3200), (1504, 192)):
+        cam._apply_span("x", start, size, 2)
+        assert (cam.min_x.get(), cam.columns.get()) == (start, size // 2)
+
+
+def test_region_that_cannot_be_had_is_refused():
+    cam = fake(KinetixDriver, "cam1:", name="cam")
+    Region(cam, stop_index=False)
+    with pytest.raises(DeviceError, match="binned size along x: wanted 200 px, found 100 px"):
+        cam._apply_span("x", 3000, 400, 2)
