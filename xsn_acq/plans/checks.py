@@ -101,8 +101,8 @@ def source_faults(file: Beamline, state: State) -> Iterator[str]:
     tolerance = state.energy_ev / (2 * source.harmonic * source.periods)
     if abs(given - state.energy_ev) > tolerance:
         yield (
-            f"undulator gap: wanted harmonic {source.harmonic} at {state.energy_ev:.1f} +- {tolerance:.1f} eV, "
-            f"found {given:.1f} eV at {state.gap_mm:.4f} mm; set the gap for this energy"
+            f"undulator gap: wanted harmonic {source.harmonic} at {state.energy_ev:.1f} +- {tolerance:.1f} "
+            f"eV, found {given:.1f} eV at {state.gap_mm:.4f} mm; set the gap for this energy"
         )
 
 

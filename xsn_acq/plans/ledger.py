@@ -48,6 +48,7 @@ class Ledger:
         self._pulses = 0
         self._captured = 0
         self._lost = 0
+        self._again: set[int] = set()
         self._phase_deg: float | None = None
 
     def begin(self, targets: Sequence[int], first_frame: int) -> None:
@@ -81,11 +82,18 @@ class Ledger:
         train = self._take(theta_deg, pulse_times, frame_times)
         return self._decide(train, self._horizon(train), ring_current_ma)
 
-    def end(self, *, ring_current_ma: float = math.nan) -> list[Row]:
-        """Close the train: rows of the last frames, then one for each pulse and target without a frame."""
+    def end(self, *, ring_current_ma: float = math.nan, broken_off: bool = False) -> list[Row]:
+        """Close the train: rows of the last frames, then one for each pulse and target without a frame.
+
+        A train that was ``broken_off`` (a pause, an abort) has not lost the targets it did not reach.
+        """
         train = self._open_train()
         rows = self._decide(train, len(train.frame_times), ring_current_ma)
         lost = self._without_frames(train)
+        if broken_off:
+            lost = [row for row in lost if row.pulse != UNKNOWN]
+            self._pulses -= len(train.targets) - len(train.theta)
+        self._again.update(row.target for row in rows + lost if row.status != "ok")
         self.rows += lost
         self._lost += len(lost)
         self._captured += len(train.theta)
@@ -93,6 +101,11 @@ class Ledger:
             self._phase_deg = train.indexer.phase_deg
         self._train = None
         return rows + lost
+
+    @property
+    def targets(self) -> tuple[int, ...]:
+        """Targets of the open train."""
+        return self._open_train().targets
 
     def missing(self) -> list[int]:
         """Targets that have no good frame yet."""
@@ -109,8 +122,9 @@ class Ledger:
     def summary(self, *, counted: int, written: int) -> Summary:
         """Reconcile pulses sent, pulses captured, frames counted and frames written."""
         missing = self.missing()
-        retaken = sum(row.train > 0 for row in self._good.values())
-        notes = reconcile(pulses=self._pulses, captured=self._captured, counted=counted, written=written)
+        retaken = len(self._again & self._good.keys())
+        triggered = self._captured if self.rhythm.phase_free else counted
+        notes = reconcile(pulses=self._pulses, captured=self._captured, counted=triggered, written=written)
         if retaken:
             notes.append(f"{retaken} projections retaken")
         if missing:

@@ -1,4 +1,4 @@
-"""Where the instrument stands before a tomogram: read once, then judged and written into the start document."""
+"""Where the instrument stands before a tomogram: read once, then judged and kept in the start document."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -98,7 +98,7 @@ def acquisition(file: Beamline, params: XsnTomography, frame: Framing, state: St
 
 
 def _axis_on_sensor(file: Beamline, state: State) -> float:
-    """Column of the rotation axis on the unbinned sensor: x, y and z sit under it, so it moves with sample_x."""
+    """Column of the rotation axis on the unbinned sensor; sample_x sits under the axis and moves it."""
     calibrated = file.calibration.rotation_axis
     pixel = file.pixel_size_m(state.energy_ev, 1, state.detector_z_mm)
     return calibrated.column + (state.sample_x_um - calibrated.sample_x_um) * UM / pixel

@@ -54,8 +54,7 @@ class Interruption:
         self._pauses = 0
 
     def watch(self) -> Plan:
-        """Make this known to the RunEngine."""
-        yield Msg("rewindable", None, False)
+        """Make this known to the RunEngine, which tells what it has seen of pauses."""
         yield Msg("null", self)
 
     def pause(self) -> None:
@@ -92,12 +91,11 @@ def in_plain_words(plan: Plan) -> Plan:
 
 
 def every_one(*plans: Plan) -> Plan:
-    """Run all plans, the later ones also when an earlier one fails; then raise the first error."""
-    first: Exception | None = None
+    """Run all plans, the later ones also when an earlier one fails; the errors, in order."""
+    errors: list[Exception] = []
     for plan in plans:
         try:
             yield from in_plain_words(plan)
         except Exception as error:
-            first = first or error
-    if first is not None:
-        raise first
+            errors.append(error)
+    return errors

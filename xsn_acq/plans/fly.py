@@ -1,0 +1,216 @@
+"""Projections on the fly: trains of pulses at constant velocity, until every target has its frame."""
+
+import time
+from dataclasses import replace
+from typing import Any, Literal
+
+import numpy as np
+from bluesky import plan_stubs as bps
+from bluesky.utils import short_uid
+
+from xsn_acq.devices.camera_setup import CameraSetup, Rearm
+from xsn_acq.devices.operation import require_connected
+from xsn_acq.devices.position_compare import PulseTrain
+from xsn_acq.params import XsnTomography
+from xsn_acq.plans.framing import Framing, sweep
+from xsn_acq.plans.instrument import Instrument
+from xsn_acq.plans.ledger import Ledger
+from xsn_acq.plans.matching import TOLERANCE
+from xsn_acq.plans.record import ledger_rows
+from xsn_acq.plans.rows import Summary, neighbours
+from xsn_acq.plans.state import State
+from xsn_acq.plans.steps import POLL_S, Interruption, Plan, every_one, move, settled, step
+from xsn_acq.plans.stills import FLUSH_S, open_stream
+
+PATIENCE_S = 2.0
+PATIENCE_PERIODS = 2
+"""After the stage has passed, no new frame for so long means that none will come."""
+RUN_UP_FRAMES = 1000
+"""Frames a free-running camera may take before the first and after the last angle."""
+
+
+class Flight:
+    """The projections of one run: `fly`, and `salvage` when that was interrupted for good.
+
+    Parameters
+    ----------
+    devices : Instrument
+        The instrument.
+    params : XsnTomography
+        What to take.
+    frame : Framing
+        Shape and timing of the frames.
+    setup : CameraSetup
+        File and settings of the ``projections`` stream.
+    state : State
+        Velocity and acceleration of the rotation stage before the scan.
+    interruption : Interruption
+        Tells of pauses.
+    """
+
+    def __init__(
+        self,
+        devices: Instrument,
+        params: XsnTomography,
+        frame: Framing,
+        setup: CameraSetup,
+        state: State,
+        interruption: Interruption,
+    ) -> None:
+        self.ledger = Ledger(frame.rhythm(params))
+        self.rows = ledger_rows()
+        self._devices, self._params, self._state = devices, params, state
+        self._setup, self._interruption = setup, interruption
+        self._rhythm = self.ledger.rhythm
+        self._frames_before = 0
+        self._opened = False
+        self._flying = False
+        self._angles = self._pulse_times = self._frame_times = np.empty(0)
+
+    def fly(self) -> Plan:
+        """Fly; then fly again, as many rounds as asked for, over exactly the angles that have no frame.
+
+        A pause stops the stage; after it the angles not yet taken are flown, which counts as no round.
+        """
+        yield from self.rows.declare()
+        rounds = 0
+        while (missing := self.ledger.missing()) and rounds <= self._params.retakes:
+            for targets in neighbours(missing):
+                interrupted = yield from self._train(targets)
+                if interrupted:
+                    break
+            else:
+                rounds += 1
+        yield from step("camera close file", self._devices.camera.close_file)
+
+    def salvage(self) -> Plan:
+        """Bring in the frames and rows of a train that was broken off; the errors, in order."""
+        if not self._flying:
+            return []
+        return (yield from every_one(self._halt(), self._tally(broken_off=True)))
+
+    def summary(self) -> Summary:
+        """What became of the projections."""
+        camera = self._devices.camera
+        written = self._frames_before if self._opened else 0
+        return self.ledger.summary(counted=camera.frames_counted() if self._opened else 0, written=written)
+
+    def _train(self, targets: tuple[int, ...]) -> Plan:
+        """Fly over neighbouring targets; whether a pause cut it short."""
+        devices, theta = self._devices, self._devices.sample.theta
+        tolerance = devices.file.axes.sample_theta.tolerance
+        start = self.ledger.start_deg(targets[0])
+        turn = sweep(self._rhythm, start, len(targets), self._state.theta_acceleration_s, tolerance)
+        yield from move(theta.velocity, self._state.theta_velocity, self._interruption)
+        yield from move(theta, turn.begin_deg, self._interruption)
+        yield from move(theta.velocity, self._rhythm.velocity_deg_s, self._interruption)
+        yield from self._arm(targets, start)
+        yield from move(devices.shutter, "open", self._interruption)
+        pauses, group = self._interruption.pauses, short_uid("turn")
+        turning = yield from bps.abs_set(theta, turn.end_deg, group=group)
+        yield from self._follow(turning, group, pauses, len(targets))
+        interrupted = self._interruption.pauses != pauses
+        yield from self._halt()
+        yield from move(devices.shutter, "closed", self._interruption)
+        yield from self._tally(broken_off=interrupted)
+        return interrupted
+
+    def _arm(self, targets: tuple[int, ...], start_deg: float) -> Plan:
+        """Camera and position compare wait for the stage."""
+        camera, compare = self._devices.camera, self._devices.position_compare
+        free = self._rhythm.phase_free
+        frames = 2 * len(targets) + RUN_UP_FRAMES if free else len(targets)
+        direction: Literal[1, -1] = 1 if self._rhythm.step_deg > 0 else -1
+        train = PulseTrain(
+            start_deg=start_deg,
+            step_deg=abs(self._rhythm.step_deg),
+            count=len(targets),
+            direction=direction,
+            source="camera" if free else "position",
+        )
+        if self._opened:
+            yield from bps.prepare(camera, Rearm(frames), wait=True)
+        else:
+            yield from open_stream(camera, replace(self._setup, frames=frames))
+            self._opened = True
+        yield from bps.prepare(compare, train, wait=True)
+        self.ledger.begin(targets, self._frames_before)
+        self._flying = True
+        self._angles = self._pulse_times = self._frame_times = np.empty(0)
+        yield from bps.kickoff(compare, wait=True)
+        yield from bps.kickoff(camera, wait=True)
+
+    def _follow(self, turning: Any, group: str, pauses: int, count: int) -> Plan:
+        """Announce frames and rows while the stage turns, and until the last frame is there."""
+        while self._interruption.pauses == pauses:
+            yield from bps.wait(group, timeout=FLUSH_S, error_on_timeout=False)
+            self._devices.camera.hdf.check()
+            yield from self._announce()
+            if turning is None or turning.done:
+                break
+        patience = PATIENCE_S + PATIENCE_PERIODS * self._rhythm.period_s
+        seen, since = self._seen, time.monotonic()
+        while self._interruption.pauses == pauses and not self._last_frame_came(count):
+            yield from bps.sleep(POLL_S)
+            yield from self._announce()
+            if self._seen != seen:
+                seen, since = self._seen, time.monotonic()
+            elif time.monotonic() - since > patience:
+                break
+
+    def _halt(self) -> Plan:
+        """Nothing triggers any more, and every frame is written."""
+        camera, compare = self._devices.camera, self._devices.position_compare
+        if self._flying and len(self._angles) == len(self.ledger.targets):
+            yield from bps.complete(compare, wait=True)
+        yield from step("position compare disarm", compare.disarm)
+        yield from step("camera stop", camera.stop_acquiring)
+        written = yield from bps.complete(camera, wait=True)
+        yield from settled(written)
+
+    def _tally(self, *, broken_off: bool) -> Plan:
+        """Read what came last; the ledger then knows what is missing."""
+        yield from self._read_all()
+        self._flying = False
+        self.rows.push(self.ledger.end(ring_current_ma=self._ring_current(), broken_off=broken_off))
+        yield from self.rows.emit()
+        self._frames_before += len(self._frame_times)
+
+    def _read_all(self) -> Plan:
+        """Wait until the times of all frames written can be read."""
+        wanted = self._devices.camera.frames_written() - self._frames_before
+        until = time.monotonic() + PATIENCE_S
+        yield from self._announce()
+        while len(self._frame_times) < wanted and time.monotonic() < until:
+            yield from bps.sleep(POLL_S)
+            yield from self._announce()
+
+    def _announce(self) -> Plan:
+        """Emit the documents of new frames and the ledger rows that are beyond doubt."""
+        devices = self._devices
+        require_connected(
+            "instrument", "fly", (devices.camera.hdf.captured, devices.position_compare.captures)
+        )
+        yield from bps.collect(devices.camera, name=self._setup.stream)
+        frame_times = devices.camera.frame_times_s()[self._frames_before :]
+        if len(frame_times) != len(self._frame_times) or len(self._angles) < len(self.ledger.targets):
+            self._frame_times = frame_times
+            self._angles, self._pulse_times = devices.position_compare.captured()
+            ring = self._ring_current()
+            self.rows.push(
+                self.ledger.push(self._angles, self._pulse_times, self._frame_times, ring_current_ma=ring)
+            )
+            yield from self.rows.emit()
+
+    def _ring_current(self) -> float:
+        return float(self._devices.ring.current.get())
+
+    @property
+    def _seen(self) -> tuple[int, int]:
+        return len(self._angles), len(self._frame_times)
+
+    def _last_frame_came(self, count: int) -> bool:
+        if len(self._angles) < count or not len(self._frame_times):
+            return False
+        last = self._pulse_times[-1] + self._rhythm.latency_s - TOLERANCE * self._rhythm.period_s
+        return bool(self._frame_times[-1] >= last)

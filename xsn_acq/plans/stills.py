@@ -1,0 +1,35 @@
+"""Series of frames with nothing moving: darks and flats."""
+
+from typing import Any
+
+from bluesky import plan_stubs as bps
+from bluesky.utils import short_uid
+
+from xsn_acq.devices.camera_setup import CameraSetup
+from xsn_acq.plans.steps import POLL_S, Plan, step
+
+FLUSH_S = 1.0
+"""Between announcements of new frames, seconds."""
+
+
+def open_stream(camera: Any, setup: CameraSetup) -> Plan:
+    """Open the file of a stream and declare the stream."""
+    yield from bps.prepare(camera, setup, wait=True)
+    yield from bps.declare_stream(camera, name=setup.stream, collect=True)
+
+
+def take_frames(camera: Any, setup: CameraSetup) -> Plan:
+    """Take the frames of ``setup`` into their file, as a stream of the open run; close the file."""
+    yield from open_stream(camera, setup)
+    yield from bps.kickoff(camera, wait=True)
+    group = short_uid("frames")
+    taken = yield from bps.complete(camera, group=group)
+    while True:
+        known = yield from bps.wait(group, timeout=FLUSH_S, error_on_timeout=False)
+        yield from bps.collect(camera, name=setup.stream)
+        if taken is None or taken.done:
+            break
+        if known:  # after a pause the RunEngine knows the group no more
+            yield from bps.sleep(POLL_S)
+    yield from bps.collect(camera, name=setup.stream)
+    yield from step("camera close file", camera.close_file)
