@@ -250,19 +250,17 @@ def _unit_faults(motor: Motor) -> list[str]:
 
 
 def _motor_problems(motor: Motor) -> list[str]:
-    unit = motor.axis.unit
-    lines = [
-        f"{motor.name}: position: {fault}" for fault in motor.limit_faults(float(motor.user_readback.get()))
-    ]
-    low, high = float(motor.low_limit_travel.get()), float(motor.high_limit_travel.get())
-    if low < high and (motor.axis.low < low or motor.axis.high > high):
-        file_limits = f"{motor.axis.low} to {motor.axis.high} {unit}"
-        lines.append(
-            f"{motor.name}: limits {file_limits} of the file are wider than {low} to {high} of the record"
-        )
-    velocity, most = float(motor.velocity.get()), float(motor.max_velocity.get())
+    unit, axis = motor.axis.unit, motor.axis
+    here = float(motor.user_readback.get(use_monitor=False))
+    lines = [f"{motor.name}: position: {fault}" for fault in motor.limit_faults(here)]
+    low = float(motor.low_limit_travel.get(use_monitor=False))
+    high = float(motor.high_limit_travel.get(use_monitor=False))
+    if low < high and (axis.low < low or axis.high > high):
+        wide = f"limits {axis.low} to {axis.high} {unit} of the beamline file"
+        lines.append(f"{motor.name}: {wide} are wider than {low} to {high} {unit} of the record")
+    velocity, most = (float(s.get(use_monitor=False)) for s in (motor.velocity, motor.max_velocity))
     if most > 0 and velocity > most:
-        lines.append(f"{motor.name}: velocity {velocity} is above the record's {most} {unit}/s")
+        lines.append(f"{motor.name}: velocity {velocity} {unit}/s is above the record's {most} {unit}/s")
     return lines
 
 

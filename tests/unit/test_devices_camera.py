@@ -54,16 +54,7 @@ def test_pulse_train():
     good = {"start_deg": 0.0, "step_deg": 1.0, "count": 1, "direction": 1, "source": "camera"}
     for changes in ({"step_deg": 0.0}, {"count": 0}, {"start_deg": float("nan")}):
         with pytest.raises(ValueError, match="pulse train"):
-            PulseTrain(
-                **{
-                    "start_deg": 0.0,
-                    "step_deg": 1.0,
-                    "count": 1,
-                    "direction": 1,
-                    "source": "camera",
-                    **changes,
-                }
-            )
+            PulseTrain(**{**good, **changes})
 
 
 def test_documents_announce_each_frame_once():

@@ -98,6 +98,10 @@ class Hdf5Writer(Device):
                 self.name, "write", "Capturing", "Done", hint="the file was closed from elsewhere"
             )
 
+    def has_failed(self) -> bool:
+        """Whether writing has failed or the file is no longer open, asked now."""
+        return not self.is_capturing() or bool(self.write_status.get(use_monitor=False) != "Write OK")
+
     def is_capturing(self) -> bool:
         """Whether a file is open, asked now."""
         return bool(self.capture.get(use_monitor=False) == "Capturing")

@@ -1,5 +1,6 @@
 """Kinetix camera with its file writer, as a bluesky flyer."""
 
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,8 @@ from xsn_acq.devices.hdf5_writer import Hdf5Writer
 from xsn_acq.devices.kinetix_driver import KinetixDriver
 from xsn_acq.devices.operation import Completion, in_background, wait_until
 from xsn_acq.errors import DeviceError
+
+logger = logging.getLogger(__name__)
 
 _START_TIMEOUT_S = 10.0
 
@@ -90,10 +93,16 @@ class Kinetix(Device):
         self.stop_acquiring()
 
     def unstage(self) -> list[object]:
-        """Stop, close the file."""
+        """Stop and close the file, whatever state it is in; what goes wrong is logged, not raised.
+
+        `close_file` is the one that checks.
+        """
         self._stop_asked = True
-        self._stop()
-        self._close()
+        for step in (self._stop, self._close):
+            try:
+                step()
+            except (DeviceError, TimeoutError) as error:
+                logger.warning("%s", error)
         return super().unstage()
 
     def frames_counted(self) -> int:
@@ -234,18 +243,23 @@ class Kinetix(Device):
             return
         timeout_s = self._setup.frame_timeout_s
         try:
-            written = wait_until(
-                lambda: self.frames_written() >= self.frames_counted(),
-                (self.hdf.captured, self.hdf.write_status),
+            wait_until(
+                self._nothing_on_its_way,
+                (self.hdf.captured, self.hdf.dropped, self.hdf.write_status),
                 device=self.name,
                 operation="close",
                 timeout_s=timeout_s,
             )
+            counted, written = self.frames_counted(), self.frames_written()
         finally:
-            self.hdf.close()
             if self._times is not None:
                 self._times.close()
             self._setup = None
-        if not written:
-            counted, found = self.frames_counted(), self.frames_written()
-            raise DeviceError(self.name, "close", counted, found, "frames written", f"waited {timeout_s} s")
+            self.hdf.close()
+        if written < counted:
+            raise DeviceError(self.name, "close", counted, written, "frames written", "the file lacks frames")
+
+    def _nothing_on_its_way(self) -> bool:
+        """Whether every frame counted has been written or is known to be lost."""
+        accounted = self.frames_written() + self.dropped_arrays()
+        return accounted >= self.frames_counted() or self.hdf.has_failed()

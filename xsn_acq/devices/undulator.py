@@ -9,11 +9,12 @@ from ophyd import FormattedComponent as FCpt
 from ophyd.status import StatusBase
 
 from xsn_acq.devices.checked import CheckedSignal
-from xsn_acq.devices.operation import in_background, wait_until
+from xsn_acq.devices.operation import Completion, in_background, wait_until
 from xsn_acq.errors import DeviceError, LimitError
 
 _MARGIN_S = 10.0
 _SLACK = 2.0
+_SETTLE_S = 1.0
 
 
 class Undulator(Device):
@@ -89,19 +90,33 @@ class Undulator(Device):
         distance = abs(target - float(self.gap.get(use_monitor=False)))
         limit = _SLACK * distance / self.speed_mm_s + _MARGIN_S if timeout_s is None else timeout_s
         self.gap_set.apply(target)
-        seen_busy = False
-
-        def settled() -> bool:
-            nonlocal seen_busy
-            if self.busy.get() or self.device_busy.get():
-                seen_busy = True
-                return False
-            return seen_busy or abs(float(self.gap.get()) - target) <= self.tolerance_mm
-
-        self.start_now.send(1, timeout_s=limit)
-        signals = (self.gap, self.busy, self.device_busy)
-        ended = wait_until(settled, signals, device=self.name, operation="set gap", timeout_s=limit)
-        found = float(self.gap.get(use_monitor=False))
-        if not ended or not abs(found - target) <= self.tolerance_mm:
-            hint = "stopped before it arrived" if ended else f"still busy after {limit:.1f} s"
+        answer = Completion()
+        self.start_now.put(1, use_complete=True, callback=answer)
+        ended = wait_until(
+            lambda: answer.done and not self.busy.get() and not self.device_busy.get(),
+            (self.busy, self.device_busy),
+            device=self.name,
+            operation="set gap",
+            timeout_s=limit,
+            woken=answer.woken,
+        )
+        if not ended:
+            self.stop()
+        arrived = ended and self._arrives(target)
+        if not arrived:
+            found = float(self.gap.get(use_monitor=False))
+            hint = "stopped before it arrived" if ended else f"still busy after {limit:.1f} s; stopped"
             raise DeviceError(self.name, "set gap", target, found, "mm", hint)
+
+    def _arrives(self, target: float) -> bool:
+        """Look until the gap reads back and nothing is busy: a start may be answered before busy shows."""
+        return wait_until(
+            lambda: (
+                not self.busy.get(use_monitor=False)
+                and abs(float(self.gap.get(use_monitor=False)) - target) <= self.tolerance_mm
+            ),
+            (self.gap, self.busy),
+            device=self.name,
+            operation="set gap",
+            timeout_s=_SETTLE_S,
+        )

@@ -1,0 +1,130 @@
+"""Faults that a single device must survive: rows 2, 3, 16 and 17 of the list of faults."""
+
+import threading
+import time
+
+import pytest
+
+from tests.system.instruments import connected_instrument
+from tests.system.test_devices import DONE_S, setup
+from xsn_acq import beamline
+from xsn_acq.errors import DeviceError, LimitError
+
+pytestmark = pytest.mark.system
+X = "7C:SAM:m1"
+SOON_S = 5.0
+"""A dead IOC is noticed when its connection closes, long before the deadline of a move."""
+
+
+@pytest.fixture(scope="module")
+def instrument(ioc):
+    with connected_instrument() as made:
+        yield made
+
+
+@pytest.fixture
+def x(instrument, ca, no_faults):
+    """Sample x at rest at 0, slow enough to be caught on its way."""
+    motor = instrument.sample.x
+    ca.put(f"{X}.SPMG", "Go")
+    motor.set(0.0).wait(DONE_S)
+    yield motor
+    ca.put(f"{X}.SPMG", "Go")
+    ca.put(f"{X}.LLM", -2000.0)
+    ca.put(f"{X}.HLM", 2000.0)
+    motor.stop()
+
+
+def under_way(motor, position):
+    """Wait until the motor has passed a position."""
+    passed = threading.Event()
+    number = motor.subscribe(lambda value, **_: passed.set() if value > position else None)
+    assert passed.wait(DONE_S)
+    motor.unsubscribe(number)
+
+
+def test_a_motor_stopped_from_a_panel_fails_the_move(x, ca):
+    status = x.set(1900.0)
+    under_way(x, 10.0)
+    ca.put(f"{X}.STOP", 1)
+    with pytest.raises(DeviceError, match=r"sample_x: move: wanted 1900\.0 um, found .*panel"):
+        status.wait(DONE_S)
+
+
+def test_a_motor_sent_elsewhere_from_a_panel_fails_the_move(x, ca):
+    status = x.set(1900.0)
+    under_way(x, 10.0)
+    ca.put(X, 50.0)
+    with pytest.raises(DeviceError, match="found 50.0 um"):
+        status.wait(DONE_S)
+
+
+def test_a_motor_held_from_a_panel_is_refused(x, ca):
+    ca.put(f"{X}.SPMG", "Stop")
+    with pytest.raises(DeviceError, match="held on Stop"):
+        x.set(10.0).wait(DONE_S)
+
+
+def test_soft_limits_of_the_record_are_refused_before_anything_moves(x, ca):
+    ca.put(f"{X}.HLM", 50.0)
+    with pytest.raises(LimitError, match="soft limits"):
+        x.set(60.0)
+    assert ca.get(f"{X}.RBV") == pytest.approx(0.0, abs=x.axis.tolerance)
+    x.set(40.0).wait(DONE_S)
+
+
+def test_a_following_error_fails_the_move(x, no_faults):
+    no_faults.fault("motor_stops_short axis=sample_x by=0.5")
+    with pytest.raises(DeviceError, match=r"wanted 12\.0 um, found 11\.5"):
+        x.set(12.0).wait(DONE_S)
+
+
+def test_a_dead_motor_fails_the_move(x, no_faults):
+    no_faults.fault("motor_dead axis=sample_x")
+    with pytest.raises(DeviceError, match="still not done"):
+        x.set(12.0, timeout=0.5).wait(DONE_S)
+
+
+def fails_soon(status):
+    begin = time.monotonic()
+    with pytest.raises(DeviceError) as caught:
+        status.wait(DONE_S)
+    assert time.monotonic() - begin < SOON_S
+    return str(caught.value)
+
+
+@pytest.fixture
+def restarted(ioc, instrument):
+    """An IOC that a test may kill; it is back, and everything connected, afterwards."""
+    yield ioc
+    ioc.restart()
+    beamline.connect(instrument, timeout_s=60.0)
+
+
+def test_an_ioc_that_dies_fails_whatever_was_under_way(instrument, restarted, tmp_path):
+    camera, sample = instrument.camera, instrument.sample
+    camera.prepare(setup(tmp_path, trigger="external")).wait(DONE_S)
+    camera.kickoff().wait(DONE_S)
+    moves = [sample.x.set(1900.0), sample.theta.set(390.0), instrument.undulator.set(25.0)]
+    frames = camera.complete()
+    under_way(sample.x, 10.0)
+    restarted.kill()
+    assert "sample_x: move: wanted" in fails_soon(moves[0])
+    assert "sample_theta: move: wanted" in fails_soon(moves[1])
+    assert "undulator: set gap" in fails_soon(moves[2])
+    assert "camera: complete: wanted" in fails_soon(frames)
+    fails_soon(sample.theta.velocity.set(1.0))
+    fails_soon(instrument.shutter.set("open"))
+    camera.unstage()
+
+
+def test_devices_work_again_after_the_ioc_is_back(instrument, restarted, tmp_path):
+    restarted.restart()
+    beamline.connect(instrument, timeout_s=60.0)
+    instrument.sample.x.set(5.0).wait(DONE_S)
+    camera = instrument.camera
+    camera.prepare(setup(tmp_path)).wait(DONE_S)
+    camera.kickoff().wait(DONE_S)
+    camera.complete().wait(DONE_S)
+    camera.close_file().wait(DONE_S)
+    assert camera.frames_written() == 5
