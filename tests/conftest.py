@@ -1,20 +1,10 @@
 """Channel Access stays on this machine, on ports of its own; set before anything imports epics."""
 
 import os
-import socket
-from contextlib import ExitStack
 
 import pytest
 
-
-def free_ports(count):
-    """Ports nobody uses, all different."""
-    with ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
-
+from tests.system.ports import free_ports
 
 _server_port, _repeater_port = free_ports(2)
 os.environ.update(

@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 
 from tests.system.ca_client import Client
+from xsn_acq.sim.ioc.faults import parse_fault
 
 READY_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 20.0
@@ -17,8 +18,8 @@ STOP_TIMEOUT_S = 20.0
 class Ioc:
     """Start, kill and restart ``xsn-acq sim``, and tell it its faults.
 
-    Faults go over a Channel Access client of their own, never over pyepics: two owners of one PV name in a process
-    crash it at exit.
+    Faults go over a Channel Access client of their own, never over pyepics: two owners of one PV name in a
+    process crash it at exit.
     """
 
     def __init__(
@@ -68,7 +69,8 @@ class Ioc:
         self.process.send_signal(signal.SIGCONT)
 
     def fault(self, text):
-        """Put a fault in force now, e.g. ``drop_frames count=3 seed=1``."""
+        """Put a fault in force now, e.g. ``drop_frames count=3 seed=1``; a misspelt one raises here."""
+        parse_fault(text)
         self._put("SIM:Fault", text)
 
     def clear_faults(self):

@@ -93,6 +93,7 @@ class Control(Records):
         for pv in self._held:
             await pv.release()
         self._held.clear()
+        await self.post("Fault", "")
 
     async def _put_sample(self, name: str) -> None:
         self._change_sample(name)

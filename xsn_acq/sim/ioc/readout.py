@@ -35,8 +35,8 @@ EXPOSURE_STEPS = {"s": 1, "ms": 1_000, "us": 1_000_000}
 class Readout:
     """Readout mode and region, kept in the camera's records.
 
-    A mode is chosen in two steps: indices first, then ``ApplyReadoutMode``. ``SizeX`` and ``SizeY`` act as the
-    index at which the region stops, not as its size; ``ArraySizeX_RBV`` tells what comes.
+    A mode is chosen in two steps: indices first, then ``ApplyReadoutMode``. ``SizeX`` and ``SizeY`` act as
+    the index at which the region stops, not as its size: ``SizeX_RBV`` tells the size that comes out.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ class Readout:
         for suffix in ("ReadoutPortIdx", "SpeedIdx", "GainIdx"):
             records.on_put(suffix, self._hook(suffix))
         for suffix in ("MinX", "MinY", "SizeX", "SizeY", "BinX", "BinY"):
-            records.on_put(suffix, self._hook_region(suffix))
+            records[suffix].on_put = self._hook_region(suffix)
         records.on_put("ApplyReadoutMode", self._apply)
 
     def settings(self) -> CameraSettings:
@@ -73,15 +73,14 @@ class Readout:
             The region is empty, or the two binnings differ.
         """
         value = self._records.value
-        x, y = value("MinX"), value("MinY")
         if value("BinX") != value("BinY"):
             raise ValueError(f"BinX {value('BinX')} and BinY {value('BinY')} must be equal")
         return CameraSettings(
             exposure_s=self.exposure_s(),
-            min_x=x,
-            min_y=y,
-            size_x=min(value("SizeX"), self._detection.sensor_columns) - x,
-            size_y=min(value("SizeY"), self._detection.sensor_rows) - y,
+            min_x=value("MinX"),
+            min_y=value("MinY"),
+            size_x=self._size("X"),
+            size_y=self._size("Y"),
             binning=value("BinX"),
             readout_port=self.port,
         )
@@ -95,10 +94,19 @@ class Readout:
         """Time to read the rows of the region."""
         return self._detection.readout_s[self.port] * settings.size_y / self._detection.sensor_rows
 
+    def _size(self, axis: str) -> int:
+        """Unbinned columns or rows that come out; not above 0 when there are none."""
+        sensor = self._detection.sensor_columns if axis == "X" else self._detection.sensor_rows
+        stop: int = self._records.value(f"Size{axis}")
+        start: int = self._records.value(f"Min{axis}")
+        return min(stop, sensor) - start
+
     def _hook_region(self, suffix: str) -> Put:
         async def put(value: int) -> int:
-            value = max(int(value), 1 if suffix.startswith(("Bin", "Size")) else 0)
+            value = max(int(value), 0 if suffix.startswith("Min") else 1)
             await self._records[suffix].post(value)
+            if not suffix.startswith("Size"):
+                await self._records.post(f"{suffix}_RBV", value)
             await self._post_sizes()
             return value
 
@@ -110,8 +118,10 @@ class Readout:
         except ValueError:
             rows, columns = 0, 0
         size = rows * columns * (1 if PORTS[self.port].bits <= 8 else 2)
-        for suffix, value in (("ArraySizeX_RBV", columns), ("ArraySizeY_RBV", rows), ("ArraySize_RBV", size)):
-            await self._records.post(suffix, value)
+        for axis, pixels in (("X", columns), ("Y", rows)):
+            await self._records.post(f"Size{axis}_RBV", max(self._size(axis), 0))
+            await self._records.post(f"ArraySize{axis}_RBV", pixels)
+        await self._records.post("ArraySize_RBV", size)
 
     def _hook(self, suffix: str) -> Put:
         async def put(value: str) -> None:
