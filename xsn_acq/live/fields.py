@@ -94,7 +94,7 @@ class FieldStore:
             }
 
     def _load(self) -> np.ndarray:
-        """Read the records; those of torn fields are taken out."""
+        """Read the records up to the first torn one; it and what follows are taken out of the file too."""
         raw = os.pread(self._file, self.capacity * self._type.itemsize, self._places["records"].offset)
         records = np.frombuffer(raw, self._type).copy()
         count = int(np.argmin(records["done"])) if not records["done"].all() else self.capacity
@@ -103,6 +103,8 @@ class FieldStore:
             if records[index]["checksum"] != _checksum(records[index], field):
                 count = index
                 break
+        if records["done"][count:].any():
+            self._write("records", count, bytes((self.capacity - count) * self._type.itemsize))
         return records[:count]
 
     def __len__(self) -> int:

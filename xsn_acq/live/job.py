@@ -84,6 +84,7 @@ class LiveJob:
         """Do one piece of work: a frame, or the end of the run; False when there is nothing to do now."""
         if self.ended:
             return False
+        self._publish_if_due()
         try:
             if self._queue and self._ready():
                 return self._next_row()
@@ -167,8 +168,12 @@ class LiveJob:
                 self._publisher.send({**header, "theta_deg": result.theta_deg}, result.phi)
             else:
                 self._unpublished = True
-        if self._unpublished and time.monotonic() - self._published_s >= self._every_s:
-            self._publish(self._working().slices())
+        self._publish_if_due()
+
+    def _publish_if_due(self) -> None:
+        due = time.monotonic() - self._published_s >= self._every_s
+        if self._unpublished and due and self._work is not None:
+            self._publish(self._work.slices())
 
     def _publish(self, slices: Mapping[Quantity, Mapping[Plane, FloatArray]]) -> None:
         for quantity, planes in slices.items():

@@ -56,7 +56,8 @@ class LiveWorker:
     def run(self, stop: threading.Event | None = None, *, one_run: bool = False) -> None:
         """Work until ``stop`` is set; with ``one_run`` until one run has ended and been reconstructed.
 
-        Without ``one_run``, runs that an earlier worker left unfinished are finished first.
+        That run goes on already or is yet to begin. Without ``one_run``, runs that ended while an earlier
+        worker was at work on them are finished first.
 
         Raises
         ------

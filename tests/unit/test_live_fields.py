@@ -1,0 +1,124 @@
+"""The store of fields: what was written is read, a torn pair is made again, a killed writer harms nothing."""
+
+import os
+
+import h5py
+import numpy as np
+import pytest
+
+from xsn_acq.analysis.retrieval import Field
+from xsn_acq.analysis.xsn_stream import PairField
+from xsn_acq.errors import ReconstructionError, StorageError
+from xsn_acq.live.fields import FieldStore
+
+SHAPE = (5, 8)
+
+
+def pair(number):
+    random = np.random.default_rng(number)
+    alpha, phi = random.normal(size=(2, *SHAPE)).astype(np.float32)
+    theta = (number * 50.0) % 180
+    return PairField(number, number + 100, theta, Field(alpha, phi, (0.5, 0.25 / (1 + number))))
+
+
+def opened(folder, digest="a", capacity=6):
+    return FieldStore(folder, digest, capacity=capacity, shape=SHAPE, iterations=2)
+
+
+@pytest.fixture
+def filled(tmp_path):
+    with opened(tmp_path) as store:
+        for number in range(4):
+            store.append(pair(number))
+    return tmp_path
+
+
+def test_pairs_come_back_as_they_were(filled):
+    with opened(filled) as store:
+        found = list(store.pairs())
+        assert store.frames == {0, 1, 2, 3, 100, 101, 102, 103}
+    for number, got in enumerate(found):
+        want = pair(number)
+        assert (got.index_0, got.index_180, got.theta_deg) == (want.index_0, want.index_180, want.theta_deg)
+        np.testing.assert_array_equal(got.field.alpha, want.field.alpha)
+        np.testing.assert_array_equal(got.field.phi, want.field.phi)
+        # the file keeps residuals in float32
+        np.testing.assert_allclose(got.field.residual, want.field.residual, rtol=1e-6)
+
+
+def test_stack_is_ordered_by_angle_and_read_by_rows(filled):
+    with opened(filled) as store:
+        stack = store.stack()
+        rows = stack[:, slice(1, 4), :]
+        assert stack.shape == (4, *SHAPE)
+        assert store.theta_deg.tolist() == [0.0, 50.0, 100.0, 150.0]
+        assert store.stack(slice(1, None, 2)).shape[0] == 2
+    for position, number in enumerate((0, 1, 2, 3)):
+        field = pair(number).field
+        np.testing.assert_array_equal(rows[position], (field.alpha + 1j * field.phi)[1:4])
+
+
+def test_another_digest_begins_anew(filled):
+    with opened(filled, digest="b") as store:
+        assert len(store) == 0
+
+
+@pytest.mark.parametrize("dataset", ["alpha", "phi", "records"])
+def test_a_torn_pair_and_what_follows_it_are_made_again(filled, dataset):
+    with h5py.File(filled / "fields.h5") as file:
+        data = file[dataset]
+        at = data.id.get_offset() + 2 * data.id.get_storage_size() // 6 + 6
+    with open(filled / "fields.h5", "r+b") as raw:
+        raw.seek(at)
+        before = raw.read(1)
+        raw.seek(at)
+        raw.write(bytes([before[0] ^ 0xFF]))
+    with opened(filled) as store:
+        assert len(store) == 2
+        store.append(pair(2))
+    with opened(filled) as store:
+        assert len(store) == 3
+
+
+def test_a_writer_that_dies_leaves_a_file_that_opens(tmp_path):
+    child = os.fork()
+    if child == 0:  # leaves without closing anything
+        store = opened(tmp_path)
+        store.append(pair(0))
+        os._exit(0)
+    os.waitpid(child, 0)
+    with opened(tmp_path) as store:
+        assert len(store) == 1
+
+
+def test_other_programs_read_it_while_it_is_written(tmp_path):
+    with opened(tmp_path) as store:
+        store.append(pair(0))
+        with h5py.File(tmp_path / "fields.h5", "r") as file:
+            np.testing.assert_array_equal(file["phi"][0], pair(0).field.phi)
+            assert file["records"]["done"].tolist() == [1, 0, 0, 0, 0, 0]
+
+
+def test_two_processes_do_not_share_a_store(tmp_path):
+    with opened(tmp_path), pytest.raises(StorageError, match="another process"):
+        opened(tmp_path)
+    opened(tmp_path).close()
+
+
+def test_more_pairs_than_there_can_be_are_refused(tmp_path):
+    with opened(tmp_path, capacity=1) as store:
+        store.append(pair(0))
+        with pytest.raises(ReconstructionError, match="1 pairs at most"):
+            store.append(pair(1))
+        assert len(store) == 1
+    with opened(tmp_path, capacity=1) as store:
+        assert len(store) == 1
+
+
+def test_memory_is_of_a_slab_not_of_the_store(tmp_path):
+    """An empty store of a terabyte opens and is read by rows."""
+    with FieldStore(tmp_path, "a", capacity=2000, shape=(8192, 8192), iterations=2) as store:
+        assert len(store) == 0
+        assert (tmp_path / "fields.h5").stat().st_size > 10**12
+        assert os.stat(tmp_path / "fields.h5").st_blocks * 512 < 10**7
+        assert store.stack().shape == (0, 8192, 8192)
