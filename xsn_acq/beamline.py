@@ -20,7 +20,6 @@ from xsn_acq.devices.sample import SampleStage
 from xsn_acq.devices.shutter import Shutter
 from xsn_acq.devices.undulator import Undulator
 from xsn_acq.errors import ConnectError
-from xsn_acq.units import NM, UM
 
 
 @dataclass(frozen=True)
@@ -115,17 +114,16 @@ def zone_plate(file: Beamline) -> ZonePlateStage:
     return ZonePlateStage(axes=axes, name="zone_plate")
 
 
-def cutoff_scale(file: Beamline) -> dict[str, float]:
-    """Zero and scale of the cutoff edge: 1 / (lambda f) = 1 / (D dr) is the same at every energy."""
-    lens = file.zone_plate
-    scale_per_um2 = UM * UM / (lens.diameter_um * UM * lens.outermost_zone_width_nm * NM)
-    return {"edge_zero_um": file.geometry.cutoff_x_zero_um, "edge_scale_per_um2": scale_per_um2}
-
-
 def cutoff(file: Beamline) -> CutoffFilter:
     """Cutoff filter in the pupil of the zone plate."""
-    axes = {"x": file.axes.cutoff_x, "z": file.axes.cutoff_z}
-    return CutoffFilter(axes=axes, name="cutoff", **cutoff_scale(file))
+    lens = file.zone_plate
+    return CutoffFilter(
+        axes={"x": file.axes.cutoff_x, "z": file.axes.cutoff_z},
+        edge_zero_um=file.geometry.cutoff_x_zero_um,
+        lens_diameter_um=lens.diameter_um,
+        outermost_zone_width_nm=lens.outermost_zone_width_nm,
+        name="cutoff",
+    )
 
 
 def sample(file: Beamline) -> SampleStage:

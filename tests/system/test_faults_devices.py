@@ -55,7 +55,7 @@ def test_a_motor_sent_elsewhere_from_a_panel_fails_the_move(x, ca):
     status = x.set(1900.0)
     under_way(x, 10.0)
     ca.put(X, 50.0)
-    with pytest.raises(DeviceError, match="found 50.0 um"):
+    with pytest.raises(DeviceError, match=r"found 50\.0 um"):
         status.wait(DONE_S)
 
 
@@ -105,6 +105,8 @@ def test_an_ioc_that_dies_fails_whatever_was_under_way(instrument, restarted, tm
     camera, sample = instrument.camera, instrument.sample
     camera.prepare(setup(tmp_path, trigger="external")).wait(DONE_S)
     camera.kickoff().wait(DONE_S)
+    for motor, slow in ((sample.x, 10.0), (sample.theta, 1.0)):
+        motor.velocity.set(slow).wait(DONE_S)
     moves = [sample.x.set(1900.0), sample.theta.set(390.0), instrument.undulator.set(25.0)]
     frames = camera.complete()
     under_way(sample.x, 10.0)

@@ -169,13 +169,13 @@ def test_energy_follows_the_bragg_angle():
 
 
 def test_edge_frequency_is_that_of_the_beamline_file():
-    from xsn_acq import beamline
-
     file = load_beamline("pls2-7c-xni")
     made = fake(
         CutoffFilter,
         axes={"x": file.axes.cutoff_x, "z": file.axes.cutoff_z},
-        **beamline.cutoff_scale(file),
+        edge_zero_um=file.geometry.cutoff_x_zero_um,
+        lens_diameter_um=file.zone_plate.diameter_um,
+        outermost_zone_width_nm=file.zone_plate.outermost_zone_width_nm,
         name="cutoff",
     )
     made.x.user_readback.sim_put(12.0)
