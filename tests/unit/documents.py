@@ -188,7 +188,7 @@ class SyntheticRun:
         key = {
             "source": "PV",
             "dtype": "array",
-            "shape": [1, ny, nx],
+            "shape": [ny, nx],
             "dtype_numpy": "<u2",
             "external": "STREAM:",
         }

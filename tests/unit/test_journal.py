@@ -230,7 +230,7 @@ def test_run_record_from_journal(data):
         "ledger_summary": 0,
         "flats_after": 2,
     }
-    assert run.streams["projections"].descriptor["data_keys"]["camera_image"]["shape"] == [1, 10, 16]
+    assert run.streams["projections"].descriptor["data_keys"]["camera_image"]["shape"] == [10, 16]
     columns = run.events("ledger")
     assert columns["target"].tolist() == [*range(12), 3, 5]
     assert columns["frame_index"].tolist() == [0, 1, 2, -1, *range(3, 13)]
