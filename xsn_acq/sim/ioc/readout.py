@@ -113,15 +113,15 @@ class Readout:
         return put
 
     async def _post_sizes(self) -> None:
-        try:
-            rows, columns = self.settings().shape
-        except ValueError:
-            rows, columns = 0, 0
-        size = rows * columns * (1 if PORTS[self.port].bits <= 8 else 2)
-        for axis, pixels in (("X", columns), ("Y", rows)):
-            await self._records.post(f"Size{axis}_RBV", max(self._size(axis), 0))
-            await self._records.post(f"ArraySize{axis}_RBV", pixels)
-        await self._records.post("ArraySize_RBV", size)
+        value = self._records.value
+        pixels = 1
+        for axis in ("X", "Y"):
+            size = max(self._size(axis), 0)
+            binned = size // value(f"Bin{axis}")
+            pixels *= binned
+            await self._records.post(f"Size{axis}_RBV", size)
+            await self._records.post(f"ArraySize{axis}_RBV", binned)
+        await self._records.post("ArraySize_RBV", pixels * (1 if PORTS[self.port].bits <= 8 else 2))
 
     def _hook(self, suffix: str) -> Put:
         async def put(value: str) -> None:
