@@ -26,7 +26,10 @@ from xsn_acq.storage.layout import DataFolder
 logger = logging.getLogger(__name__)
 
 PLANS: Mapping[str, tuple[str, str]] = {
-    "xsn_tomography": ("xsn_acq.params.tomography:XsnTomography", "xsn_acq.plans.xsn_tomography:xsn_tomography"),
+    "xsn_tomography": (
+        "xsn_acq.params.tomography:XsnTomography",
+        "xsn_acq.plans.xsn_tomography:xsn_tomography",
+    ),
 }
 """Plan name -> (its parameters, the plan)."""
 

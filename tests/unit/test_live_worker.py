@@ -18,7 +18,7 @@ from xsn_acq.live.results import ResultPublisher, Status, decode, read_status, w
 from xsn_acq.live.settings import expected_pairs, xsn_settings
 from xsn_acq.live.volume import VolumeFile, slab_rows
 from xsn_acq.live.worker import LiveWorker
-from xsn_acq.storage.journal import Journal, JournalLine
+from xsn_acq.storage.journal import Journal, JournalLine, list_runs
 from xsn_acq.storage.layout import DataFolder
 from xsn_acq.storage.run import RunRecord
 
@@ -356,3 +356,19 @@ def test_status_is_whole_or_absent(tmp_path):
     assert read_status(tmp_path) == Status("u", state="done", pairs=3)
     (tmp_path / "live.json").write_text('{"run": "u", "sta')
     assert read_status(tmp_path) is None
+
+
+def test_a_run_that_ended_before_the_worker_listened_counts_when_it_started_since(tmp_path):
+    made = xsn_run()
+    data = DataFolder(tmp_path)
+    journal = Journal(data.journal)
+    for name, document in made.run.play(tmp_path / "frames"):
+        journal(name, document)
+    started = list_runs(data.journal)[0].start_time
+    never = threading.Event()
+    watchdog = threading.Timer(20.0, never.set)  # a worker that waits for ever fails here instead of hanging
+    watchdog.start()
+    LiveWorker(data, None).run(never, one_run=True, since=started)
+    watchdog.cancel()
+    assert not never.is_set()
+    assert (data.results(list_runs(data.journal)[0].uid) / "reconstruction.h5").exists()

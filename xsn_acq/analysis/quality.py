@@ -41,7 +41,11 @@ def interior(labels: NDArray[np.integer[Any]], label: int, erosion: int) -> NDAr
 
 
 def material_values(
-    volume: NDArray[Any], labels: NDArray[np.integer[Any]], truth: Mapping[str, tuple[int, float]], *, erosion: int = 2
+    volume: NDArray[Any],
+    labels: NDArray[np.integer[Any]],
+    truth: Mapping[str, tuple[int, float]],
+    *,
+    erosion: int = 2,
 ) -> list[MaterialValue]:
     """Median of ``volume`` inside each material.
 

@@ -15,6 +15,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--one-run", action="store_true", help="stop when one run has been followed to its end"
     )
+    parser.add_argument("--since", type=float, help="with --one-run: it started at this unix time or later")
     parser.set_defaults(run=run)
 
 
@@ -22,5 +23,5 @@ def run(args: argparse.Namespace) -> int:
     """Follow the journal until interrupted, or bring the catalogue level once."""
     from xsn_acq.storage.catalogue_worker import follow
 
-    follow(args.data, args.documents, once=args.once, one_run=args.one_run)
+    follow(args.data, args.documents, once=args.once, one_run=args.one_run, since=args.since)
     return 0

@@ -13,6 +13,7 @@ def add_parser(subparsers: Any) -> None:
     options.add_documents(parser)
     options.add_results(parser)
     parser.add_argument("--one-run", action="store_true", help="stop when one run has been reconstructed")
+    parser.add_argument("--since", type=float, help="with --one-run: it started at this unix time or later")
     parser.set_defaults(run=run)
 
 
@@ -21,5 +22,6 @@ def run(args: argparse.Namespace) -> int:
     from xsn_acq.live.worker import LiveWorker
     from xsn_acq.storage.layout import DataFolder
 
-    LiveWorker(DataFolder(args.data), args.documents, args.results).run(one_run=args.one_run)
+    worker = LiveWorker(DataFolder(args.data), args.documents, args.results)
+    worker.run(one_run=args.one_run, since=args.since)
     return 0

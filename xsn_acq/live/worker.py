@@ -6,6 +6,7 @@ store of fields what it had done. It commands nothing.
 
 import logging
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from xsn_acq.errors import ReconstructionError, XsnError
@@ -53,11 +54,13 @@ class LiveWorker:
         self._jobs: dict[Path, LiveJob] = {}
         self._over = False
 
-    def run(self, stop: threading.Event | None = None, *, one_run: bool = False) -> None:
+    def run(
+        self, stop: threading.Event | None = None, *, one_run: bool = False, since: float | None = None
+    ) -> None:
         """Work until ``stop`` is set; with ``one_run`` until one run has ended and been reconstructed.
 
-        That run goes on already or is yet to begin. Without ``one_run``, runs that ended while an earlier
-        worker was at work on them are finished first.
+        Without ``one_run``, runs that an earlier worker left unfinished are finished first. With it, the run
+        may have ended before this worker could listen: it counts if it started at unix time ``since`` or later.
 
         Raises
         ------
@@ -73,7 +76,9 @@ class LiveWorker:
         ):
             try:
                 if not one_run:
-                    self._finish_old(publisher, stop)
+                    self._finish(self._left, publisher, stop)
+                elif since is not None:
+                    self._finish(lambda run: run.start_time >= since, publisher, stop)
                 while not (stop.is_set() or (one_run and self._over)):
                     self._turn(follower, publisher, one_run=one_run)
             finally:
@@ -117,10 +122,14 @@ class LiveWorker:
         folder = self._data.results(record.uid)
         return LiveJob(record, folder, publisher, publish_every_s=self._every_s)
 
-    def _finish_old(self, publisher: ResultPublisher, stop: threading.Event) -> None:
+    def _finish(
+        self, wanted: Callable[[RunSummary], bool], publisher: ResultPublisher, stop: threading.Event
+    ) -> None:
+        """Reconstruct the wanted ones of the runs that have ended."""
         for run in list_runs(self._data.journal):
-            if run.complete and self._left(run) and not stop.is_set():
+            if run.complete and wanted(run) and not stop.is_set():
                 self._finish_one(run, publisher, stop)
+                self._over = True
 
     def _left(self, run: RunSummary) -> bool:
         """Whether an earlier worker began with a run and did not come to its end."""
