@@ -69,3 +69,28 @@ def material_values(
         if count:
             found.append(MaterialValue(material, float(np.median(volume[mask])), value, count))
     return found
+
+
+@dataclass(frozen=True)
+class Background:
+    """Where nothing is: median (what is systematic) and standard deviation of a voxel (what is noise)."""
+
+    median: float
+    voxel_sigma: float
+
+
+def background(volume: NDArray[Any], labels: NDArray[np.integer[Any]], *, erosion: int = 4) -> Background:
+    """Judge the air around the sample, inside the circle that every projection sees.
+
+    Parameters
+    ----------
+    volume, labels : (ny, nz, nx) arrays
+        Label 0 is air.
+    erosion : int, voxels
+        Distance kept from the sample.
+    """
+    _, nz, nx = volume.shape
+    z, x = np.arange(nz) - (nz - 1) / 2, np.arange(nx) - (nx - 1) / 2
+    seen = np.hypot(z[:, None], x[None, :]) < 0.95 * min(nz, nx) / 2
+    air = volume[interior(labels, 0, erosion) & seen]
+    return Background(float(np.median(air)), float(np.std(air)))

@@ -1,6 +1,7 @@
 """What the demo says at its end: picture, numbers, paths, what to do next."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xsn_acq.analysis.frc import resolution
-from xsn_acq.analysis.quality import MaterialValue, material_values
+from xsn_acq.analysis.quality import Background, MaterialValue, background, material_values
 from xsn_acq.live.picture import draw
-from xsn_acq.live.volume import VolumeFile
+from xsn_acq.live.volume import Summary, VolumeFile
 from xsn_acq.optics.materials import optical_constants
 from xsn_acq.sim.phantoms import Phantom, phantom
 from xsn_acq.storage.journal import find_run
@@ -18,37 +19,63 @@ from xsn_acq.storage.layout import DataFolder
 from xsn_acq.storage.run import RunRecord
 from xsn_acq.units import NM, UM
 
+PICTURE = "picture.png"
 EROSION_VOXELS = 3
 """Medians are taken this far inside a material: the optics blur its rim."""
 
 
-def report(output: Path, *, sample: str, seed: int) -> int:
-    """Compare the volume with the phantom, draw, print; the exit status."""
+@dataclass(frozen=True)
+class Verdict:
+    """The demo's volume against its truth."""
+
+    record: RunRecord
+    volume: Path
+    summary: Summary
+    delta: list[MaterialValue]
+    beta: list[MaterialValue]
+    air: Background
+
+
+def judge(output: Path, *, sample: str, seed: int) -> Verdict:
+    """Compare the volume of the last run with the phantom, and draw both."""
     folder = DataFolder(output / "data")
     record = RunRecord.from_journal(find_run(folder.journal, "last").path)
     energy_ev = float(record.start["acquisition"]["energy_ev"])
     truth = phantom(sample, seed)
-    picture = output / "picture.png"
-    volume_path = folder.results(record.uid) / "reconstruction.h5"
-    with VolumeFile(volume_path) as volume:
-        summary = volume.summary()
-        grid = voxel_grid(volume.delta.shape, summary.pixel_size_m)
-        draw(
-            picture,
-            summary,
-            truth=_true_slices(truth, energy_ev, grid),
-            title=f"{sample}, simulated, {energy_ev:g} eV",
-        )
-        labels = truth.labels(*grid)
-        known = _true_values(truth, energy_ev)
-        values = {
-            quantity: material_values(data[()], labels, known[quantity], erosion=EROSION_VOXELS)
-            for quantity, data in (("delta", volume.delta), ("beta", volume.beta))
-        }
-    _print_numbers(record, summary, values)
-    exports = folder.exports / f"{record.uid[:8]}.nx"
+    known = _true_values(truth, energy_ev)
+    path = folder.results(record.uid) / "reconstruction.h5"
+    with VolumeFile(path) as file:
+        summary = file.summary()
+        delta, beta = file.delta[()], file.beta[()]
+    grid = voxel_grid(delta.shape, summary.pixel_size_m)
+    labels = truth.labels(*grid)
+    title = f"{sample}, simulated, {energy_ev:g} eV"
+    draw(output / PICTURE, summary, truth=_true_slices(truth, energy_ev, grid), title=title)
+    return Verdict(
+        record=record,
+        volume=path,
+        summary=summary,
+        delta=material_values(delta, labels, known["delta"], erosion=EROSION_VOXELS),
+        beta=material_values(beta, labels, known["beta"], erosion=EROSION_VOXELS),
+        air=background(delta, labels),
+    )
+
+
+def report(output: Path, *, sample: str, seed: int) -> int:
+    """Judge, and print numbers and paths; the exit status."""
+    verdict = judge(output, sample=sample, seed=seed)
+    _print_numbers(verdict)
+    folder = DataFolder(output / "data")
+    exports = folder.exports / f"{verdict.record.uid[:8]}.nx"
     _print_paths(
-        {"picture": picture, "volume": volume_path, "NXtomo": exports, "journal": folder.journal}, output
+        {
+            "picture": output / PICTURE,
+            "volume": verdict.volume,
+            "NXtomo": exports,
+            "journal": folder.journal,
+            "catalogue": folder.catalogue,
+        },
+        output,
     )
     return 0
 
@@ -87,17 +114,19 @@ def _true_values(truth: Phantom, energy_ev: float) -> dict[str, dict[str, tuple[
     return known
 
 
-def _print_numbers(record: RunRecord, summary: Any, values: Mapping[str, list[MaterialValue]]) -> None:
+def _print_numbers(verdict: Verdict) -> None:
     print(f"\n{'material':<10}{'delta':>12}{'truth':>12}{'error':>9}{'beta':>12}{'truth':>12}{'error':>9}")
-    for delta, beta in zip(values["delta"], values["beta"], strict=True):
+    for delta, beta in zip(verdict.delta, verdict.beta, strict=True):
         line = f"{delta.material:<10}{delta.measured:12.3e}{delta.truth:12.3e}{delta.error:9.1%}"
         print(f"{line}{beta.measured:12.3e}{beta.truth:12.3e}{beta.error:9.1%}")
+    air, summary = verdict.air, verdict.summary
+    print(f"{'air':<10}{air.median:12.3e}{0:12.3e}   (noise of one voxel {air.voxel_sigma:.1e})")
     residual = float(np.median(summary.residual[:, -1]))
     print(f"residual of the retrieval {residual:.4f} (median of {len(summary.residual)} pairs)")
     if summary.correlation is not None:
         nm = resolution(summary.correlation) / NM
         print(f"resolution of delta {nm:.0f} nm (FRC at 1/4, even against odd angles)")
-    print(f"ledger: {record.ledger_summary().get('message', '')}")
+    print(f"ledger: {verdict.record.ledger_summary().get('message', '')}")
 
 
 def _print_paths(paths: Mapping[str, Path], output: Path) -> None:
