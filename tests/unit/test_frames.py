@@ -1,3 +1,7 @@
+import subprocess
+import sys
+from pathlib import Path
+
 import h5py
 import numpy as np
 import pytest
@@ -28,6 +32,44 @@ def test_reads_a_file_while_it_grows(tmp_path):
         # Time stamps keep nanoseconds; float64 holds Unix time to 0.24 us.
         np.testing.assert_allclose(frames.times_s(), T0 + np.arange(5), atol=1e-6)
     file.close()
+
+
+WRITER = """
+import sys
+import numpy as np
+from frame_files import FrameFile
+file = FrameFile(__import__("pathlib").Path(sys.argv[1]), (4, 6))
+print("open", flush=True)
+for index, _ in enumerate(sys.stdin):
+    file.append(np.full((4, 6), index), 1.8e9)
+    print(index, flush=True)
+"""
+
+
+def test_reads_what_another_process_writes(tmp_path):
+    """HDF5 shares open files within a process: only another process shows whether the reader looks again."""
+    path = tmp_path / "projections.h5"
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parent,
+    ) as writer:
+        assert writer.stdin
+        assert writer.stdout
+        writer.stdout.readline()
+        with FrameReader.of_file(path) as frames:
+            assert len(frames) == 0
+            for index in range(3):
+                writer.stdin.write("next\n")
+                writer.stdin.flush()
+                writer.stdout.readline()
+                assert frames.frame(index)[0, 0] == index
+                assert len(frames.times_s()) == index + 1
+        writer.kill()
+    with FrameReader.of_file(path) as frames:  # its writer was killed
+        assert len(frames) == 3
 
 
 def test_a_frame_that_is_not_there_is_an_error_at_once(tmp_path):
