@@ -141,6 +141,17 @@ def test_a_file_is_never_overwritten(camera, tmp_path):
         camera.prepare(setup(tmp_path)).wait(DONE_S)
 
 
+def test_a_file_left_open_by_a_dead_session_is_refused_then_closed(camera, ca, tmp_path):
+    ca.put("7C:KTX:HDF1:LazyOpen", "Yes")
+    ca.put("7C:KTX:HDF1:FileWriteMode", "Stream")
+    ca.put("7C:KTX:HDF1:Capture", "Capture", wait=False)
+    ca.until("7C:KTX:HDF1:Capture_RBV", "Capturing")
+    with pytest.raises(DeviceError, match="close it first"):
+        camera.prepare(setup(tmp_path)).wait(DONE_S)
+    camera.close_file().wait(DONE_S)
+    camera.prepare(setup(tmp_path)).wait(DONE_S)
+
+
 def test_a_folder_that_cannot_be_made_is_refused(camera):
     with pytest.raises(DeviceError, match="may the IOC write there"):
         camera.prepare(setup(Path("/proc/nowhere"))).wait(DONE_S)

@@ -85,7 +85,11 @@ class Kinetix(Device):
         return in_background(self, "stop", self._stop)
 
     def close_file(self) -> StatusBase:
-        """Close the file, after every frame counted has been written."""
+        """Close the file, after every frame counted has been written.
+
+        A file that an earlier session left open is closed as it is. The status fails with `DeviceError` when
+        the file lacks frames.
+        """
         return in_background(self, "close", self._close)
 
     def stop(self, *, success: bool = False) -> None:
@@ -240,6 +244,7 @@ class Kinetix(Device):
 
     def _close(self) -> None:
         if self._setup is None:
+            self.hdf.close()
             return
         timeout_s = self._setup.frame_timeout_s
         try:
