@@ -79,7 +79,7 @@ class FrameReader:
     def __len__(self) -> int:
         """Frames in the file now."""
         data = self._opened()
-        data.id.refresh()
+        data.refresh()
         return int(data.shape[0])
 
     def read(self, start: int, stop: int) -> np.ndarray:
@@ -114,7 +114,7 @@ class FrameReader:
             raise StorageError(f"frame file {self.path}: wanted time stamps at {names[0]}, found none")
         columns = [self._file[name] for name in names]
         for column in columns:
-            column.id.refresh()
+            column.refresh()
         n = min(column.shape[0] for column in columns)
         seconds, nanoseconds = (np.asarray(column[:n], np.float64) for column in columns)
         return seconds + nanoseconds * 1e-9 + _EPICS_EPOCH_S
