@@ -127,12 +127,12 @@ class Kinetix(Device):
         return np.empty(0) if self._times is None else self._times.read()
 
     def describe_collect(self) -> dict[str, dict[str, Any]]:
-        """Describe the frames of the present file, shape [1, rows, columns]."""
+        """Describe the frames of the present file, shape [rows, columns]."""
         rows, columns = self._prepared("describe").frame_shape
         return {
             self.image_key: {
                 "source": f"PV:{self.prefix}HDF1:",
-                "shape": [1, rows, columns],
+                "shape": [rows, columns],
                 "dtype": "array",
                 "dtype_numpy": self._dtype,
                 "external": "STREAM:",

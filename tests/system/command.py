@@ -1,0 +1,67 @@
+"""``xsn-acq`` as a person starts it, in a process of its own against a simulated beamline of its own."""
+
+import os
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.conftest import free_ports
+from tests.system.ioc import Ioc
+
+
+@contextmanager
+def own_beamline(**options):
+    """A simulated beamline on its own port, and the environment in which commands find it."""
+    port, repeater = free_ports(2)
+    environment = {
+        **os.environ,
+        "EPICS_CA_SERVER_PORT": str(port),
+        "EPICS_CA_REPEATER_PORT": str(repeater),
+        "OMP_NUM_THREADS": "1",
+    }
+    ioc = Ioc(port, **options).start()
+    try:
+        yield environment
+    finally:
+        ioc.stop()
+        ioc.log.unlink()
+
+
+def command(*arguments):
+    """The command line of ``xsn-acq ARGUMENTS``."""
+    return [sys.executable, "-m", "xsn_acq.cli", *map(str, arguments)]
+
+
+def run_command(parameters, data, *options):
+    """The command line of a tomogram, its messages on ports of their own."""
+    documents, results = free_ports(2)
+    addresses = ["--documents", f"tcp://127.0.0.1:{documents}", "--results", f"tcp://127.0.0.1:{results}"]
+    return command("run", "pls2-7c-xni", "xsn_tomography", parameters, "--data", data, *addresses, *options)
+
+
+def children(pid, word):
+    """Processes that ``pid`` started with ``word`` on their command line."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            words = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
+            if word.encode() in words:
+                found.append(int(child))
+    return found
+
+
+def kill(pids):
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+
+
+def finished(process, timeout_s):
+    """Exit status and output of a process that ends by itself."""
+    try:
+        output, _ = process.communicate(timeout=timeout_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
+    return process.returncode, output

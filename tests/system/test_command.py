@@ -1,0 +1,144 @@
+"""The command line from end to end: a tomogram, its live reconstruction, processes killed beside it."""
+
+import json
+import subprocess
+
+import h5py
+import numpy as np
+import pytest
+
+from tests.system.command import children, command, finished, kill, own_beamline, run_command
+from xsn_acq.storage.catalogue import opened_catalogue
+from xsn_acq.storage.journal import find_run, read_journal
+from xsn_acq.storage.layout import DataFolder
+from xsn_acq.storage.run import RunRecord
+
+pytestmark = pytest.mark.system
+
+PARAMETERS = """\
+projections: {projections}
+exposure_s: {exposure_s}
+darks: 3
+flats: 5
+roi: {{min_x: 1540, min_y: 1552, size_x: 128, size_y: 96}}
+"""
+PATIENCE_S = 150
+
+
+def parameters(folder, projections=120, exposure_s=2.0):
+    path = folder / "tomography.yaml"
+    path.write_text(PARAMETERS.format(projections=projections, exposure_s=exposure_s))
+    return path
+
+
+def start(arguments, environment):
+    return subprocess.Popen(
+        arguments, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def wait_for_projections(data, process, frames):
+    """Follow the journal until so many projections were announced; no clock but the run's own."""
+    while process.poll() is None:
+        for path in sorted((data / "journal").glob("*.jsonl")):
+            announced = [
+                line.doc["indices"]["stop"] for line in read_journal(path) if line.name == "stream_datum"
+            ]
+            names = [line.doc["name"] for line in read_journal(path) if line.name == "descriptor"]
+            if "projections" in names and announced[-1] >= frames:
+                return path
+    raise AssertionError(f"the run ended early: {process.communicate()[0]}")
+
+
+@pytest.mark.timeout(300)
+def test_live_worker_and_catalogue_killed_in_mid_scan(tmp_path):
+    data = tmp_path / "data"
+    with own_beamline(speed=12.0) as environment:
+        process = start(run_command(parameters(tmp_path), data, "--live"), environment)
+        wait_for_projections(data, process, 30)
+        workers = children(process.pid, "live") + children(process.pid, "catalogue")
+        assert len(workers) == 2
+        kill(workers)
+        status, output = finished(process, PATIENCE_S)
+    assert status == 0, output
+
+    folder = DataFolder(data)
+    record = RunRecord.from_journal(find_run(folder.journal, "last").path)
+    assert record.complete
+    assert record.ledger_summary()["complete"]
+    live = json.loads((folder.results(record.uid) / "live.json").read_text())
+    assert (live["state"], live["pairs"]) == ("done", 60)
+    with opened_catalogue(folder.root) as catalogue:
+        run = catalogue[record.uid]
+        assert run.metadata["stop"]["exit_status"] == "success"
+        assert run["projections/camera_image"].shape == (120, 48, 64)
+
+    # what the killed worker had done is part of the result: it equals the same run reconstructed from nothing
+    again = command("reconstruct", "last", "--data", data, "--output", tmp_path / "again")
+    subprocess.run(again, check=True, capture_output=True)
+    with (
+        h5py.File(folder.results(record.uid) / "reconstruction.h5") as live_file,
+        h5py.File(tmp_path / "again" / "reconstruction.h5") as offline_file,
+    ):
+        for name in ("delta/delta", "beta/beta"):
+            ours, theirs = (file["entry"][name][()] for file in (live_file, offline_file))
+            # FINUFFT adds in an order that depends on its threads: the rounding of float32
+            np.testing.assert_allclose(ours, theirs, rtol=0, atol=4e-6 * np.abs(theirs).max())
+
+
+@pytest.mark.timeout(300)
+def test_nine_hundred_frames_of_which_three_are_lost(tmp_path):
+    data = tmp_path / "data"
+    faults = ["drop_frames count=3 seed=5"]
+    with own_beamline(speed=60.0, faults=faults) as environment:
+        process = start(run_command(parameters(tmp_path, projections=900), data), environment)
+        status, output = finished(process, PATIENCE_S)
+    assert status == 0, output
+
+    record = RunRecord.from_journal(find_run(DataFolder(data).journal, "last").path)
+    summary = record.ledger_summary()
+    assert (summary["complete"], summary["lost"], summary["retaken"]) == (1, 3, 3)
+    assert summary["pulses"] == summary["captured"] == 903
+    assert summary["counted"] == summary["written"] == 900
+    rows = record.ledger
+    lost = {row["target"] for row in rows if row["status"] == "lost"}
+    retaken = {row["target"] for row in rows if row["train"] > 0 and row["status"] == "ok"}
+    assert len(lost) == 3
+    assert retaken == lost
+    good = {row["target"]: row for row in rows if row["status"] == "ok"}
+    assert sorted(good) == list(range(900))
+    # encoder resolution 1e-4 degree
+    worst = max(abs(row["theta_deg"] - 0.4 * target) for target, row in good.items())
+    assert worst < 2e-4
+
+
+def test_a_wrong_parameter_file_lists_every_fault_and_moves_nothing(tmp_path):
+    path = tmp_path / "wrong.yaml"
+    path.write_text("projections: 0\nexposure_s: -1.0\ncolour: red\n")
+    done = subprocess.run(
+        run_command(path, tmp_path / "data", "--dry-run"), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    for fault in ("projections", "exposure_s", "colour"):
+        assert fault in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "data").exists()
+
+
+def test_check_names_what_does_not_answer(tmp_path):
+    with own_beamline() as environment:
+        done = subprocess.run(
+            command("check", "pls2-7c-xni"), env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert "0 problem(s)" in done.stdout
+    done = subprocess.run(
+        command("check", "pls2-7c-xni", "--timeout", 1),
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    for device in ("ring", "camera", "sample", "position_compare"):
+        assert device in done.stderr
