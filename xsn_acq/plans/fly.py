@@ -1,5 +1,6 @@
 """Projections on the fly: trains of pulses at constant velocity, until every target has its frame."""
 
+import math
 import time
 from dataclasses import replace
 from typing import Any, Literal
@@ -62,7 +63,8 @@ class Flight:
         self._devices, self._params, self._state = devices, params, state
         self._setup, self._interruption = setup, interruption
         self._rhythm = self.ledger.rhythm
-        self._frames_before = 0
+        self._frames_before = self._counted = 0
+        self._ring_current_ma = math.nan
         self._opened = False
         self._flying = False
         self._angles = self._pulse_times = self._frame_times = np.empty(0)
@@ -91,9 +93,7 @@ class Flight:
 
     def summary(self) -> Summary:
         """What became of the projections."""
-        camera = self._devices.camera
-        written = self._frames_before if self._opened else 0
-        return self.ledger.summary(counted=camera.frames_counted() if self._opened else 0, written=written)
+        return self.ledger.summary(counted=self._counted, written=self._frames_before)
 
     def _train(self, targets: tuple[int, ...]) -> Plan:
         """Fly over neighbouring targets; whether a pause cut it short."""
@@ -144,8 +144,8 @@ class Flight:
         """Announce frames and rows while the stage turns, and until the last frame is there."""
         while self._interruption.pauses == pauses:
             yield from bps.wait(group, timeout=FLUSH_S, error_on_timeout=False)
-            self._devices.camera.hdf.check()
             yield from self._announce()
+            self._devices.camera.hdf.check()
             if turning is None or turning.done:
                 break
         patience = PATIENCE_S + PATIENCE_PERIODS * self._rhythm.period_s
@@ -170,17 +170,19 @@ class Flight:
 
     def _tally(self, *, broken_off: bool) -> Plan:
         """Read what came last; the ledger then knows what is missing."""
-        yield from self._read_all()
+        errors = yield from every_one(self._read_all())
         self._flying = False
-        self.rows.push(self.ledger.end(ring_current_ma=self._ring_current(), broken_off=broken_off))
+        self.rows.push(self.ledger.end(ring_current_ma=self._ring_current_ma, broken_off=broken_off))
         yield from self.rows.emit()
         self._frames_before += len(self._frame_times)
+        if errors:
+            raise errors[0]
 
     def _read_all(self) -> Plan:
         """Wait until the times of all frames written can be read."""
-        wanted = self._devices.camera.frames_written() - self._frames_before
         until = time.monotonic() + PATIENCE_S
         yield from self._announce()
+        wanted = self._devices.camera.frames_written() - self._frames_before
         while len(self._frame_times) < wanted and time.monotonic() < until:
             yield from bps.sleep(POLL_S)
             yield from self._announce()
@@ -188,22 +190,23 @@ class Flight:
     def _announce(self) -> Plan:
         """Emit the documents of new frames and the ledger rows that are beyond doubt."""
         devices = self._devices
-        require_connected(
-            "instrument", "fly", (devices.camera.hdf.captured, devices.position_compare.captures)
-        )
-        yield from bps.collect(devices.camera, name=self._setup.stream)
-        frame_times = devices.camera.frame_times_s()[self._frames_before :]
-        if len(frame_times) != len(self._frame_times) or len(self._angles) < len(self.ledger.targets):
-            self._frame_times = frame_times
-            self._angles, self._pulse_times = devices.position_compare.captured()
-            ring = self._ring_current()
-            self.rows.push(
-                self.ledger.push(self._angles, self._pulse_times, self._frame_times, ring_current_ma=ring)
+        camera, compare = devices.camera, devices.position_compare
+        yield from bps.collect(camera, name=self._setup.stream)
+        frame_times = camera.frame_times_s()[self._frames_before :]
+        nothing_new = len(frame_times) == len(self._frame_times)
+        if nothing_new and len(self._angles) == len(self.ledger.targets):
+            return
+        require_connected("instrument", "fly", (camera.hdf.captured, compare.captures, devices.ring.current))
+        self._counted = camera.frames_counted()
+        self._ring_current_ma = float(devices.ring.current.get())
+        self._frame_times = frame_times
+        self._angles, self._pulse_times = compare.captured()
+        self.rows.push(
+            self.ledger.push(
+                self._angles, self._pulse_times, frame_times, ring_current_ma=self._ring_current_ma
             )
-            yield from self.rows.emit()
-
-    def _ring_current(self) -> float:
-        return float(self._devices.ring.current.get())
+        )
+        yield from self.rows.emit()
 
     @property
     def _seen(self) -> tuple[int, int]:

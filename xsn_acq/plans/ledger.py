@@ -93,7 +93,7 @@ class Ledger:
         if broken_off:
             lost = [row for row in lost if row.pulse != UNKNOWN]
             self._pulses -= len(train.targets) - len(train.theta)
-        self._again.update(row.target for row in rows + lost if row.status != "ok")
+        self._again.update(row.target for row in lost)
         self.rows += lost
         self._lost += len(lost)
         self._captured += len(train.theta)
@@ -125,6 +125,9 @@ class Ledger:
         retaken = len(self._again & self._good.keys())
         triggered = self._captured if self.rhythm.phase_free else counted
         notes = reconcile(pulses=self._pulses, captured=self._captured, counted=triggered, written=written)
+        flagged = sum(row.status == "flagged" and row.target != UNKNOWN for row in self.rows)
+        if flagged:
+            notes.append(f"{flagged} frames flagged")
         if retaken:
             notes.append(f"{retaken} projections retaken")
         if missing:
@@ -181,6 +184,7 @@ class Ledger:
             rows.append(self._row(train, frame, pulse, residual, sure, ring_current_ma))
         train.decided = horizon
         self.rows += rows
+        self._again.update(row.target for row in rows if row.status != "ok")
         return rows
 
     def _row(

@@ -1,18 +1,21 @@
 """Pieces plans are made of: a device's operation as a message, moves that outlive a pause, clear errors."""
 
+import time
 from collections.abc import Callable, Generator
 from typing import Any
 
 from bluesky import plan_stubs as bps
 from bluesky.utils import FailedStatus, Msg
 from ophyd.status import StatusBase
+from ophyd.utils import DisconnectedError
 
-from xsn_acq.errors import XsnError
+from xsn_acq.errors import DeviceError, XsnError
 
 Plan = Generator[Msg, Any, Any]
 
 POLL_S = 0.1
-"""Between looks at a status the RunEngine has forgotten in a pause, seconds."""
+"""Between looks at what sends no message when it changes, seconds."""
+STOP_TIMEOUT_S = 10.0
 
 
 class Step:
@@ -41,6 +44,29 @@ def step(name: str, action: Callable[[], StatusBase]) -> Plan:
 def settled(status: StatusBase | None) -> Plan:
     """Wait for a status that `bps.wait` no longer knows after a pause."""
     while status is not None and not status.done:
+        yield from bps.sleep(POLL_S)
+
+
+def stop(motor: Any) -> Plan:
+    """Stop a motor and wait until it stands; the move it was making ends without a complaint.
+
+    Raises
+    ------
+    DeviceError
+        It still moves after 10 s.
+    """
+
+    def ask() -> StatusBase:
+        motor.stop(success=True)
+        done = StatusBase()
+        done.set_finished()
+        return done
+
+    yield from step(f"{motor.name} stop", ask)
+    until = time.monotonic() + STOP_TIMEOUT_S
+    while motor.moving:
+        if time.monotonic() > until:
+            raise DeviceError(motor.name, "stop", "at rest", f"moving after {STOP_TIMEOUT_S} s")
         yield from bps.sleep(POLL_S)
 
 
@@ -81,13 +107,15 @@ def move(device: Any, target: Any, interruption: Interruption) -> Plan:
 
 
 def in_plain_words(plan: Plan) -> Plan:
-    """Raise the device's own error where bluesky only says that a status failed."""
+    """Raise the device's own error where bluesky only says that a status failed, or ophyd that time is up."""
     try:
         return (yield from plan)
     except FailedStatus as error:
         if isinstance(error.__cause__, XsnError):
             raise error.__cause__ from None
         raise
+    except (TimeoutError, DisconnectedError) as error:
+        raise DeviceError("instrument", "read", "an answer", error, hint="is the IOC running?") from error
 
 
 def every_one(*plans: Plan) -> Plan:

@@ -18,7 +18,7 @@ from xsn_acq.plans.framing import Framing, framing
 from xsn_acq.plans.instrument import Instrument
 from xsn_acq.plans.record import summary_rows
 from xsn_acq.plans.state import State, acquisition, read_state
-from xsn_acq.plans.steps import Interruption, Plan, every_one, in_plain_words, move, step
+from xsn_acq.plans.steps import Interruption, Plan, every_one, in_plain_words, move, step, stop
 from xsn_acq.plans.stills import take_frames
 
 logger = logging.getLogger(__name__)
@@ -164,8 +164,8 @@ class _Tomogram:
         theta, camera = devices.sample.theta, devices.camera
         return (
             yield from every_one(
-                bps.stop(theta),
                 move(devices.shutter, "closed", self._interruption),
+                stop(theta),
                 step("position compare disarm", devices.position_compare.disarm),
                 step("camera stop", camera.stop_acquiring),
                 self._salvage(),

@@ -1,0 +1,92 @@
+"""A RunEngine, small tomograms, and what came out of them."""
+
+import json
+import threading
+from contextlib import suppress
+
+from bluesky import RunEngine
+
+from xsn_acq.params import Roi, XsnTomography
+from xsn_acq.storage.run import RunRecord
+
+SMALL = Roi(min_x=1540, min_y=1552, size_x=128, size_y=96)
+"""64 x 48 binned pixels around the rotation axis."""
+DONE_S = 60.0
+
+
+def small_tomogram(**changes):
+    """A full turn of 36 frames of 1 s: two seconds of a clock that runs 20 times real time."""
+    values = {"projections": 36, "exposure_s": 1.0, "darks": 3, "flats": 3, "roi": SMALL}
+    return XsnTomography(**(values | changes))
+
+
+class Documents:
+    """Subscriber that keeps every document, and does something once when it is asked to."""
+
+    def __init__(self):
+        self.all = []
+        self._when = self._then = None
+
+    def __call__(self, name, doc):
+        json.dumps(doc)
+        self.all.append((name, doc))
+        if self._when is not None and self._when(self.record()):
+            then, self._when = self._then, None
+            threading.Thread(target=then, daemon=True).start()
+
+    def once(self, when, then):
+        """Call ``then()`` in a thread of its own as soon as ``when(record)`` is true."""
+        self._when, self._then = when, then
+
+    def record(self):
+        """The last run, as far as it is known."""
+        starts = [index for index, (name, _) in enumerate(self.all) if name == "start"]
+        return RunRecord.from_documents(self.all[starts[-1] :])
+
+
+def engine():
+    """A RunEngine that leaves signals alone, and what it emits."""
+    RE, documents = RunEngine({}, context_managers=[]), Documents()
+    RE.subscribe(documents)
+    return RE, documents
+
+
+def put_right(RE, devices):
+    """Bring the instrument back to where a test expects it, whatever the last one did."""
+    with suppress(Exception):
+        if RE.state != "idle":
+            RE.abort()
+    theta = devices.sample.theta
+    theta.stop()
+    devices.shutter.set("closed").wait(DONE_S)
+    devices.camera.stop_acquiring().wait(DONE_S)
+    devices.camera.close_file().wait(DONE_S)
+    devices.position_compare.disarm().wait(DONE_S)
+    theta.velocity.set(10.0).wait(DONE_S)
+    for motor, target in ((devices.sample.x, 0.0), (theta, 0.0)):
+        motor.set(target).wait(DONE_S)
+
+
+def at_rest(devices):
+    """What tells whether the hardware was left safe and as it was found."""
+    theta = devices.sample.theta
+    return {
+        "moving": bool(theta.motor_is_moving.get(use_monitor=False)),
+        "velocity": theta.velocity.get(use_monitor=False),
+        "sample_x": round(devices.sample.x.user_readback.get(use_monitor=False), 3),
+        "shutter": devices.shutter.state(),
+        "capturing": devices.camera.hdf.is_capturing(),
+        "acquiring": devices.camera.cam.is_acquiring(),
+        "armed": bool(devices.position_compare.armed.get(use_monitor=False)),
+    }
+
+
+SAFE = {
+    "moving": False,
+    "velocity": 10.0,
+    "sample_x": 0.0,
+    "shutter": "closed",
+    "capturing": False,
+    "acquiring": False,
+    "armed": False,
+}
