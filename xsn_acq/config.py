@@ -7,6 +7,7 @@ Every fault is listed at once, with field, value and limit.
 import tomllib
 from datetime import date
 from importlib.resources import files
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -157,9 +158,9 @@ class Monochromator(_Frozen):
 
 
 class ZonePlate(_Frozen):
-    """First-order imaging zone plate; ``z_at_contact_mm`` is the z reading at which it would touch the sample plane.
+    """First-order imaging zone plate; at the reading ``z_at_contact_mm`` it would touch the sample plane.
 
-    The object distance is then ``z - z_at_contact`` (z along the beam, downstream positive).
+    The object distance is ``z - z_at_contact`` (z along the beam, downstream positive).
     """
 
     diameter_um: Positive
@@ -199,7 +200,7 @@ class Geometry(_Frozen):
 
 
 class KnifeEdgeCalibration(_Frozen):
-    """Knife-edge curve: fraction of the light that passes when the edge stands at a spatial frequency (PHYSICS 1)."""
+    """Knife-edge curve: fraction of the light that passes with the edge at a frequency (paper, Eq. 6)."""
 
     date: date
     energy_ev: Positive
@@ -211,9 +212,9 @@ class KnifeEdgeCalibration(_Frozen):
         x, w = self.frequency_per_um, self.transmitted
         if len(x) != len(w) or len(x) < 2:
             raise ValueError(f"needs two or more points on both lists, found {len(x)} and {len(w)}")
-        if any(b <= a for a, b in zip(x, x[1:], strict=False)):
+        if any(b <= a for a, b in pairwise(x)):
             raise ValueError("frequency_per_um must rise")
-        if any(b > a for a, b in zip(w, w[1:], strict=False)):
+        if any(b > a for a, b in pairwise(w)):
             raise ValueError("transmitted must not rise")
         if w[0] != 1.0 or w[-1] != 0.0:
             raise ValueError(f"transmitted must run from 1 to 0, found {w[0]} to {w[-1]}")
@@ -277,29 +278,39 @@ class Beamline(_Frozen):
         return pixel / (self.detection.objective_magnification * self.magnification(energy_ev, detector_z_mm))
 
     def cutoff_frequency_per_m(self, cutoff_x_um: float, energy_ev: float) -> float:
-        """Spatial frequency of the cutoff edge at the sample, (x - x0) / (lambda f), cycles per metre (paper Eq. 6)."""
+        """Spatial frequency of the cutoff edge, (x - x0) / (lambda f), cycles per metre (paper, Eq. 6)."""
         scale = wavelength_m(energy_ev) * self.zone_plate.focal_length_m(energy_ev)
         return (cutoff_x_um - self.geometry.cutoff_x_zero_um) * UM / scale
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        low, high = self.monochromator.energy_low_ev, self.monochromator.energy_high_ev
-        if low >= high:
-            raise ValueError(f"monochromator.energy_low_ev {low} must be below energy_high_ev {high} eV")
-        f = self.zone_plate.focal_length_m(high)
-        if 4 * f > self.total_length_m():
-            raise ValueError(
-                f"detection.sample_to_scintillator_mm {self.detection.sample_to_scintillator_mm} mm: no image forms; "
-                f"it must exceed four focal lengths, {4 * f / MM:.1f} mm at {high} eV"
-            )
-        for energy in (low, high):
-            z = self.zone_plate_z_mm(energy)
-            axis = self.axes.zone_plate_z
-            if not axis.low <= z <= axis.high:
-                raise ValueError(
-                    f"axes.zone_plate_z: focus at {energy} eV needs {z:.3f} mm, limits are {axis.low} to {axis.high} mm"
-                )
+        faults = self._energy_faults() or self._focus_faults()
+        if faults:
+            raise ValueError("\n".join(faults))
         return self
+
+    def _energy_faults(self) -> list[str]:
+        low, high = self.monochromator.energy_low_ev, self.monochromator.energy_high_ev
+        faults = []
+        if low >= high:
+            faults.append(f"monochromator.energy_low_ev: {low} must be below energy_high_ev {high} eV")
+        shortest = 4 * self.zone_plate.focal_length_m(high) / MM
+        if shortest > self.detection.sample_to_scintillator_mm:
+            found = f"{self.detection.sample_to_scintillator_mm} mm"
+            faults.append(
+                f"detection.sample_to_scintillator_mm: no image forms at {high} eV: "
+                f"wanted more than four focal lengths, {shortest:.1f} mm, found {found}"
+            )
+        return faults
+
+    def _focus_faults(self) -> list[str]:
+        axis, faults = self.axes.zone_plate_z, []
+        for energy in (self.monochromator.energy_low_ev, self.monochromator.energy_high_ev):
+            z = self.zone_plate_z_mm(energy)
+            if not axis.low <= z <= axis.high:
+                limits = f"limits {axis.low} to {axis.high} mm"
+                faults.append(f"axes.zone_plate_z: focus at {energy} eV needs {z:.3f} mm, {limits}")
+        return faults
 
 
 def beamline_path(name_or_path: str) -> Path:

@@ -21,7 +21,7 @@ class XsnError(Exception):
     """Base of all errors this package raises on purpose; the command line prints them in one line."""
 
 
-class _Listed(XsnError):
+class _ListedError(XsnError):
     """An error that carries several faults, one line each."""
 
     def __init__(self, what: str, faults: Iterable[str]) -> None:
@@ -30,15 +30,15 @@ class _Listed(XsnError):
         super().__init__("\n  ".join([f"{what}: {len(self.faults)} fault(s)", *self.faults]))
 
 
-class ConfigError(_Listed):
+class ConfigError(_ListedError):
     """A beamline or parameter file is wrong; ``faults`` has one line for each fault."""
 
 
-class ConnectError(_Listed):
+class ConnectError(_ListedError):
     """Some devices did not answer; ``faults`` has one line for each of them."""
 
 
-class LimitError(_Listed):
+class LimitError(_ListedError):
     """The run is refused before anything moved; ``faults`` has one line for each reason."""
 
 

@@ -25,13 +25,24 @@ from xsn_acq.storage.layout import DataFolder
 
 logger = logging.getLogger(__name__)
 
-PLANS: Mapping[str, tuple[str, str]] = {
-    "xsn_tomography": (
-        "xsn_acq.params.tomography:XsnTomography",
-        "xsn_acq.plans.xsn_tomography:xsn_tomography",
+
+@dataclass(frozen=True)
+class PlanEntry:
+    """Where a plan is found: its parameters, what it costs, the plan itself, as ``module:name``."""
+
+    parameters: str
+    estimate: str
+    plan: str
+
+
+PLANS: Mapping[str, PlanEntry] = {
+    "xsn_tomography": PlanEntry(
+        parameters="xsn_acq.params.tomography:XsnTomography",
+        estimate="xsn_acq.plans.estimate:estimate",
+        plan="xsn_acq.plans.xsn_tomography:xsn_tomography",
     ),
 }
-"""Plan name -> (its parameters, the plan)."""
+"""The plans by name."""
 
 
 def _load(reference: str) -> Any:
@@ -47,9 +58,18 @@ def plan_parameters(plan_name: str, path: Path) -> Params:
     ConfigError
         If there is no such plan, or for every fault of the file at once.
     """
+    return _load(_entry(plan_name).parameters).from_yaml(path)
+
+
+def plan_summary(plan_name: str, file: Beamline, params: Params) -> str:
+    """Frames, time, dose and disk of a plan, in lines for a person."""
+    return _load(_entry(plan_name).estimate)(file, params).summary()
+
+
+def _entry(plan_name: str) -> PlanEntry:
     if plan_name not in PLANS:
         raise ConfigError(f"plan {plan_name}", [f"no such plan; there are {', '.join(sorted(PLANS))}"])
-    return _load(PLANS[plan_name][0]).from_yaml(path)
+    return PLANS[plan_name]
 
 
 @dataclass(frozen=True)
@@ -62,7 +82,7 @@ class Session:
 
     def plan(self, plan_name: str, params: Params) -> Any:
         """The plan, ready for the RunEngine."""
-        return _load(PLANS[plan_name][1])(self.instrument, params, folder=self.data.frames_root)
+        return _load(_entry(plan_name).plan)(self.instrument, params, folder=self.data.frames_root)
 
     def run(self, plan_name: str, params: Params) -> str:
         """Run the plan to its end; its run's uid.

@@ -30,13 +30,12 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Estimate, run, and leave catalogue and NXtomo file behind."""
     from xsn_acq.config import load_beamline
-    from xsn_acq.plans.estimate import estimate
-    from xsn_acq.session import plan_parameters
+    from xsn_acq.session import plan_parameters, plan_summary
     from xsn_acq.storage.layout import DataFolder
 
     file = load_beamline(args.beamline)
     params = plan_parameters(args.plan, args.params)
-    print(estimate(file, params).summary())
+    print(plan_summary(args.plan, file, params), flush=True)
     if args.dry_run:
         return 0
     return _acquire(args, file, params, DataFolder(args.data))

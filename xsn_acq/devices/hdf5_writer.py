@@ -129,8 +129,8 @@ class Hdf5Writer(Device):
         self.create_directory.apply(_CREATE_DEPTH)
         folder = f"{setup.folder}/"
         self.file_path.send(folder)
-        exists = self.file_path_exists.get()
-        if exists != "Yes" or self.file_path.get(use_monitor=False).rstrip("/") != str(setup.folder):
+        exists = self.file_path_exists.get(use_monitor=False)
+        if exists != "Yes" or not self._wait(lambda: self.file_path.get().rstrip("/") == str(setup.folder)):
             found = f"{self.file_path.get()} exists: {exists}"
             raise DeviceError(self.name, "folder", folder, found, hint="may the IOC write there?")
 
@@ -142,7 +142,7 @@ class Hdf5Writer(Device):
     def _wait(self, condition: object) -> bool:
         return wait_until(
             condition,  # type: ignore[arg-type]
-            (self.capture, self.captured, self.write_status),
+            (self.capture, self.captured, self.write_status, self.file_path),
             device=self.name,
             operation="file",
             timeout_s=_TIMEOUT_S,

@@ -60,7 +60,7 @@ class LiveWorker:
         """Work until ``stop`` is set; with ``one_run`` until one run has ended and been reconstructed.
 
         Without ``one_run``, runs that an earlier worker left unfinished are finished first. With it, the run
-        may have ended before this worker could listen: it counts if it started at unix time ``since`` or later.
+        may have ended before this worker listened: it counts if it started at unix time ``since`` or later.
 
         Raises
         ------
