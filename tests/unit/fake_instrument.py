@@ -1,0 +1,189 @@
+"""An instrument of plain objects: handlers of a simulated RunEngine do what the messages ask for."""
+
+from types import SimpleNamespace
+
+import numpy as np
+from bluesky.simulators import RunEngineSimulator
+
+from xsn_acq.config import load_beamline
+from xsn_acq.devices.camera_setup import CameraSetup, Rearm
+from xsn_acq.optics.undulator import gap_mm
+
+FILE = load_beamline("pls2-7c-xni")
+ENERGY_EV = 8300.0
+UID = "0123456789abcdef"
+
+
+class Value:
+    """A signal, connected, with a value."""
+
+    connected = True
+    parent = None
+
+    def __init__(self, name, value):
+        self.name, self.value = name, value
+
+    def get(self, **_):
+        return self.value
+
+
+class FakeMotor:
+    """A motor as far as plans look at it."""
+
+    parent = None
+    moving = False
+
+    def __init__(self, name, position, axis):
+        self.name, self.axis = name, axis
+        self.user_readback = Value(name, position)
+        self.velocity = Value(f"{name}_velocity", axis.velocity)
+        self.max_velocity = Value(f"{name}_max_velocity", axis.max_velocity)
+        self.acceleration = Value(f"{name}_acceleration", axis.acceleration_s)
+
+    def limit_faults(self, position):
+        inside = self.axis.low <= position <= self.axis.high
+        return [] if inside else [f"{self.name}: {position} is outside {self.axis.low} to {self.axis.high}"]
+
+
+class FakeState(SimpleNamespace):
+    """A two-state part."""
+
+    parent = None
+
+    def state(self):
+        return self.word
+
+
+class FakeCamera:
+    """A camera whose frames are those the machine has written."""
+
+    name, parent = "camera", None
+
+    def __init__(self):
+        self.times = np.empty(0)
+        self.cam = SimpleNamespace(is_acquiring=lambda: False)
+        self.hdf = SimpleNamespace(check=lambda: None, captured=Value("captured", 0))
+
+    def frame_times_s(self):
+        return self.times
+
+    def frames_written(self):
+        return len(self.times)
+
+    frames_counted = frames_written
+
+    def stop_acquiring(self):
+        """Asked in a message."""
+
+    close_file = stop_acquiring
+
+
+class FakeCompare:
+    """A position compare whose pulses are those of the last train."""
+
+    name, parent = "position_compare", None
+    captures = Value("captures", 0)
+
+    def __init__(self):
+        self.pulses = (np.empty(0), np.empty(0))
+
+    def captured(self):
+        return self.pulses
+
+    def disarm(self):
+        """Asked in a message."""
+
+
+def instrument():
+    """All aligned at 8300 eV, beam on, experiment shutter shut."""
+    source = FILE.undulator
+    gap = gap_mm(
+        ENERGY_EV,
+        source.harmonic,
+        period_mm=source.period_mm,
+        peak_field_t=source.peak_field_t,
+        decay=source.field_decay,
+        ring_energy_gev=FILE.ring.energy_gev,
+    )
+    axes = FILE.axes
+    return SimpleNamespace(
+        file=FILE,
+        ring=SimpleNamespace(current=Value("ring_current", 400.0)),
+        front_end_shutter=FakeState(name="front_end_shutter", word="open"),
+        shutter=FakeState(name="shutter", word="closed"),
+        undulator=SimpleNamespace(gap=Value("gap", gap), deadband=Value("deadband", 0.0)),
+        mono=SimpleNamespace(
+            energy_ev=Value("energy_ev", ENERGY_EV), feedback=SimpleNamespace(is_locked=True)
+        ),
+        zone_plate=SimpleNamespace(
+            z=FakeMotor("zone_plate_z", FILE.zone_plate_z_mm(ENERGY_EV), axes.zone_plate_z)
+        ),
+        detector=SimpleNamespace(z=FakeMotor("detector_z", 0.0, axes.detector_z)),
+        cutoff=SimpleNamespace(x=FakeMotor("cutoff_x", 0.0, axes.cutoff_x)),
+        sample=SimpleNamespace(
+            x=FakeMotor("sample_x", 0.0, axes.sample_x),
+            theta=FakeMotor("sample_theta", 0.0, axes.sample_theta),
+        ),
+        camera=FakeCamera(),
+        position_compare=FakeCompare(),
+    )
+
+
+class Machine:
+    """Lets things happen when the messages that ask for them come by: trains are flown when theta is sent on.
+
+    Parameters
+    ----------
+    devices
+        From `instrument`.
+    period_s, latency_s : float
+        Of the frames.
+    lose : callable
+        (train number, angles) -> indices of the frames the camera loses.
+    """
+
+    def __init__(self, devices, *, period_s, latency_s, lose=lambda train, angles: []):
+        self.devices, self.lose = devices, lose
+        self.period_s, self.latency_s = period_s, latency_s
+        self.trains, self.rows = [], {"ledger": [], "ledger_summary": []}
+        self._armed, self._clock = None, 1.8e9
+        self.simulator = RunEngineSimulator()
+        self.simulator.add_handler("open_run", lambda msg: UID)
+        self.simulator.add_handler("prepare", self._prepare)
+        self.simulator.add_handler("kickoff", self._kickoff)
+        self.simulator.add_handler("set", self._set)
+        self.simulator.add_handler("collect", self._collect)
+
+    def run(self, plan):
+        return self.simulator.simulate_plan(plan)
+
+    def _prepare(self, msg):
+        value = msg.args[0]
+        if isinstance(value, CameraSetup):
+            self.devices.camera.times = np.empty(0)
+        elif not isinstance(value, Rearm):
+            self._train = value
+
+    def _kickoff(self, msg):
+        if msg.obj is self.devices.position_compare:
+            self._armed = self._train
+
+    def _set(self, msg):
+        if msg.obj is not self.devices.sample.theta or self._armed is None:
+            return
+        train, self._armed = self._armed, None
+        self.trains.append(train)
+        angles = train.start_deg + train.direction * train.step_deg * np.arange(train.count)
+        times = self._clock + self.period_s * np.arange(train.count)
+        self._clock = times[-1] + 60.0
+        kept = np.delete(times, self.lose(len(self.trains) - 1, angles))
+        self.devices.position_compare.pulses = (angles, times)
+        self.devices.camera.times = np.append(self.devices.camera.times, kept + self.latency_s)
+
+    def _collect(self, msg):
+        if hasattr(msg.obj, "collect_pages"):
+            for page in msg.obj.collect_pages():
+                columns = page["data"]
+                self.rows[msg.obj.name] += [
+                    dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)
+                ]
