@@ -193,6 +193,23 @@ def test_retakes_fill_the_gaps_and_only_them():
     assert "3 projections retaken" in summary.message
 
 
+def test_a_pause_loses_nothing_that_was_not_reached():
+    """The stage stops after 20 pulses, in the middle of the exposure of the last."""
+    theta, times = pulses()
+    ledger = Ledger(RHYTHM)
+    ledger.begin(range(90), 0)
+    rows = ledger.push(theta[:20], times[:20], stamps(times)[:19]) + ledger.end(broken_off=True)
+    assert [row.target for row in by_status(rows, "lost")] == [19]
+    assert ledger.missing() == list(range(19, 90))
+    ledger.begin(range(19, 90), 19)
+    again, when = pulses(targets=range(19, 90), start_s=START_S + 999)
+    ledger.push(again, when, stamps(when))
+    assert ledger.end()[-1].frame_index == 89
+    summary = ledger.summary(counted=90, written=90)
+    assert (summary.pulses, summary.captured, summary.lost, summary.retaken) == (91, 91, 1, 1)
+    assert summary.complete == 1
+
+
 def test_reverse_rotation():
     rhythm = Rhythm(first_deg=360.0, step_deg=-4.0, count=90, exposure_s=0.1, readout_s=0.01, period_s=0.12)
     theta, times = pulses(rhythm)

@@ -171,16 +171,15 @@ class Ledger:
     def _decide(self, train: _Train, horizon: int, ring_current_ma: float) -> list[Row]:
         if horizon <= train.decided:
             return []
-        first = max(train.decided - 1, 0)  # one frame before and one after tell whether two claim one pulse
         found = match_frames(
             train.pulse_times,
-            train.frame_times[first : horizon + 1],
+            train.frame_times[train.decided : horizon + 1],  # the next one may claim the same pulse
             latency_s=self.rhythm.latency_s,
             period_s=self.rhythm.period_s,
         )
         rows = []
         for frame in range(train.decided, horizon):
-            pulse, residual, sure = (column[frame - first].item() for column in found.columns)
+            pulse, residual, sure = (column[frame - train.decided].item() for column in found.columns)
             rows.append(self._row(train, frame, pulse, residual, sure, ring_current_ma))
         train.decided = horizon
         self.rows += rows
