@@ -4,19 +4,13 @@ import os
 
 import pytest
 
-from tests.system.ports import free_ports
+from xsn_acq.sim.process import free_ports, loopback
 
 _server_port, _repeater_port = free_ports(2)
-os.environ.update(
-    EPICS_CA_ADDR_LIST="127.0.0.1",
-    EPICS_CA_AUTO_ADDR_LIST="NO",
-    EPICS_CA_SERVER_PORT=str(_server_port),
-    EPICS_CA_REPEATER_PORT=str(_repeater_port),
-    EPICS_CA_MAX_ARRAY_BYTES="1000000",
-)
+os.environ.update(loopback(_server_port, _repeater_port))
 
 
 @pytest.fixture(scope="session")
-def ca_port():
-    """Port on which the simulated beamline of this session serves."""
-    return _server_port
+def ca_ports():
+    """Ports of this session's simulated beamline: Channel Access, and its repeater."""
+    return {"port": _server_port, "repeater_port": _repeater_port}

@@ -7,23 +7,16 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.conftest import free_ports
 from tests.system.ioc import Ioc
+from xsn_acq.sim.process import free_ports
 
 
 @contextmanager
 def own_beamline(**options):
     """A simulated beamline on its own port, and the environment in which commands find it."""
-    port, repeater = free_ports(2)
-    environment = {
-        **os.environ,
-        "EPICS_CA_SERVER_PORT": str(port),
-        "EPICS_CA_REPEATER_PORT": str(repeater),
-        "OMP_NUM_THREADS": "1",
-    }
-    ioc = Ioc(port, **options).start()
+    ioc = Ioc(**options).start()
     try:
-        yield environment
+        yield {**os.environ, **ioc.environment, "OMP_NUM_THREADS": "1"}
     finally:
         ioc.stop()
         ioc.log.unlink()

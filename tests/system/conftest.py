@@ -5,9 +5,9 @@ from tests.system.ioc import Ioc
 
 
 @pytest.fixture(scope="session")
-def ioc(ca_port):
+def ioc(ca_ports):
     """The simulated beamline, shared by the whole session; 20 times real time."""
-    running = Ioc(ca_port).start()
+    running = Ioc(**ca_ports).start()
     yield running
     running.stop()
     running.log.unlink()

@@ -113,7 +113,7 @@ def test_the_disk_fills(run, devices):
 
 
 def test_the_ioc_dies_in_mid_fly(run, devices):
-    run.documents.once(flying, run.ioc.process.kill)
+    run.documents.once(flying, run.ioc.kill)
     try:
         with pytest.raises(XsnError):
             run.start()

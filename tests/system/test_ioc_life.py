@@ -5,7 +5,8 @@ import pytest
 
 from tests.system.ca_client import Client
 from tests.system.ioc import Ioc
-from tests.system.ports import free_ports
+from xsn_acq.errors import XsnError
+from xsn_acq.sim.process import free_ports
 
 pytestmark = pytest.mark.system
 
@@ -17,7 +18,7 @@ def own(monkeypatch):
     """A simulated beamline and a client, apart from those of the session."""
     (port,) = free_ports(1)
     monkeypatch.setenv("EPICS_CA_ADDR_LIST", f"127.0.0.1:{port}")
-    running = Ioc(port, faults=["motor_stops_short axis=sample_x by=1.0"]).start()
+    running = Ioc(port=port, faults=["motor_stops_short axis=sample_x by=1.0"]).start()
     client = Client()
     yield running, client
     client.close()
@@ -56,8 +57,8 @@ def test_it_comes_back_aligned_and_with_its_faults(own):
 
 def test_a_wrong_fault_on_the_command_line_is_refused():
     (port,) = free_ports(1)
-    broken = Ioc(port, faults=["motor_dead axis=nowhere"])
-    with pytest.raises(RuntimeError, match="no axis 'nowhere'"):
+    broken = Ioc(port=port, faults=["motor_dead axis=nowhere"])
+    with pytest.raises(XsnError, match="no axis 'nowhere'"):
         broken.start()
     broken.stop()
     broken.log.unlink()

@@ -135,9 +135,11 @@ class Hdf5Writer(Device):
             raise DeviceError(self.name, "folder", folder, found, hint="may the IOC write there?")
 
     def _error(self) -> str | None:
+        """What the writer complains of; a complaint is asked about again: it may be of the file before."""
         if self.write_status.get() == "Write OK":
             return None
-        return f"{self.write_status.get()}: {self.write_message.get()}"
+        status = self.write_status.get(use_monitor=False)
+        return None if status == "Write OK" else f"{status}: {self.write_message.get()}"
 
     def _wait(self, condition: object) -> bool:
         return wait_until(

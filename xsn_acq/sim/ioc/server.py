@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import threading
 from collections.abc import Callable, Sequence
 
 from xsn_acq.config import Beamline
@@ -50,7 +51,15 @@ def serve(
         EPICS_CAS_AUTO_BEACON_ADDR_LIST="NO",
         EPICS_CAS_BEACON_ADDR_LIST=LOOPBACK,
     )
+    _start_repeater()
     asyncio.run(_serve(beamline, port, speed, seed, sample, tuple(faults), on_ready))
+
+
+def _start_repeater() -> None:
+    """Serve Channel Access clients on this machine as their repeater, unless there is one already."""
+    from caproto.sync import repeater
+
+    threading.Thread(target=repeater.run, kwargs={"host": LOOPBACK}, daemon=True).start()
 
 
 async def _serve(
