@@ -163,12 +163,26 @@ class PositionCompare(Device):
     def _arm(self) -> None:
         if self._train is None:
             raise DeviceError(self.name, "arm", "a train", "none", hint="prepare it first")
-        self.arm.send(1)
-        if not self._wait(lambda: bool(self.armed.get()), "arm", _ARM_TIMEOUT_S):
-            raise DeviceError(self.name, "arm", "armed", f"disarmed after {_ARM_TIMEOUT_S} s")
+        self._armed_at_s = self._arm_and_time()
         if not self.armed.get(use_monitor=False):
             raise DeviceError(self.name, "arm", "armed", "disarmed again at once")
-        self._armed_at_s = float(self.armed.timestamp)
+
+    def _arm_and_time(self) -> float:
+        """Arm; the stamp of the very update that says so, for no other is the zero of the captured times."""
+        stamps: list[float] = []
+
+        def note(*, value: object, timestamp: float, **_: object) -> None:
+            if value:
+                stamps.append(float(timestamp))
+
+        token = self.armed.subscribe(note, run=False)
+        try:
+            self.arm.send(1)
+            if not self._wait(lambda: bool(stamps), "arm", _ARM_TIMEOUT_S):
+                raise DeviceError(self.name, "arm", "armed", f"disarmed after {_ARM_TIMEOUT_S} s")
+        finally:
+            self.armed.unsubscribe(token)
+        return stamps[0]
 
     def _complete(self) -> None:
         train = self._train
