@@ -62,9 +62,10 @@ def put_right(RE, devices):
     devices.camera.stop_acquiring().wait(DONE_S)
     devices.camera.close_file().wait(DONE_S)
     devices.position_compare.disarm().wait(DONE_S)
-    theta.velocity.set(10.0).wait(DONE_S)
+    theta.velocity.set(30.0).wait(DONE_S)
     for motor, target in ((devices.sample.x, 0.0), (theta, 0.0)):
         motor.set(target).wait(DONE_S)
+    theta.velocity.set(10.0).wait(DONE_S)
 
 
 def at_rest(devices):

@@ -242,6 +242,8 @@ def test_free_running_camera_has_any_phase(phase):
     (row,) = ledger.end()
     assert (row.target, row.status) == (20, "ok")
     assert ledger.missing() == []
+    assert ledger.summary(counted=95, written=95).message == "1 projections retaken"
+    assert "file holds 90 of 91" in ledger.summary(counted=95, written=94).message
 
 
 def test_a_glitch_on_a_free_running_camera():

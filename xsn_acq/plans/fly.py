@@ -93,7 +93,8 @@ class Flight:
 
     def summary(self) -> Summary:
         """What became of the projections."""
-        return self.ledger.summary(counted=self._counted, written=self._frames_before)
+        written = self._frames_before
+        return self.ledger.summary(counted=max(self._counted, written), written=written)
 
     def _train(self, targets: tuple[int, ...]) -> Plan:
         """Fly over neighbouring targets; whether a pause cut it short."""
@@ -182,6 +183,7 @@ class Flight:
         """Wait until the times of all frames written can be read."""
         until = time.monotonic() + PATIENCE_S
         yield from self._announce()
+        self._counted = self._devices.camera.frames_counted()
         wanted = self._devices.camera.frames_written() - self._frames_before
         while len(self._frame_times) < wanted and time.monotonic() < until:
             yield from bps.sleep(POLL_S)
@@ -197,7 +199,6 @@ class Flight:
         if nothing_new and len(self._angles) == len(self.ledger.targets):
             return
         require_connected("instrument", "fly", (camera.hdf.captured, compare.captures, devices.ring.current))
-        self._counted = camera.frames_counted()
         self._ring_current_ma = float(devices.ring.current.get())
         self._frame_times = frame_times
         self._angles, self._pulse_times = compare.captured()

@@ -37,18 +37,20 @@ class _Train:
 
 
 class Ledger:
-    """Rows of one run: ``begin`` a train, ``push`` what is known, ``end`` it; see what is ``missing``."""
+    """Rows of one run: ``begin`` a train, ``push`` what is known, ``end`` it; see what is ``missing``.
+
+    Rows are handed out, not kept: memory does not grow with them.
+    """
 
     def __init__(self, rhythm: Rhythm) -> None:
         self.rhythm = rhythm
-        self.rows: list[Row] = []
-        self._good: dict[int, Row] = {}
+        self._good: set[int] = set()
+        self._again: set[int] = set()
         self._train: _Train | None = None
         self._trains = 0
         self._pulses = 0
         self._captured = 0
-        self._lost = 0
-        self._again: set[int] = set()
+        self._lost = self._flagged = 0
         self._phase_deg: float | None = None
 
     def begin(self, targets: Sequence[int], first_frame: int) -> None:
@@ -94,7 +96,6 @@ class Ledger:
             lost = [row for row in lost if row.pulse != UNKNOWN]
             self._pulses -= len(train.targets) - len(train.theta)
         self._again.update(row.target for row in lost)
-        self.rows += lost
         self._lost += len(lost)
         self._captured += len(train.theta)
         if self._phase_deg is None:
@@ -122,12 +123,16 @@ class Ledger:
     def summary(self, *, counted: int, written: int) -> Summary:
         """Reconcile pulses sent, pulses captured, frames counted and frames written."""
         missing = self.missing()
-        retaken = len(self._again & self._good.keys())
-        triggered = self._captured if self.rhythm.phase_free else counted
-        notes = reconcile(pulses=self._pulses, captured=self._captured, counted=triggered, written=written)
-        flagged = sum(row.status == "flagged" and row.target != UNKNOWN for row in self.rows)
-        if flagged:
-            notes.append(f"{flagged} frames flagged")
+        retaken = len(self._again & self._good)
+        outside = counted - self._captured if self.rhythm.phase_free else 0  # before and after the angles
+        notes = reconcile(
+            pulses=self._pulses,
+            captured=self._captured,
+            counted=counted - outside,
+            written=written - outside,
+        )
+        if self._flagged:
+            notes.append(f"{self._flagged} frames flagged")
         if retaken:
             notes.append(f"{retaken} projections retaken")
         if missing:
@@ -182,8 +187,9 @@ class Ledger:
             pulse, residual, sure = (column[frame - train.decided].item() for column in found.columns)
             rows.append(self._row(train, frame, pulse, residual, sure, ring_current_ma))
         train.decided = horizon
-        self.rows += rows
-        self._again.update(row.target for row in rows if row.status != "ok")
+        flagged = [row.target for row in rows if row.status == "flagged" and row.target != UNKNOWN]
+        self._flagged += len(flagged)
+        self._again.update(flagged)
         return rows
 
     def _row(
@@ -208,7 +214,7 @@ class Ledger:
             status="ok" if good else "flagged",
         )
         if good:
-            self._good[target] = row
+            self._good.add(target)
         return row
 
     def _without_frames(self, train: _Train) -> list[Row]:
