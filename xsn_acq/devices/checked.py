@@ -4,7 +4,7 @@ import math
 import time
 from typing import Any
 
-from ophyd import EpicsSignal
+from ophyd import EpicsSignal, EpicsSignalRO
 from ophyd.status import Status, StatusBase
 
 from xsn_acq.devices.operation import Completion, in_background, require_connected, wait_until
@@ -121,3 +121,10 @@ class CheckedSignalWithRBV(Checked, EpicsSignal):
 
     def __init__(self, prefix: str, **kwargs: Any) -> None:
         super().__init__(f"{prefix}_RBV", write_pv=prefix, **kwargs)
+
+
+class FrameCounter(EpicsSignalRO):
+    """A number that changes with every frame: asked for when wanted, for a monitor costs CPU at each."""
+
+    def __init__(self, prefix: str, **kwargs: Any) -> None:
+        super().__init__(prefix, auto_monitor=False, **kwargs)

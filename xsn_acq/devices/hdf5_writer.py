@@ -4,7 +4,7 @@ from ophyd import Component as Cpt
 from ophyd import Device, EpicsSignalRO
 
 from xsn_acq.devices.camera_setup import CameraSetup
-from xsn_acq.devices.checked import CheckedSignalWithRBV
+from xsn_acq.devices.checked import CheckedSignalWithRBV, FrameCounter
 from xsn_acq.devices.operation import wait_until
 from xsn_acq.errors import DeviceError
 
@@ -27,7 +27,7 @@ class Hdf5Writer(Device):
     write_mode = Cpt(CheckedSignalWithRBV, "FileWriteMode", string=True, kind="omitted")
     num_capture = Cpt(CheckedSignalWithRBV, "NumCapture", kind="omitted")
     capture = Cpt(CheckedSignalWithRBV, "Capture", string=True, kind="omitted", auto_monitor=True)
-    captured = Cpt(EpicsSignalRO, "NumCaptured_RBV", kind="omitted", auto_monitor=True)
+    captured = Cpt(FrameCounter, "NumCaptured_RBV", kind="omitted")
     full_file_name = Cpt(EpicsSignalRO, "FullFileName_RBV", string=True, kind="omitted")
     lazy_open = Cpt(CheckedSignalWithRBV, "LazyOpen", string=True, kind="omitted")
     swmr_mode = Cpt(CheckedSignalWithRBV, "SWMRMode", string=True, kind="omitted")
@@ -108,7 +108,7 @@ class Hdf5Writer(Device):
 
     def frames(self) -> int:
         """Frames written into the present file, asked now."""
-        return int(self.captured.get(use_monitor=False))
+        return int(self.captured.get())
 
     def _settings(self) -> None:
         for signal, value in (
@@ -144,7 +144,7 @@ class Hdf5Writer(Device):
     def _wait(self, condition: object) -> bool:
         return wait_until(
             condition,  # type: ignore[arg-type]
-            (self.capture, self.captured, self.write_status, self.file_path),
+            (self.capture, self.write_status, self.file_path),
             device=self.name,
             operation="file",
             timeout_s=_TIMEOUT_S,

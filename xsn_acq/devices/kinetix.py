@@ -111,7 +111,7 @@ class Kinetix(Device):
 
     def frames_counted(self) -> int:
         """Frames the camera has counted since the file was opened."""
-        now = int(self.cam.images_counter.get(use_monitor=False)) if self._running else 0
+        now = int(self.cam.images_counter.get()) if self._running else 0
         return self._counted_before + now
 
     def frames_written(self) -> int:
@@ -194,7 +194,7 @@ class Kinetix(Device):
     def _complete(self) -> None:
         setup = self._prepared("complete")
         cam, hdf = self.cam, self.hdf
-        signals = (cam.acquire, cam.images_counter, hdf.captured, hdf.dropped, hdf.capture, hdf.write_status)
+        signals = (cam.acquire, hdf.dropped, hdf.capture, hdf.write_status)
         counts = -1, -1
         while not self._finished():
             before, counts = counts, (self.frames_counted(), self.frames_written())
@@ -212,10 +212,7 @@ class Kinetix(Device):
             self.cam.check_frame_shape(setup.frame_shape)
 
     def _changed(self, counts: tuple[int, int]) -> bool:
-        return (
-            self._counted_before + int(self.cam.images_counter.get()),
-            int(self.hdf.captured.get()),
-        ) != counts
+        return (self.frames_counted(), self.frames_written()) != counts
 
     def _finished(self) -> bool:
         """Whether all is counted and written; raises when that can no longer come."""
@@ -250,7 +247,7 @@ class Kinetix(Device):
         try:
             wait_until(
                 self._nothing_on_its_way,
-                (self.hdf.captured, self.hdf.dropped, self.hdf.write_status),
+                (self.hdf.dropped, self.hdf.write_status),
                 device=self.name,
                 operation="close",
                 timeout_s=timeout_s,

@@ -4,7 +4,7 @@ from ophyd import Component as Cpt
 from ophyd import Device, EpicsSignalRO
 
 from xsn_acq.devices.camera_setup import CameraSetup
-from xsn_acq.devices.checked import CheckedSignal, CheckedSignalWithRBV
+from xsn_acq.devices.checked import CheckedSignal, CheckedSignalWithRBV, FrameCounter
 from xsn_acq.errors import DeviceError
 
 _EXPOSURE_STEP_S = 1e-6
@@ -18,7 +18,7 @@ class KinetixDriver(Device):
     exposure_unit = Cpt(CheckedSignalWithRBV, "MinExpRes", string=True, kind="config")
     image_mode = Cpt(CheckedSignalWithRBV, "ImageMode", string=True, kind="omitted")
     images = Cpt(CheckedSignalWithRBV, "NumImages", kind="omitted")
-    images_counter = Cpt(EpicsSignalRO, "NumImagesCounter_RBV", kind="omitted", auto_monitor=True)
+    images_counter = Cpt(FrameCounter, "NumImagesCounter_RBV", kind="omitted")
     trigger_mode = Cpt(CheckedSignalWithRBV, "TriggerMode", string=True, kind="config")
     stop_on_timeout = Cpt(CheckedSignalWithRBV, "StopAcqOnTimeout", string=True, kind="omitted")
     callbacks = Cpt(CheckedSignalWithRBV, "ArrayCallbacks", string=True, kind="omitted")

@@ -16,7 +16,7 @@ from ophyd.status import Status, StatusBase
 
 from xsn_acq.errors import DeviceError, XsnError
 
-LOOK_AGAIN_S = 0.5
+LOOK_AGAIN_S = 0.1
 """A waiting operation looks at its condition at least this often, also when no monitor wakes it."""
 
 

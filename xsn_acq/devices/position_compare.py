@@ -10,7 +10,7 @@ from ophyd import Component as Cpt
 from ophyd import Device, EpicsSignalRO
 from ophyd.status import StatusBase
 
-from xsn_acq.devices.checked import CheckedSignal
+from xsn_acq.devices.checked import CheckedSignal, FrameCounter
 from xsn_acq.devices.operation import in_background, require_connected, wait_until
 from xsn_acq.errors import DeviceError
 
@@ -80,7 +80,7 @@ class PositionCompare(Device):
     arm = Cpt(CheckedSignal, "PC_ARM", kind="omitted")
     disarm_now = Cpt(CheckedSignal, "PC_DISARM", kind="omitted")
     armed = Cpt(EpicsSignalRO, "PC_ARM_OUT", kind="omitted", auto_monitor=True)
-    captures = Cpt(EpicsSignalRO, "PC_NUM_CAP", kind="omitted", auto_monitor=True)
+    captures = Cpt(FrameCounter, "PC_NUM_CAP", kind="omitted")
     positions = Cpt(EpicsSignalRO, "PC_ENC1", kind="omitted")
     times = Cpt(EpicsSignalRO, "PC_TIME", kind="omitted")
 
@@ -120,7 +120,7 @@ class PositionCompare(Device):
 
     def pulses_captured(self) -> int:
         """Pulses captured since it was armed."""
-        return int(self.captures.get(use_monitor=False))
+        return int(self.captures.get())
 
     def captured(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Read encoder angles and times of the pulses captured so far.
@@ -208,5 +208,5 @@ class PositionCompare(Device):
             raise DeviceError(self.name, "disarm", "disarmed", f"armed after {_ARM_TIMEOUT_S} s")
 
     def _wait(self, condition: Any, operation: str, timeout_s: float | None) -> bool:
-        signals = (self.armed, self.captures)
+        signals = (self.armed,)
         return wait_until(condition, signals, device=self.name, operation=operation, timeout_s=timeout_s)
