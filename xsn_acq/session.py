@@ -148,7 +148,7 @@ def _harmless(subscriber: Callable[[str, dict[str, Any]], None]) -> Callable[[st
 def check_pages_by_column() -> None:
     """Let event_model check the columns of an event page, no longer every value in them.
 
-    Its schema allows any value (``items: {}``), yet the check visits each one: 0.2 ms for a row of the ledger,
+    Its schema allows any value (``items: {}``), yet the check visits each one: 0.2 ms for a ledger row,
     more than all else a frame costs. What the schema does ask for is still refused.
     """
     schema = deepcopy(schema_validators[DocumentNames.event_page].schema)

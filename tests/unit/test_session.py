@@ -48,5 +48,5 @@ def test_a_subscriber_that_fails_is_left_out_and_never_stops_a_run(caplog):
 
 
 def test_an_unknown_plan_is_named_with_those_there_are(tmp_path):
-    with pytest.raises(ConfigError, match="no such plan; there are .*xsn_tomography"):
+    with pytest.raises(ConfigError, match=r"no such plan; there are .*xsn_tomography"):
         plan_parameters("xsn_tomografy", tmp_path / "any.yaml")
