@@ -141,6 +141,22 @@ def test_exactly_the_lost_frames_are_retaken(run, devices):
     assert at_rest(devices) == SAFE
 
 
+def test_a_camera_whose_clock_is_half_a_frame_ahead(run):
+    run.ioc.fault("clock_offset seconds=0.5")
+    run.ioc.fault("drop_frames count=3 seed=1")  # frames 4, 8 and 16: gaps that fit in one way only
+    record = run.tomogram(small_tomogram())
+    rows = good(record)
+    assert [row["target"] for row in rows] == list(range(36))
+    assert [row["target"] for row in rows if row["train"] > 0] == [4, 8, 16]
+    np.testing.assert_allclose([row["theta_deg"] for row in rows], np.arange(36) * 10.0, atol=1e-4)
+    # stamps are exact in the simulation; what is left is the resolution of captured times
+    assert max(abs(row["residual_s"]) for row in rows) < 1e-3
+    summary = record.ledger_summary()
+    assert summary["clock_offset_s"] == pytest.approx(0.5, abs=1e-3)
+    assert (summary["lost"], summary["retaken"], summary["complete"]) == (3, 3, 1)
+    assert "camera's clock is 0.500 s ahead of the position compare's" in summary["message"]
+
+
 def test_without_retakes_the_run_says_what_is_missing(run, devices):
     run.ioc.fault("swallow_pulse index=30")
     record = run.tomogram(small_tomogram(retakes=0))

@@ -16,7 +16,6 @@ from xsn_acq.params import XsnTomography
 from xsn_acq.plans.framing import Framing, sweep
 from xsn_acq.plans.instrument import Instrument
 from xsn_acq.plans.ledger import Ledger
-from xsn_acq.plans.matching import TOLERANCE
 from xsn_acq.plans.record import ledger_rows
 from xsn_acq.plans.rows import Summary, neighbours
 from xsn_acq.plans.state import State
@@ -76,7 +75,10 @@ class Flight:
         """
         yield from self.rows.declare()
         rounds = 0
-        while (missing := self.ledger.missing()) and rounds <= self._params.retakes:
+        while rounds <= self._params.retakes and not self.ledger.hopeless:
+            missing = self.ledger.missing()
+            if not missing:
+                break
             for targets in neighbours(missing):
                 interrupted = yield from self._train(targets)
                 if interrupted:
@@ -109,7 +111,7 @@ class Flight:
         yield from move(devices.shutter, "open", self._interruption)
         pauses, group = self._interruption.pauses, short_uid("turn")
         turning = yield from bps.abs_set(theta, turn.end_deg, group=group)
-        yield from self._follow(turning, group, pauses, len(targets))
+        yield from self._follow(turning, group, pauses)
         interrupted = self._interruption.pauses != pauses
         yield from self._halt()
         yield from move(devices.shutter, "closed", self._interruption)
@@ -141,7 +143,7 @@ class Flight:
         yield from bps.kickoff(compare, wait=True)
         yield from bps.kickoff(camera, wait=True)
 
-    def _follow(self, turning: Any, group: str, pauses: int, count: int) -> Plan:
+    def _follow(self, turning: Any, group: str, pauses: int) -> Plan:
         """Announce frames and rows while the stage turns, and until the last frame is there."""
         while self._interruption.pauses == pauses:
             yield from bps.wait(group, timeout=FLUSH_S, error_on_timeout=False)
@@ -151,7 +153,7 @@ class Flight:
                 break
         patience = PATIENCE_S + PATIENCE_PERIODS * self._rhythm.period_s
         seen, since = self._seen, time.monotonic()
-        while self._interruption.pauses == pauses and not self._last_frame_came(count):
+        while self._interruption.pauses == pauses and not self.ledger.all_came:
             yield from bps.sleep(POLL_S)
             yield from self._announce()
             if self._seen != seen:
@@ -212,9 +214,3 @@ class Flight:
     @property
     def _seen(self) -> tuple[int, int]:
         return len(self._angles), len(self._frame_times)
-
-    def _last_frame_came(self, count: int) -> bool:
-        if len(self._angles) < count or not len(self._frame_times):
-            return False
-        last = self._pulse_times[-1] + self._rhythm.latency_s - TOLERANCE * self._rhythm.period_s
-        return bool(self._frame_times[-1] >= last)

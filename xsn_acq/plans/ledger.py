@@ -1,39 +1,19 @@
 """The frame-angle ledger: one row for each frame and each lost pulse. Pure: times and angles in, rows out.
 
 A lost frame leaves no gap in the camera's own counter, so frames are matched to pulses by time (`matching`).
-Streaming equals batch: a frame is decided when its successor and the next pulse are known, or at the end of
-its train.
+Streaming equals batch: a frame is decided when its successor and the next pulse are known. Where the first
+frame does not lie close to the first pulse, frames were lost or the clocks disagree: that train is decided
+as a whole, at its end.
 """
 
 import math
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
-import numpy as np
 import numpy.typing as npt
 
-from xsn_acq.plans.matching import FloatArray, PulseTargets, match_frames
-from xsn_acq.plans.rows import UNKNOWN, Rhythm, Row, Summary, reconcile, shown
-
-
-def _nothing() -> FloatArray:
-    return np.empty(0)
-
-
-@dataclass
-class _Train:
-    """What is known of one train so far."""
-
-    number: int
-    targets: tuple[int, ...]
-    first_frame: int
-    indexer: PulseTargets
-    theta: FloatArray = field(default_factory=_nothing)
-    pulse_times: FloatArray = field(default_factory=_nothing)
-    frame_times: FloatArray = field(default_factory=_nothing)
-    pulse_targets: list[tuple[int, bool]] = field(default_factory=list)
-    decided: int = 0
-    claimed: set[int] = field(default_factory=set)
+from xsn_acq.plans.rows import UNKNOWN, Rhythm, Row, Summary, clocks_disagree, reconcile, shown
+from xsn_acq.plans.train import Train
 
 
 class Ledger:
@@ -46,19 +26,27 @@ class Ledger:
         self.rhythm = rhythm
         self._good: set[int] = set()
         self._again: set[int] = set()
-        self._train: _Train | None = None
+        self._train: Train | None = None
         self._trains = 0
         self._pulses = 0
         self._captured = 0
         self._lost = self._flagged = 0
         self._phase_deg: float | None = None
+        self._offset_s: float | None = None
+        self._failures: Counter[str] = Counter()
 
     def begin(self, targets: Sequence[int], first_frame: int) -> None:
         """Start a train for ``targets`` (neighbours, rising); its first frame has that index in the file."""
         rhythm = self.rhythm
         origin = self.start_deg(targets[0]) - targets[0] * rhythm.step_deg
-        indexer = PulseTargets(origin, rhythm.step_deg, rhythm.period_s, tuple(targets), rhythm.phase_free)
-        self._train = _Train(self._trains, tuple(targets), first_frame, indexer)
+        self._train = Train(
+            self._trains,
+            targets,
+            first_frame,
+            rhythm=rhythm,
+            origin_deg=origin,
+            offset_s=self._offset_s or 0.0,
+        )
         self._trains += 1
         self._pulses += len(targets)
 
@@ -81,8 +69,9 @@ class Ledger:
         ring_current_ma : float
             Ring current now, kept with the new rows.
         """
-        train = self._take(theta_deg, pulse_times, frame_times)
-        return self._decide(train, self._horizon(train), ring_current_ma)
+        train = self._open_train()
+        train.take(theta_deg, pulse_times, frame_times)
+        return self._decide(train, train.horizon, ring_current_ma)
 
     def end(self, *, ring_current_ma: float = math.nan, broken_off: bool = False) -> list[Row]:
         """Close the train: rows of the last frames, then one for each pulse and target without a frame.
@@ -90,11 +79,15 @@ class Ledger:
         A train that was ``broken_off`` (a pause, an abort) has not lost the targets it did not reach.
         """
         train = self._open_train()
+        offset_s = train.learn_offset()
+        self._offset_s = self._offset_s if offset_s is None else offset_s
         rows = self._decide(train, len(train.frame_times), ring_current_ma)
         lost = self._without_frames(train)
         if broken_off:
             lost = [row for row in lost if row.pulse != UNKNOWN]
             self._pulses -= len(train.targets) - len(train.theta)
+        elif len(self._good.intersection(train.targets)) < len(train.targets) - self.rhythm.count / 2:
+            self._failures[train.blame(self.rhythm.count / 2)] += 1
         self._again.update(row.target for row in lost)
         self._lost += len(lost)
         self._captured += len(train.theta)
@@ -107,6 +100,16 @@ class Ledger:
     def targets(self) -> tuple[int, ...]:
         """Targets of the open train."""
         return self._open_train().targets
+
+    @property
+    def all_came(self) -> bool:
+        """Whether the pulses of the open train are all captured, and no frame of it is still to come."""
+        return self._open_train().all_came
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether most of the tomogram failed twice for one reason: to fly it again is of no use."""
+        return any(times > 1 for times in self._failures.values())
 
     def missing(self) -> list[int]:
         """Targets that have no good frame yet."""
@@ -135,6 +138,11 @@ class Ledger:
             notes.append(f"{self._flagged} frames flagged")
         if retaken:
             notes.append(f"{retaken} projections retaken")
+        offset_s = math.nan if self._offset_s is None else self._offset_s
+        notes += clocks_disagree(offset_s, self.rhythm.period_s)
+        for reason, times in self._failures.items():
+            often = "once" if times == 1 else "twice, not flown again"
+            notes.append(f"most projections failed {often}: {reason}")
         if missing:
             notes.append(f"{len(missing)} of {self.rhythm.count} projections missing: {shown(missing)}")
         return Summary(
@@ -144,44 +152,20 @@ class Ledger:
             written=written,
             lost=self._lost,
             retaken=retaken,
+            clock_offset_s=offset_s,
             complete=int(not missing),
             message="; ".join(notes) or f"all {self.rhythm.count} projections accounted for",
         )
 
-    def _open_train(self) -> _Train:
+    def _open_train(self) -> Train:
         if self._train is None:
             raise RuntimeError("no train is open: call begin first")
         return self._train
 
-    def _take(self, theta: npt.ArrayLike, pulses: npt.ArrayLike, frames: npt.ArrayLike) -> _Train:
-        train = self._open_train()
-        train.theta = np.asarray(theta, dtype=np.float64)
-        train.pulse_times = np.asarray(pulses, dtype=np.float64)
-        train.frame_times = np.asarray(frames, dtype=np.float64)
-        for index in range(len(train.pulse_targets), len(train.theta)):
-            train.pulse_targets.append(
-                train.indexer.push(float(train.theta[index]), float(train.pulse_times[index]))
-            )
-        return train
-
-    def _horizon(self, train: _Train) -> int:
-        """How many frames can be decided: those with a successor, and with a pulse known after their own."""
-        if not len(train.pulse_times) or not len(train.frame_times):
-            return 0
-        last_pulse = train.pulse_times[-1] - self.rhythm.period_s / 2
-        open_frames = np.flatnonzero(train.frame_times - self.rhythm.latency_s > last_pulse)
-        known = int(open_frames[0]) if len(open_frames) else len(train.frame_times)
-        return min(known, len(train.frame_times) - 1)
-
-    def _decide(self, train: _Train, horizon: int, ring_current_ma: float) -> list[Row]:
+    def _decide(self, train: Train, horizon: int, ring_current_ma: float) -> list[Row]:
         if horizon <= train.decided:
             return []
-        found = match_frames(
-            train.pulse_times,
-            train.frame_times[train.decided : horizon + 1],  # the next one may claim the same pulse
-            latency_s=self.rhythm.latency_s,
-            period_s=self.rhythm.period_s,
-        )
+        found = train.match(horizon)
         rows = []
         for frame in range(train.decided, horizon):
             pulse, residual, sure = (column[frame - train.decided].item() for column in found.columns)
@@ -193,7 +177,7 @@ class Ledger:
         return rows
 
     def _row(
-        self, train: _Train, frame: int, pulse: int, residual_s: float, sure: bool, ring_current_ma: float
+        self, train: Train, frame: int, pulse: int, residual_s: float, sure: bool, ring_current_ma: float
     ) -> Row:
         target, trusted = train.pulse_targets[pulse] if pulse != UNKNOWN else (UNKNOWN, False)
         good = sure and trusted and pulse not in train.claimed and target not in self._good
@@ -217,7 +201,7 @@ class Ledger:
             self._good.add(target)
         return row
 
-    def _without_frames(self, train: _Train) -> list[Row]:
+    def _without_frames(self, train: Train) -> list[Row]:
         """Rows of the pulses no frame belongs to, and of the targets no pulse was captured for."""
         reached = {target for target, _ in train.pulse_targets}
         lost = [

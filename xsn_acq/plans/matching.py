@@ -12,6 +12,8 @@ IntArray = npt.NDArray[np.int64]
 
 TOLERANCE = 0.25
 """Largest residual, in frame periods (times) or steps (angles), that tells neighbours apart beyond doubt."""
+FEWEST = 3
+"""So many frames at least tell the offset of two clocks: one interval alone may be a coincidence."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +31,14 @@ class Matches:
 
 
 def match_frames(
-    pulse_times: npt.ArrayLike, frame_times: npt.ArrayLike, *, latency_s: float, period_s: float
+    pulse_times: npt.ArrayLike,
+    frame_times: npt.ArrayLike,
+    *,
+    latency_s: float,
+    period_s: float,
+    offset_s: float = 0.0,
 ) -> Matches:
-    """Match frames to pulses by time: a frame stamped t belongs to the pulse nearest to t - latency.
+    """Match frames to pulses by time: a frame stamped t belongs to the pulse nearest to t - latency - offset.
 
     Parameters
     ----------
@@ -43,6 +50,8 @@ def match_frames(
         From trigger to time stamp: exposure + readout, seconds.
     period_s : float
         From trigger to trigger, seconds.
+    offset_s : float
+        How far the clock of the frames is ahead of that of the pulses, seconds.
 
     Returns
     -------
@@ -57,7 +66,7 @@ def match_frames(
     ([0, 2], [True, True])
     """
     pulses = np.asarray(pulse_times, dtype=np.float64)
-    wanted = np.asarray(frame_times, dtype=np.float64) - latency_s
+    wanted = np.asarray(frame_times, dtype=np.float64) - latency_s - offset_s
     if not len(pulses):
         nothing = np.full(len(wanted), -1, dtype=np.int64)
         return Matches(nothing, np.full(len(wanted), np.nan), nothing >= 0)
@@ -73,6 +82,50 @@ def match_frames(
     twin[1:] |= same
     twin[:-1] |= same
     return Matches(pulse, residual, near & ~twin)
+
+
+def only_offset(
+    pulse_times: npt.ArrayLike, frame_times: npt.ArrayLike, *, latency_s: float, period_s: float
+) -> float | None:
+    """How far the clock of the frames is ahead of that of the pulses, where a whole train leaves one answer.
+
+    As many frames as pulses, at the same intervals, belong together one to one, whatever the offset. Where
+    frames were lost, their gaps may fit the pulses in one way only: when the first and the last are there.
+
+    Parameters
+    ----------
+    pulse_times, frame_times, latency_s, period_s
+        Of a train that has ended; see `match_frames`.
+
+    Returns
+    -------
+    float or None
+        The one offset at which each frame has a pulse of its own within a quarter of the period, seconds;
+        None where there is no such offset, where there are several, and with fewer than three frames.
+
+    Examples
+    --------
+    >>> only_offset([0.0, 1.0, 2.0, 3.0], [5.5, 6.5, 8.5], latency_s=0.0, period_s=1.0)
+    5.5
+    >>> only_offset([0.0, 1.0, 2.0, 3.0], [5.5, 6.5, 7.5], latency_s=0.0, period_s=1.0) is None
+    True
+    """
+    pulses = np.asarray(pulse_times, dtype=np.float64)
+    wanted = np.asarray(frame_times, dtype=np.float64) - latency_s
+    if len(wanted) < FEWEST:
+        return None
+    reach = wanted[-1] - wanted[0] - 2 * TOLERANCE * period_s
+    found: list[float] = []
+    for first in range(len(pulses) - len(wanted) + 1):
+        if pulses[first] + reach > pulses[-1] or len(found) > 1:
+            break
+        offset_s = float(wanted[0] - pulses[first])
+        rough = match_frames(pulses, wanted, latency_s=0.0, period_s=period_s, offset_s=offset_s)
+        offset_s += float(np.median(rough.residual_s))
+        fit = match_frames(pulses, wanted, latency_s=0.0, period_s=period_s, offset_s=offset_s)
+        if fit.sure.all() and fit.pulse[0] == first:
+            found.append(offset_s)
+    return found[0] if len(found) == 1 else None
 
 
 @dataclass

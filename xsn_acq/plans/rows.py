@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from xsn_acq.plans.matching import TOLERANCE
+
 UNKNOWN: Final = -1
 """In place of a target, pulse or frame that is not known."""
 
@@ -14,7 +16,8 @@ class Row:
 
     Angles are in degrees, times in seconds of the Unix epoch. ``theta_deg`` is the encoder at the trigger,
     raw; ``theta_mid_deg`` the angle in the middle of the exposure. ``target`` and ``pulse`` (counted in its
-    train) are -1 where they are not known.
+    train) are -1 where they are not known. ``pulse_time`` and ``frame_time`` are as each clock has them;
+    ``residual_s`` is what is left of their difference after latency and the offset of the clocks.
     """
 
     target: int
@@ -63,7 +66,11 @@ class Rhythm:
 
 @dataclass(frozen=True)
 class Summary:
-    """What was sent, captured, counted and written, and whether every target has its frame."""
+    """What was sent, captured, counted and written, and whether every target has its frame.
+
+    ``clock_offset_s``: how far the clock of the frames is ahead of that of the pulses; NaN where no train
+    told.
+    """
 
     pulses: int
     captured: int
@@ -71,6 +78,7 @@ class Summary:
     written: int
     lost: int
     retaken: int
+    clock_offset_s: float
     complete: int
     message: str
 
@@ -89,6 +97,20 @@ def reconcile(*, pulses: int, captured: int, counted: int, written: int) -> list
     if written != counted:
         notes.append(f"file holds {written} of {counted} frames counted")
     return notes
+
+
+def clocks_disagree(offset_s: float, period_s: float) -> list[str]:
+    """Say which clocks disagree, where they do by so much that it matters.
+
+    >>> clocks_disagree(-0.05, 0.1)[0]
+    "camera's clock is 0.050 s behind the position compare's: check NTP on both hosts"
+    >>> clocks_disagree(0.02, 0.1)
+    []
+    """
+    if not abs(offset_s) > TOLERANCE * period_s:
+        return []
+    side = "ahead of" if offset_s > 0 else "behind"
+    return [f"camera's clock is {abs(offset_s):.3f} s {side} the position compare's: check NTP on both hosts"]
 
 
 def neighbours(targets: Sequence[int]) -> list[tuple[int, ...]]:

@@ -70,6 +70,13 @@ class EncoderGlitch:
 
 
 @dataclass(frozen=True)
+class ClockOffset:
+    """The clock of the camera's host is ``seconds`` ahead: frames are stamped so much too late."""
+
+    seconds: float = 0.5
+
+
+@dataclass(frozen=True)
 class NanValue:
     """The PV reads NaN until the fault is cleared."""
 
@@ -85,6 +92,7 @@ Fault = (
     | MotorStopsShort
     | BeamDump
     | EncoderGlitch
+    | ClockOffset
     | NanValue
 )
 F = TypeVar("F")
@@ -98,6 +106,7 @@ KINDS: dict[str, type[Fault]] = {
     "motor_stops_short": MotorStopsShort,
     "beam_dump": BeamDump,
     "encoder_glitch": EncoderGlitch,
+    "clock_offset": ClockOffset,
     "nan": NanValue,
 }
 

@@ -10,7 +10,7 @@ from caproto import AlarmSeverity, AlarmStatus, SkipWrite
 from xsn_acq.config import Detection
 from xsn_acq.sim.clock import SimClock
 from xsn_acq.sim.ioc.exposures import INTERNAL, Exposure, ExposureTimer
-from xsn_acq.sim.ioc.faults import DropFrames, Faults
+from xsn_acq.sim.ioc.faults import ClockOffset, DropFrames, Faults
 from xsn_acq.sim.ioc.readout import Readout
 from xsn_acq.sim.ioc.rendering import Frame, Renderer
 from xsn_acq.sim.ioc.table import Records
@@ -119,7 +119,8 @@ class Kinetix(Records):
         image = await self._renderer.image(exposure)
         counter = self.value("ArrayCounter") + 1
         self._delivered += 1
-        seconds, nanoseconds = epics_time(exposure.ready_s)
+        stamp_s = exposure.ready_s + sum(fault.seconds for fault in self._faults.find(ClockOffset))
+        seconds, nanoseconds = epics_time(stamp_s)
         await self.set("ArrayCounter", counter)
         for suffix, value in (
             ("UniqueId_RBV", counter),
@@ -132,7 +133,7 @@ class Kinetix(Records):
         ):
             await self.post(suffix, value)
         if self.value("ArrayCallbacks") == "Enable":
-            await self._plugins(Frame(image, counter, exposure.ready_s))
+            await self._plugins(Frame(image, counter, stamp_s))
         await self.post("NumImagesCounter_RBV", self._delivered)
         if self._wanted is not None and self._delivered >= self._wanted and self.acquiring:
             self._timer.stop(self._clock.now())

@@ -15,7 +15,7 @@ from xsn_acq.sim.ioc.world import World
 
 @dataclass(frozen=True)
 class Frame:
-    """An image as the camera hands it to its plugins; ``time_s`` is the end of its readout."""
+    """An image as the camera hands it to its plugins; ``time_s`` its stamp: the end of its readout."""
 
     image: NDArray[Any]
     unique_id: int
