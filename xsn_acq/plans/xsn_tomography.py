@@ -75,6 +75,7 @@ class _Tomogram:
         self._flight: Flight | None = None
         self._summarised = False
         self._reason = ""
+        self._not_put_back: list[Exception] = []
 
     def run(self, md: dict[str, Any]) -> Plan:
         """Open the run, measure, put everything back, close the run with its reason."""
@@ -154,8 +155,8 @@ class _Tomogram:
 
     def _restore_after(self, error: Exception) -> Plan:
         """Do the same after an abort or a failure, whose own error stays the one that is raised."""
-        errors = yield from self._put_back()
-        for another in errors:
+        self._not_put_back = yield from self._put_back()
+        for another in self._not_put_back:
             logger.warning("while putting things back after %r: %s", error, another)
 
     def _put_back(self) -> Plan:
@@ -191,9 +192,11 @@ class _Tomogram:
         if isinstance(error, RunEngineControlException):
             taken = self._params.projections - len(self._flight.ledger.missing()) if self._flight else 0
             reason = f"broken off: {taken} of {self._params.projections} projections taken"
-            yield from bps.close_run(exit_status=error.exit_status, reason=reason)
+            status = error.exit_status
         else:
-            yield from bps.close_run(exit_status="fail", reason=str(error))
+            reason, status = str(error), "fail"
+        left = "".join(f"; NOT PUT BACK: {another}" for another in self._not_put_back)
+        yield from bps.close_run(exit_status=status, reason=reason + left)
 
     def _setup(self, stream: str, frames: int) -> CameraSetup:
         params = self._params
