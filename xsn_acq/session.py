@@ -4,10 +4,15 @@ The command line, IPython and a queue server all open the same session.
 """
 
 import logging
+import os
+import signal
+import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from copy import deepcopy
 from dataclasses import dataclass
+from datetime import date
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -15,6 +20,7 @@ from typing import Any
 
 from bluesky import RunEngine
 from bluesky.preprocessors import SupplementalData
+from bluesky.utils import RunEngineInterrupted, TransitionError
 from event_model import DocumentNames, schema_validators
 
 from xsn_acq import beamline
@@ -26,6 +32,8 @@ from xsn_acq.storage.journal import Journal, list_runs
 from xsn_acq.storage.layout import DataFolder
 
 logger = logging.getLogger(__name__)
+
+_BREAKING_OFF = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True)
@@ -84,17 +92,26 @@ class Session:
 
     def plan(self, plan_name: str, params: Params) -> Any:
         """The plan, ready for the RunEngine."""
-        return _load(_entry(plan_name).plan)(self.instrument, params, folder=self.data.frames_root)
+        return _load(_entry(plan_name).plan)(
+            self.instrument, params, folder=self.data.frames_of_day(date.today())
+        )
 
     def run(self, plan_name: str, params: Params) -> str:
         """Run the plan to its end; its run's uid.
 
+        SIGINT (one Ctrl-C), SIGTERM and SIGHUP (a closed terminal) break it off.
+
         Raises
         ------
         bluesky.utils.RunEngineInterrupted
-            After an interrupt; the run has been aborted and the hardware left safe.
+            After one of these signals; the run has been aborted and its plan has put everything back.
         """
-        uids = self.RE(self.plan(plan_name, params))
+        with _broken_off_by_signals(self.RE):
+            try:
+                uids = self.RE(self.plan(plan_name, params))
+            except RunEngineInterrupted:
+                self.RE.abort(reason="stopped by the user")
+                raise
         return str(uids[0])
 
 
@@ -116,16 +133,48 @@ def open_session(
     instrument = beamline.build(file)
     try:
         beamline.connect(instrument, timeout_s=connect_timeout_s)
-        with Publisher(documents_address) as publisher:
+        with (
+            Publisher(documents_address) as publisher,
+            closing(Journal(data.journal, on_line=publisher.send)) as journal,
+        ):
             RE = RunEngine({"beamline_name": file.name, "versions": {"xsn_acq": version("xsn_acq")}})
             RE.md["scan_id"] = len(list_runs(data.journal))
             RE.preprocessors.append(SupplementalData(baseline=beamline.baseline(instrument)))
-            RE.subscribe(Journal(data.journal, on_line=publisher.send))
+            RE.subscribe(journal)
             for subscriber in subscribers:
                 RE.subscribe(_harmless(subscriber))
             yield Session(RE=RE, instrument=instrument, data=data)
     finally:
         beamline.destroy(instrument)
+
+
+@contextmanager
+def _broken_off_by_signals(RE: RunEngine) -> Iterator[None]:
+    """Pause the run at once when a signal asks this process to end; further ones then change nothing.
+
+    Bluesky's own handler waits for a checkpoint at the first Ctrl-C, and our plans have none.
+    """
+
+    def pause() -> None:
+        with suppress(TransitionError):
+            RE.request_pause()
+
+    def asked(number: int, _: object) -> None:
+        if number == signal.SIGHUP:  # the terminal is gone: what is printed must fail nothing
+            sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+        threading.Thread(target=pause, name="break off", daemon=True).start()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handlers, RE.context_managers = RE.context_managers, []
+    before = {number: signal.signal(number, asked) for number in _BREAKING_OFF}
+    try:
+        yield
+    finally:
+        RE.context_managers = handlers
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _harmless(subscriber: Callable[[str, dict[str, Any]], None]) -> Callable[[str, dict[str, Any]], None]:

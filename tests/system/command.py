@@ -34,6 +34,15 @@ def run_command(parameters, data, *options):
     return command("run", "pls2-7c-xni", "xsn_tomography", parameters, "--data", data, *addresses, *options)
 
 
+def hardware(environment, *pvs):
+    """Values of PVs as text, read by a process of its own."""
+    code = "import sys, epics; print(*(epics.caget(pv, as_string=True) for pv in sys.argv[1:]), sep='\\n')"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *pvs], env=environment, capture_output=True, text=True, check=True
+    )
+    return done.stdout.split("\n")[:-1]
+
+
 def children(pid, word):
     """Processes that ``pid`` started with ``word`` on their command line."""
     found = []

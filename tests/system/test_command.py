@@ -1,13 +1,14 @@
 """The command line from end to end: a tomogram, its live reconstruction, processes killed beside it."""
 
 import json
+import signal
 import subprocess
 
 import h5py
 import numpy as np
 import pytest
 
-from tests.system.command import children, command, finished, kill, own_beamline, run_command
+from tests.system.command import children, command, finished, hardware, kill, own_beamline, run_command
 from xsn_acq.storage.catalogue import opened_catalogue
 from xsn_acq.storage.journal import find_run, read_journal
 from xsn_acq.storage.layout import DataFolder
@@ -84,6 +85,44 @@ def test_live_worker_and_catalogue_killed_in_mid_scan(tmp_path):
             ours, theirs = (file["entry"][name][()] for file in (live_file, offline_file))
             # FINUFFT adds in an order that depends on its threads: the rounding of float32
             np.testing.assert_allclose(ours, theirs, rtol=0, atol=4e-6 * np.abs(theirs).max())
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_one_signal_breaks_the_run_off_and_leaves_all_safe(tmp_path, number):
+    data = tmp_path / "data"
+    with own_beamline(speed=20.0) as environment:
+        process = start(run_command(parameters(tmp_path), data), environment)
+        wait_for_projections(data, process, 20)
+        process.send_signal(number)
+        status, output = finished(process, PATIENCE_S)
+        found = hardware(
+            environment, "7C:SHT:Sts", "7C:SAM:m4.DMOV", "7C:SAM:m4.VELO", "7C:KTX:HDF1:Capture_RBV"
+        )
+    assert status == 130, output
+    assert found == ["Closed", "1", "10.0000", "Done"]
+    folder = DataFolder(data)
+    record = RunRecord.from_journal(find_run(folder.journal, "last").path)
+    assert record.stop["exit_status"] == "abort"
+    assert record.stop["reason"].startswith("broken off: ")
+    if number != signal.SIGHUP:
+        assert record.stop["reason"] in output
+    with opened_catalogue(folder.root) as catalogue:
+        assert catalogue[record.uid].metadata["stop"]["exit_status"] == "abort"
+
+
+@pytest.mark.timeout(300)
+def test_a_run_that_fails_is_catalogued(tmp_path):
+    data = tmp_path / "data"
+    with own_beamline(speed=20.0, faults=["disk_full after=20"]) as environment:
+        process = start(run_command(parameters(tmp_path), data), environment)
+        status, output = finished(process, PATIENCE_S)
+    assert status == 1
+    assert "No space left on device" in output
+    folder = DataFolder(data)
+    with opened_catalogue(folder.root) as catalogue:
+        run = catalogue[find_run(folder.journal, "last").uid]
+        assert run.metadata["stop"]["exit_status"] == "fail"
 
 
 @pytest.mark.timeout(300)

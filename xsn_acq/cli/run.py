@@ -46,26 +46,41 @@ def _acquire(args: argparse.Namespace, file: Any, params: Any, data: Any) -> int
 
     from xsn_acq.cli.progress import FrameProgress
     from xsn_acq.session import open_session
+    from xsn_acq.storage.journal import list_runs
 
+    known = len(list_runs(data.journal))
     services = _start_services(args, data)
     try:
         with open_session(file, data, args.documents, subscribers=(FrameProgress(),)) as session:
-            try:
-                uid = session.run(args.plan, params)
-            except RunEngineInterrupted:
-                session.RE.abort(reason="stopped by the user")
-                print(
-                    "xsn-acq run: stopped by the user; hardware is safe, the run is marked", file=sys.stderr
-                )
-                uid = None
-    except BaseException:
+            uid = session.run(args.plan, params)
+    except BaseException as error:
+        stopped = isinstance(error, RunEngineInterrupted)
+        _end(services, data, recorded=len(list_runs(data.journal)) > known, stopped=stopped)
+        if stopped:
+            return 130
+        raise
+    _export(uid, data)
+    return _finish(services, data)
+
+
+def _end(services: dict[str, Any], data: Any, *, recorded: bool, stopped: bool) -> None:
+    """After a run that was broken off or failed: what it recorded is catalogued; without it nobody waits."""
+    if not recorded:
         for service in services.values():
             service.kill()
-        raise
-    if uid is not None:
-        _export(uid, data)
-    status = _finish(services, data)
-    return 130 if uid is None else status
+        return
+    what = f"stopped by the user: {_reason(data)}" if stopped else "the run failed"
+    print(f"xsn-acq run: {what}; what was measured is being catalogued", file=sys.stderr, flush=True)
+    _finish(services, data)
+
+
+def _reason(data: Any) -> str:
+    """What the last run itself says of its end."""
+    from xsn_acq.storage.journal import find_run
+    from xsn_acq.storage.run import RunRecord
+
+    stop = RunRecord.from_journal(find_run(data.journal, "last").path).stop
+    return str(stop["reason"]) if stop else "it has no end"
 
 
 def _export(uid: str, data: Any) -> None:
