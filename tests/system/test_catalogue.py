@@ -13,6 +13,7 @@ import pytest
 from documents import T0, SyntheticRun
 
 from xsn_acq.errors import StorageError
+from xsn_acq.storage import catalogue_worker
 from xsn_acq.storage.catalogue import INTERRUPTED, insert, is_catalogued, open_catalogue, opened_catalogue
 from xsn_acq.storage.catalogue_worker import follow, level
 from xsn_acq.storage.feed import Publisher
@@ -164,6 +165,21 @@ def test_a_session_that_dies_ends_the_run_in_the_catalogue(data):
     assert not worker.is_alive()
     with opened_catalogue(data.root) as catalogue:
         assert catalogue[-1].metadata["stop"]["reason"] == INTERRUPTED
+
+
+def test_a_run_that_is_refused_is_not_waited_for(data, monkeypatch):
+    def refuse(catalogue, path):
+        raise StorageError(f"catalogue: {path} cannot be entered")
+
+    record(data)
+    monkeypatch.setattr(catalogue_worker, "insert", refuse)
+    stop = threading.Event()
+    watchdog = threading.Timer(30.0, stop.set)  # one that waits for ever fails here instead of hanging
+    watchdog.start()
+    with pytest.raises(StorageError, match="cannot be entered"):
+        follow(data.root, one_run=True, since=T0, stop=stop)
+    watchdog.cancel()
+    assert not stop.is_set()
 
 
 def catalogue_has_runs(data):

@@ -372,3 +372,26 @@ def test_a_run_that_ended_before_the_worker_listened_counts_when_it_started_sinc
     watchdog.cancel()
     assert not never.is_set()
     assert (data.results(list_runs(data.journal)[0].uid) / "reconstruction.h5").exists()
+
+
+def test_a_worker_of_one_run_ends_when_the_session_dies(tmp_path):
+    made = xsn_run()
+    data = DataFolder(tmp_path)
+    journal = Journal(data.journal)
+    documents = list(made.run.play(data.frames_root))
+    for name, document in documents[: len(documents) // 2]:
+        journal(name, document)
+    never = threading.Event()
+    worker = LiveWorker(data, None)
+    since = list_runs(data.journal)[0].start_time
+    arguments = {"one_run": True, "since": since}
+    thread = threading.Thread(target=worker.run, args=(never,), kwargs=arguments, daemon=True)
+    thread.start()
+    try:
+        journal.close()  # as the end of the process that held it
+        thread.join(20)
+        assert not thread.is_alive()
+    finally:
+        never.set()
+    status = read_status(data.results(made.run.uid))
+    assert (status.state, "interrupted" in status.message) == ("partial", True)

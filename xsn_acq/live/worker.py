@@ -14,7 +14,7 @@ from xsn_acq.live.job import LiveJob
 from xsn_acq.live.results import ResultPublisher, read_status
 from xsn_acq.live.settings import is_xsn
 from xsn_acq.storage.feed import Follower
-from xsn_acq.storage.journal import JournalLine, RunSummary, list_runs, read_journal
+from xsn_acq.storage.journal import JournalLine, RunSummary, is_being_written, list_runs, read_journal
 from xsn_acq.storage.layout import DataFolder, short_uid
 from xsn_acq.storage.run import RunRecord
 
@@ -80,22 +80,36 @@ class LiveWorker:
                 elif since is not None:
                     self._finish(lambda run: run.start_time >= since, publisher, stop)
                 while not (stop.is_set() or (one_run and self._over)):
-                    self._turn(follower, publisher, one_run=one_run)
+                    self._turn(follower, publisher, one_run=one_run, since=since)
             finally:
                 for job in self._jobs.values():
                     job.close()
 
-    def _turn(self, follower: Follower, publisher: ResultPublisher, *, one_run: bool) -> None:
+    def _turn(
+        self, follower: Follower, publisher: ResultPublisher, *, one_run: bool, since: float | None
+    ) -> None:
         """One piece of work for each run, then the documents that have come."""
         busy = sum(job.step() for job in self._jobs.values()) > 0
         for path, job in list(self._jobs.items()):
             if job.ended:
                 del self._jobs[path]
-                self._over = self._over or job.record.complete
+                recent = since is not None and float(job.record.start["time"]) >= since
+                self._over = self._over or job.record.complete or recent
                 if one_run and job.status.state == "failed":
                     raise ReconstructionError(job.status.message)
-        for line in follower.poll(0.0 if busy else None):
+        silent = [path for path in self._jobs if not is_being_written(path)]
+        lines = follower.poll(0.0 if busy else None)
+        for line in lines:
             self._take(line, publisher)
+        if not (busy or lines):
+            for path in silent:
+                self._abandon(self._jobs[path])
+
+    @staticmethod
+    def _abandon(job: LiveJob) -> None:
+        """Stop work on a run whose session has died; one with its stop document comes to its own end."""
+        if not job.record.complete:
+            job.abandon()
 
     def _take(self, line: JournalLine, publisher: ResultPublisher) -> None:
         if line.name == "start":
@@ -108,8 +122,7 @@ class LiveWorker:
     def _begin(self, line: JournalLine, publisher: ResultPublisher) -> None:
         """Start work on a run. One that is still open was interrupted: a session has one run at a time."""
         for job in self._jobs.values():
-            if not job.record.complete:
-                job.abandon()
+            self._abandon(job)
         if not is_xsn(line.doc):
             return
         try:

@@ -49,7 +49,7 @@ def follow(
     Raises
     ------
     StorageError
-        When the catalogue cannot be opened; with ``once``, when a run could not be entered (the others are).
+        When the catalogue cannot be opened; with ``once`` or ``one_run``, when a run could not be entered.
 
     Notes
     -----
@@ -70,8 +70,10 @@ def follow(
             with Follower(data.journal, address) as follower:
                 worker = _Worker(catalogue, since if one_run and since is not None else 0.0)
                 worker.level(list_runs(data.journal))
-                while not stop.is_set() and not (one_run and worker.entered):
+                while not stop.is_set() and not (one_run and (worker.entered or worker.fault)):
                     worker.turn(follower)
+                if one_run and worker.fault:
+                    raise StorageError(worker.fault)
 
 
 def level(catalogue: Any, journal: Path) -> int:
@@ -96,10 +98,14 @@ def level(catalogue: Any, journal: Path) -> int:
 
 
 class _Worker:
-    """Runs that are being entered; ``entered`` once a run that started at or after ``since`` is whole."""
+    """Runs that are being entered.
+
+    ``entered`` once a run that started at or after ``since`` is whole, ``fault`` when it cannot be.
+    """
 
     def __init__(self, catalogue: Any, since: float) -> None:
         self.entered = False
+        self.fault = ""
         self._catalogue = catalogue
         self._since = since
         self._writers: dict[Path, RunWriter | None] = {}
@@ -166,6 +172,7 @@ class _Worker:
                 self._note(started)
         except StorageError as error:
             _log.error("%s", error)
+            self.fault = str(error) if started >= self._since else self.fault
 
     def _note(self, started: float) -> None:
         self.entered = self.entered or started >= self._since
