@@ -2,8 +2,10 @@
 
 import math
 import shutil
+from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from fake_instrument import FILE, instrument
 
@@ -13,6 +15,9 @@ from xsn_acq.plans.checks import check_before, folder_faults
 from xsn_acq.plans.estimate import estimate
 from xsn_acq.plans.framing import framing, run_up_deg, sweep
 from xsn_acq.plans.state import acquisition, read_state
+from xsn_acq.sim.alignment import Alignment
+from xsn_acq.sim.nominal import nominal_state
+from xsn_acq.sim.truth import Truth
 
 PARAMS = XsnTomography(roi=Roi(min_x=1412, min_y=1472, size_x=384, size_y=256))
 
@@ -150,19 +155,33 @@ def test_run_up_of_a_slow_stage_has_a_margin_in_angle():
     assert run_up_deg(0.001, 0.5, 0.001) == pytest.approx(0.00025 + 0.01)
 
 
-def test_acquisition_follows_energy_and_sample_position():
+def test_acquisition_follows_the_energy():
     devices = instrument()
     devices.mono.energy_ev.value = 8333.0
-    devices.sample.x.user_readback.value = 1.0
     devices.cutoff.x.user_readback.value = 9.0
     found = acquisition(FILE, PARAMS, framing(FILE, PARAMS), read_state(devices))
     # f NA / (lambda f): the edge of the pupil, 150 um, is at NA / lambda = 1 / (2 x 30 nm)
     assert found["cutoff_per_m"] == pytest.approx(9.0 / 150.0 / 60e-9)
-    pixel = found["pixel_size_m"]
-    assert found["axis_column"] == pytest.approx((1603.4 - 1412 - 0.5) / 2 + 1e-6 / pixel)
     highest = FILE.calibration.knife_edge.frequency_per_um[-1]  # measured at 8300 eV
     assert found["knife_edge"]["frequency_per_m"][-1] == pytest.approx(highest * 1e6 * 8333 / 8300)
     assert found["wavelength_m"] == pytest.approx(148.788e-12, rel=1e-5)
+
+
+@pytest.mark.parametrize(("energy_ev", "detector_z_mm"), [(8300.0, 0.0), (7500.0, 0.0), (9500.0, 20.0)])
+def test_axis_column_follows_the_magnification(energy_ev, detector_z_mm):
+    truth = Truth(axis_column=FILE.calibration.rotation_axis.column, runout_nm=0.0)
+    z = FILE.zone_plate_z_mm(energy_ev, detector_z_mm)
+    there = replace(nominal_state(FILE, energy_ev), zone_plate_z_mm=z, detector_z_mm=detector_z_mm)
+    view = Alignment(FILE, truth, replace(there, sample_x_um=2.0))
+    columns = np.arange(3200)
+    wanted = np.interp(view.axis_um(0.0)[0], view.x_um(columns), columns)
+
+    devices = instrument()
+    devices.mono.energy_ev.value = energy_ev
+    devices.detector.z.user_readback.value = detector_z_mm
+    devices.sample.x.user_readback.value = 2.0
+    found = acquisition(FILE, PARAMS, framing(FILE, PARAMS), read_state(devices))
+    assert found["axis_column"] == pytest.approx(framing(FILE, PARAMS).axis_column(wanted), abs=0.01)
 
 
 def test_estimate_of_the_papers_tomogram():

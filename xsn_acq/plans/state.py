@@ -98,7 +98,13 @@ def acquisition(file: Beamline, params: XsnTomography, frame: Framing, state: St
 
 
 def _axis_on_sensor(file: Beamline, state: State) -> float:
-    """Column of the rotation axis on the unbinned sensor; sample_x sits under the axis and moves it."""
-    calibrated = file.calibration.rotation_axis
+    """Column of the rotation axis on the unbinned sensor; sample_x sits under the axis and moves it.
+
+    The optical axis meets the middle of the sensor: at another energy or detector distance the calibrated
+    column comes nearer to it or goes away as the magnification does.
+    """
+    calibrated, middle = file.calibration.rotation_axis, (file.detection.sensor_columns - 1) / 2
     pixel = file.pixel_size_m(state.energy_ev, 1, state.detector_z_mm)
-    return calibrated.column + (state.sample_x_um - calibrated.sample_x_um) * UM / pixel
+    off_axis_m = (calibrated.column - middle) * file.pixel_size_m(calibrated.energy_ev, 1)
+    off_axis_m += (state.sample_x_um - calibrated.sample_x_um) * UM
+    return middle + off_axis_m / pixel
