@@ -53,6 +53,18 @@ def test_angles_are_those_of_mid_exposure(data):
         assert angles[5:].tolist() == [run.theta_mid_deg(target) for target in range(6)]
 
 
+def test_first_and_last_frames_without_a_pulse_leave_no_gap(data):
+    record = RunRecord.from_documents(marked(SyntheticRun(flats_after=2)).play(data.frames_root))
+    for row in (record.ledger[0], record.ledger[-1]):
+        row.update(theta_deg=float("nan"), theta_mid_deg=float("nan"), pulse=-1, target=-1, status="flagged")
+    with h5py.File(write_nxtomo(record, data.exports / "gap.nx")) as file:
+        angles = file["entry/sample/rotation_angle"][:]
+        assert np.isfinite(angles).all()
+        assert angles[0] == record.ledger[1]["theta_deg"]
+        assert angles[-1] == record.ledger[-2]["theta_deg"]
+        assert np.isfinite(file["entry/control/data"][:]).all()
+
+
 def test_retaken_and_flagged_frames(data):
     run, _, path = exported(data, projections=6, lost=(2,), flagged=(4,))
     # Frames in the file: targets 0 1 3 4(flagged) 5, then 2 and 4 again.

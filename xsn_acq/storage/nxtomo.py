@@ -184,14 +184,15 @@ def _without_gaps(values: np.ndarray) -> np.ndarray:
 
 def _of_others(run: RunRecord, name: str, key: int, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Image key, angle and ring current of darks and flats: those of the projection next in time."""
-    rows: list[Row] = run.ledger or [{"theta_deg": 0.0, "ring_current_ma": 0.0}]
-    row = rows[-1] if name == "flats_after" else rows[0]
-    current = row.get("ring_current_ma", 0.0)
-    return (
-        np.full(n, key),
-        np.full(n, float(row["theta_deg"])),
-        np.full(n, current if current == current else 0.0),
-    )
+    rows = list(reversed(run.ledger)) if name == "flats_after" else run.ledger
+    angle, current = (_first_known(rows, column) for column in ("theta_deg", "ring_current_ma"))
+    return np.full(n, key), np.full(n, angle), np.full(n, current)
+
+
+def _first_known(rows: list[Row], column: str) -> float:
+    """First value of a column that is a number, 0 without any: frames no pulse is known for have none."""
+    values = (float(row.get(column, np.nan)) for row in rows)
+    return next((value for value in values if np.isfinite(value)), 0.0)
 
 
 def _write_entry(file: h5py.File, run: RunRecord, sources: list[_Source], folder: Path) -> None:
