@@ -135,6 +135,18 @@ def test_an_offset_of_a_whole_period_hidden_by_a_lost_end_does_not_end_well():
     assert ledger.summary(counted=91, written=91).complete == 0
 
 
+def test_the_offset_is_that_of_all_frames_not_of_the_first():
+    jitter = np.full(90, 0.22 * PERIOD_S)
+    jitter[0], jitter[60:] = 0.0, 0.26 * PERIOD_S
+    assert len(good(fly(Ledger(RHYTHM), range(90), 0, train(offset_s=0.05, jitter_s=jitter)))) == 90
+
+
+def test_all_rows_of_a_train_are_decided_with_one_offset():
+    rows = fly(Ledger(RHYTHM), range(90), 0, train(offset_s=0.01))
+    # streamed against zero, the last one too although the offset is known by then; 1 us for the epoch's doubles
+    np.testing.assert_allclose([row.residual_s for row in rows], 0.01, atol=1e-6)
+
+
 def test_rows_stream_again_once_the_offset_is_known():
     ledger = Ledger(RHYTHM)
     fly(ledger, range(90), 0, train(offset_s=0.05, lost=[7]))
@@ -209,6 +221,10 @@ def test_a_camera_that_runs_freely_tells_no_offset():
     assert len(good(rows)) == 90
     assert math.isnan(ledger.summary(counted=95, written=95).clock_offset_s)
     assert good(fly(Ledger(rhythm), range(90), 0, (theta, times, frames + 0.05))) == {}
+    # as many frames as pulses, but five are of the run-up and the last five were lost
+    ledger = Ledger(rhythm)
+    assert sorted(good(fly(ledger, range(90), 0, (theta, times, frames[:90])))) == list(range(85))
+    assert math.isnan(ledger.summary(counted=90, written=90).clock_offset_s)
 
 
 def test_only_offset_asks_for_enough():
