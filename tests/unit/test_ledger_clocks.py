@@ -143,7 +143,7 @@ def test_the_offset_is_that_of_all_frames_not_of_the_first():
 
 def test_all_rows_of_a_train_are_decided_with_one_offset():
     rows = fly(Ledger(RHYTHM), range(90), 0, train(offset_s=0.01))
-    # streamed against zero, the last one too although the offset is known by then; 1 us for the epoch's doubles
+    # against zero, the last one too although the offset is known by then; 1 us for the doubles of the epoch
     np.testing.assert_allclose([row.residual_s for row in rows], 0.01, atol=1e-6)
 
 
