@@ -123,6 +123,6 @@ def test_the_ioc_dies_in_mid_fly(run, devices):
     record = run.documents.record()
     assert record.stop["exit_status"] == "fail"
     assert "is the IOC running?" in record.stop["reason"]
-    assert "NOT PUT BACK: shutter: set: wanted connected" in record.stop["reason"]
+    assert "NOT PUT BACK: shutter_command: set: wanted connected" in record.stop["reason"]
     # what was announced can be read: the file is written for concurrent readers
     assert written(record) >= record.streams["projections"].n_frames >= 5
