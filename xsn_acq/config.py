@@ -9,7 +9,7 @@ from datetime import date
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -20,6 +20,18 @@ from xsn_acq.validation import faults_of
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Prefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9_:.\-{}\[\]]+$")]
+UndulatorRecord = Literal[
+    "gap_set",
+    "gap",
+    "energy_set",
+    "energy",
+    "start",
+    "stop",
+    "busy",
+    "device_busy",
+    "deadband",
+    "harmonic",
+]
 
 
 class _Frozen(BaseModel):
@@ -112,39 +124,15 @@ class Undulator(_Frozen):
     gap_high_mm: Positive
     gap_speed_mm_s: Positive
     gap_tolerance_mm: Positive
-    suffixes: dict[
-        Literal[
-            "gap_set",
-            "gap",
-            "energy_set",
-            "energy",
-            "start",
-            "stop",
-            "busy",
-            "device_busy",
-            "deadband",
-            "harmonic",
-        ],
-        str,
-    ]
+    suffixes: dict[UndulatorRecord, str]
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        names = {
-            "gap_set",
-            "gap",
-            "energy_set",
-            "energy",
-            "start",
-            "stop",
-            "busy",
-            "device_busy",
-            "deadband",
-            "harmonic",
-        }
-        missing = sorted(names - set(self.suffixes))
+        missing = sorted(set(get_args(UndulatorRecord)) - set(self.suffixes))
         if missing:
             raise ValueError(f"suffixes lack {', '.join(missing)}")
+        if self.gap_low_mm >= self.gap_high_mm:
+            raise ValueError(f"gap_low_mm {self.gap_low_mm} must be below gap_high_mm {self.gap_high_mm} mm")
         return self
 
 
@@ -284,10 +272,36 @@ class Beamline(_Frozen):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        faults = self._energy_faults() or self._focus_faults()
+        faults = self._record_faults() + self._place_faults()
+        faults += self._energy_faults() or self._focus_faults()
         if faults:
             raise ValueError("\n".join(faults))
         return self
+
+    def _record_faults(self) -> list[str]:
+        """Two axes on one motor: the wrong one would move."""
+        owner: dict[str, str] = {}
+        faults = []
+        for name in type(self.axes).model_fields:
+            pv = getattr(self.axes, name).pv
+            other = owner.setdefault(pv, name)
+            if other != name:
+                faults.append(f"axes.{name}.pv: {pv} is the motor of axes.{other} already")
+        return faults
+
+    def _place_faults(self) -> list[str]:
+        """Places where nothing can be."""
+        x, last = self.axes.sample_x, self.detection.sensor_columns - 1
+        places = (
+            ("geometry.sample_x_centre_um", self.geometry.sample_x_centre_um, x.low, x.high, "um"),
+            ("geometry.sample_out_um", self.geometry.sample_out_um, x.low, x.high, "um"),
+            ("calibration.rotation_axis.column", self.calibration.rotation_axis.column, 0.0, last, "px"),
+        )
+        return [
+            f"{name}: {value} {unit} is outside {low} to {high} {unit}"
+            for name, value, low, high, unit in places
+            if not low <= value <= high
+        ]
 
     def _energy_faults(self) -> list[str]:
         low, high = self.monochromator.energy_low_ev, self.monochromator.energy_high_ev

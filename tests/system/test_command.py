@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.system.command import children, command, finished, hardware, kill, own_beamline, run_command
+from xsn_acq.sim.process import free_ports
 from xsn_acq.storage.catalogue import opened_catalogue
 from xsn_acq.storage.journal import find_run, read_journal
 from xsn_acq.storage.layout import DataFolder
@@ -162,6 +163,17 @@ def test_a_wrong_parameter_file_lists_every_fault_and_moves_nothing(tmp_path):
         assert fault in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "words"), [("--sample=sand", "'sand' is unknown"), ("--speed=0", "speed")]
+)
+def test_a_simulation_that_cannot_be_is_refused_in_words(option, words):
+    arguments = command("sim", "pls2-7c-xni", option, "--port", free_ports(1)[0])
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_check_names_what_does_not_answer(tmp_path):

@@ -80,6 +80,10 @@ def test_the_cutoff_reaches_the_rim_of_the_pupil_at_half_the_diameter():
         ("energy_low_ev = 7500.0", "energy_low_ev = 9900.0", ("energy_low_ev", "9900.0", "9500.0 eV")),
         ("sample_to_scintillator_mm = 1110.0", "sample_to_scintillator_mm = 200.0", ("no image forms", "mm")),
         ("z_at_contact_mm = -64.0", "z_at_contact_mm = -94.0", ("axes.zone_plate_z", "focus", "limits")),
+        ('pv = "7C:CRL:m2"', 'pv = "7C:CRL:m1"', ("axes.condenser_y.pv", "axes.condenser_x", "7C:CRL:m1")),
+        ("sample_out_um = 60.0", "sample_out_um = 6e4", ("geometry.sample_out_um", "2000.0 um")),
+        ("column = 1603.4", "column = 5603.4", ("rotation_axis.column", "3199 px")),
+        ("gap_low_mm = 5.0", "gap_low_mm = 50.0", ("undulator", "gap_low_mm 50.0", "30.0 mm")),
     ],
 )
 def test_a_fault_names_field_value_and_limit(text, tmp_path, old, new, words):

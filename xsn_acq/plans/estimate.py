@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from xsn_acq.config import Axis, Beamline
 from xsn_acq.params import XsnTomography
+from xsn_acq.plans.checks import sample_out_um
 from xsn_acq.plans.framing import framing, sweep
 
 SERIES_OVERHEAD_S = 3.0
@@ -45,9 +46,8 @@ def estimate(file: Beamline, params: XsnTomography) -> Estimate:
     turn = sweep(rhythm, params.start_deg, params.projections, theta.acceleration_s, theta.tolerance)
     flying = abs(turn.end_deg - turn.begin_deg) / rhythm.velocity_deg_s + theta.acceleration_s
     series = params.takes_flats_before + params.takes_flats_after
-    out = file.geometry.sample_out_um if params.sample_out_um is None else params.sample_out_um
     stills = (params.darks + params.flats * series) * (params.exposure_s + frame.readout_s)
-    moves = 2 * series * _move_s(sample_x, out - file.geometry.sample_x_centre_um)
+    moves = 2 * series * _move_s(sample_x, sample_out_um(file, params) - file.geometry.sample_x_centre_um)
     moves += _move_s(theta, turn.begin_deg)
     return Estimate(
         frames=params.frames,

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from xsn_acq.config import Beamline
+from xsn_acq.errors import ConfigError
 
 LOOPBACK = "127.0.0.1"
 
@@ -43,7 +44,7 @@ def serve(
     Raises
     ------
     ConfigError
-        A fault is written wrongly.
+        A fault is written wrongly, there is no such sample, or the speed is not above 0.
     """
     os.environ.update(
         EPICS_CA_SERVER_PORT=str(port),
@@ -79,7 +80,10 @@ async def _serve(
         async def broadcast_beacon_loop(self) -> None:
             """Send no beacons: clients on this machine search until they find."""
 
-    simulated = SimulatedBeamline(beamline, speed=speed, seed=seed, sample=sample)
+    try:
+        simulated = SimulatedBeamline(beamline, speed=speed, seed=seed, sample=sample)
+    except ValueError as error:
+        raise ConfigError(f"simulated beamline {beamline.name}", [str(error)]) from error
     for text in faults:
         simulated.control.check(text)
     where = f"{len(simulated.channels)} records on {LOOPBACK}:{port}"
