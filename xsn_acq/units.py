@@ -9,6 +9,9 @@ UM: Final = 1e-6
 NM: Final = 1e-9
 MM: Final = 1e-3
 
+EPICS_EPOCH_S: Final = 631_152_000
+"""Unix time of 1990-01-01 00:00 UTC, where EPICS time starts, seconds."""
+
 
 def wavelength_m(energy_ev: float) -> float:
     """Wavelength in metres of a photon of ``energy_ev`` electronvolts: lambda = h c / E.

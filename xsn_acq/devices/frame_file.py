@@ -11,9 +11,8 @@ from event_model import StreamRange, compose_stream_resource
 from numpy.typing import NDArray
 
 from xsn_acq.devices.hdf5_writer import DATASET
+from xsn_acq.units import EPICS_EPOCH_S
 
-EPICS_EPOCH_S = 631152000.0
-"""Unix time of 1990-01-01 00:00 UTC, where EPICS time starts."""
 _SECONDS = "/entry/instrument/NDAttributes/NDArrayEpicsTSSec"
 _NANOSECONDS = "/entry/instrument/NDAttributes/NDArrayEpicsTSnSec"
 

@@ -10,14 +10,14 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import h5py
 import numpy as np
 
 from xsn_acq.analysis.retrieval import Field
 from xsn_acq.analysis.xsn_stream import PairField
+from xsn_acq.closing import Closing
 from xsn_acq.errors import ReconstructionError, StorageError
 from xsn_acq.live.lock import hold
 from xsn_acq.optics.arrays import ComplexArray
@@ -34,7 +34,7 @@ class _Place:
     item_bytes: int
 
 
-class FieldStore:
+class FieldStore(Closing):
     """Fields of one run, in the order in which their pairs were complete.
 
     Parameters
@@ -206,14 +206,6 @@ class FieldStore:
             os.close(self._file)
             os.close(self._lock)
             self._lock = -1
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 class FieldStack:

@@ -1,12 +1,12 @@
 """Frames of a run as transmission: dark and flat taken out, also while the files grow."""
 
 from collections.abc import Sequence
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
 from xsn_acq.analysis.flatfield import mean_frame, normalise
+from xsn_acq.closing import Closing
 from xsn_acq.errors import ReconstructionError, StorageError
 from xsn_acq.optics.arrays import FloatArray
 from xsn_acq.storage.frames import FrameReader
@@ -30,7 +30,7 @@ def good_rows(rows: Sequence[Row]) -> list[Row]:
     return [row for row in rows if row["status"] == "ok" and row["frame_index"] >= 0]
 
 
-class RunFrames:
+class RunFrames(Closing):
     """Projections of one run over its flats.
 
     With flats before and after, and a span of time, the flat of a frame lies between both, in proportion to
@@ -91,14 +91,6 @@ class RunFrames:
     def close(self) -> None:
         """Close the file of projections."""
         self._reader.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def has_frames(record: RunRecord, stream: str) -> bool:

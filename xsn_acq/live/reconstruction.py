@@ -8,13 +8,12 @@ import json
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 
 from xsn_acq.analysis.orthoslices import Plane
 from xsn_acq.analysis.xsn_stream import PairField, Preview, Quantity, XsnSettings, XsnStream
+from xsn_acq.closing import Closing
 from xsn_acq.errors import ReconstructionError
 from xsn_acq.live.fields import FieldStore
 from xsn_acq.live.frames import RunFrames
@@ -36,7 +35,7 @@ class Paths:
     fields: Path
 
 
-class Reconstruction:
+class Reconstruction(Closing):
     """From ledger rows to the volume; what was retrieved before is taken from the store.
 
     Parameters
@@ -129,14 +128,6 @@ class Reconstruction:
         """Close the files."""
         self._frames.close()
         self.store.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _digest(settings: XsnSettings, frames: RunFrames) -> str:

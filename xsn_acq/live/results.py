@@ -11,8 +11,7 @@ import os
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import numpy as np
 from zmq.constants import Flag, SocketOption, SocketType
@@ -20,6 +19,7 @@ from zmq.error import ZMQError
 from zmq.sugar.context import Context
 from zmq.sugar.socket import Socket
 
+from xsn_acq.closing import Closing
 from xsn_acq.errors import StorageError
 
 STATUS_NAME = "live.json"
@@ -85,7 +85,7 @@ def read_status(folder: Path) -> Status | None:
         return None
 
 
-class ResultPublisher:
+class ResultPublisher(Closing):
     """Sends live results to whoever listens; never waits for them.
 
     Parameters
@@ -133,14 +133,6 @@ class ResultPublisher:
         """Stop sending."""
         if self._socket is not None:
             self._socket.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def decode(parts: list[bytes]) -> tuple[dict[str, Any], np.ndarray | None]:

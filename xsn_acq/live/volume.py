@@ -16,8 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import h5py
 import numpy as np
@@ -26,6 +25,7 @@ from xsn_acq.analysis.frc import FrcCurve, fourier_ring_correlation
 from xsn_acq.analysis.orthoslices import Plane
 from xsn_acq.analysis.tomography import FilteredBackProjection, slabs
 from xsn_acq.analysis.xsn_stream import Quantity, XsnSettings
+from xsn_acq.closing import Closing
 from xsn_acq.errors import ReconstructionError, StorageError
 from xsn_acq.live.fields import FieldStore
 from xsn_acq.live.settings import parameters
@@ -213,7 +213,7 @@ class Summary:
     correlation: FrcCurve | None
 
 
-class VolumeFile:
+class VolumeFile(Closing):
     """``reconstruction.h5`` for reading; ``delta`` and ``beta`` are read only where they are sliced.
 
     Raises
@@ -256,11 +256,3 @@ class VolumeFile:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

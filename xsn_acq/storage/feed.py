@@ -10,14 +10,13 @@ import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from zmq.constants import Flag, SocketOption, SocketType
 from zmq.error import ZMQError
 from zmq.sugar.context import Context
 from zmq.sugar.socket import Socket
 
+from xsn_acq.closing import Closing
 from xsn_acq.errors import StorageError
 from xsn_acq.storage.journal import (
     FILE_NAME,
@@ -35,7 +34,7 @@ _QUEUE = 10_000
 _HEADER_BYTES = 1024
 
 
-class Publisher:
+class Publisher(Closing):
     """Sends journal lines to whoever listens; never waits for them.
 
     Parameters
@@ -76,16 +75,8 @@ class Publisher:
         with self._lock:
             self._socket.close()
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-
-class Follower:
+class Follower(Closing):
     """Journal lines as they are written: each exactly once, in order within its run.
 
     Works with a publisher that is late, dead or started again: the folder is looked at whenever
@@ -195,14 +186,6 @@ class Follower:
         if self._socket is not None:
             with self._lock:
                 self._socket.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _subscribe(address: str | None) -> Socket[bytes] | None:

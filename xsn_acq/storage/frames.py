@@ -1,19 +1,19 @@
 """Frames of a run, read lazily from the camera's HDF5 files, also while they grow (SWMR)."""
 
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit
 
 import h5py
 import numpy as np
 
+from xsn_acq.closing import Closing
 from xsn_acq.errors import StorageError
+from xsn_acq.units import EPICS_EPOCH_S
 
 DATASET = "entry/data/data"
 """Where areaDetector's default layout puts the frames."""
 
-_EPICS_EPOCH_S = 631152000.0  # 1990-01-01 in Unix time
 _ATTRIBUTES = "entry/instrument/NDAttributes"
 
 
@@ -36,7 +36,7 @@ def path_of(resource: dict[str, Any]) -> Path:
     return Path(unquote(parts.path))
 
 
-class FrameReader:
+class FrameReader(Closing):
     """Frames of one stream_resource; nothing is opened until a frame is asked for.
 
     Parameters
@@ -117,7 +117,7 @@ class FrameReader:
             column.refresh()
         n = min(column.shape[0] for column in columns)
         seconds, nanoseconds = (np.asarray(column[:n], np.float64) for column in columns)
-        return seconds + nanoseconds * 1e-9 + _EPICS_EPOCH_S
+        return seconds + nanoseconds * 1e-9 + EPICS_EPOCH_S
 
     def _require(self, start: int, stop: int) -> None:
         found = len(self)
@@ -131,14 +131,6 @@ class FrameReader:
         if self._file is not None:
             self._file.close()
         self._file = self._data = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _open_for_reading(path: Path) -> h5py.File:

@@ -14,9 +14,7 @@ from xsn_acq.sim.ioc.faults import ClockOffset, DropFrames, Faults
 from xsn_acq.sim.ioc.readout import Readout
 from xsn_acq.sim.ioc.rendering import Frame, Renderer
 from xsn_acq.sim.ioc.table import Records
-
-EPICS_EPOCH_S = 631_152_000
-"""1990-01-01 in seconds since 1970."""
+from xsn_acq.units import EPICS_EPOCH_S
 
 CONTINUOUS_BACKLOG = 4
 """Frames not yet rendered at which a live view skips; a counted acquisition never skips."""
