@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from copy import deepcopy
 from dataclasses import dataclass
@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from bluesky import RunEngine
-from bluesky.preprocessors import SupplementalData
-from bluesky.utils import RunEngineInterrupted, TransitionError
+from bluesky import plan_stubs as bps
+from bluesky.preprocessors import plan_mutator
+from bluesky.utils import Msg, RunEngineInterrupted, TransitionError
 from event_model import DocumentNames, schema_validators
 
 from xsn_acq import beamline
@@ -33,6 +34,7 @@ from xsn_acq.storage.layout import DataFolder
 
 logger = logging.getLogger(__name__)
 
+Plan = Generator[Msg, Any, Any]
 _BREAKING_OFF = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -139,13 +141,38 @@ def open_session(
         ):
             RE = RunEngine({"beamline_name": file.name, "versions": {"xsn_acq": version("xsn_acq")}})
             RE.md["scan_id"] = len(list_runs(data.journal))
-            RE.preprocessors.append(SupplementalData(baseline=beamline.baseline(instrument)))
+            RE.preprocessors.append(with_baseline(beamline.baseline(instrument)))
             RE.subscribe(journal)
             for subscriber in subscribers:
                 RE.subscribe(_harmless(subscriber))
             yield Session(RE=RE, instrument=instrument, data=data)
     finally:
         beamline.destroy(instrument)
+
+
+def with_baseline(devices: Sequence[Any]) -> Callable[[Plan], Plan]:
+    """Preprocessor that reads ``devices`` after a run has opened and before it closes, as bluesky's own does.
+
+    But a last reading that fails is only told: it must not take the place of what really ended the run.
+    """
+
+    def first() -> Plan:
+        yield from bps.declare_stream(*devices, name="baseline")
+        yield from bps.trigger_and_read(devices, name="baseline")
+
+    def last(close: Msg) -> Plan:
+        try:
+            yield from bps.trigger_and_read(devices, name="baseline")
+        except Exception as error:
+            logger.warning("the baseline at the end of the run could not be read: %s", error)
+        return (yield close)
+
+    def insert(msg: Msg) -> tuple[Plan | None, Plan | None]:
+        if msg.command == "open_run":
+            return None, first()
+        return (last(msg), None) if msg.command == "close_run" else (None, None)
+
+    return lambda plan: plan_mutator(plan, insert)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from tests.system.running import SAFE, at_rest, engine, put_right, small_tomogra
 from xsn_acq import beamline
 from xsn_acq.errors import DeviceError, XsnError
 from xsn_acq.plans.xsn_tomography import xsn_tomography
+from xsn_acq.session import with_baseline
 
 pytestmark = pytest.mark.system
 
@@ -24,6 +25,7 @@ def devices(ioc):
 @pytest.fixture
 def run(devices, no_faults, tmp_path):
     RE, documents = engine()
+    RE.preprocessors.append(with_baseline(beamline.baseline(devices)))
     yield SimpleNamespace(
         RE=RE,
         documents=documents,
@@ -62,6 +64,7 @@ def test_abort_in_mid_fly(run, devices):
     summary = record.ledger_summary()
     assert summary["complete"] == 0
     assert summary["written"] == written(record)
+    assert len(record.rows("baseline")) == 2
     assert at_rest(devices) == SAFE
 
 
