@@ -3,6 +3,7 @@
 import json
 import threading
 from dataclasses import replace
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -12,8 +13,10 @@ from xsn_run import frame_at, xsn_run
 from xsn_acq.analysis.tomography import volume
 from xsn_acq.analysis.xsn_stream import reconstruct_pairs
 from xsn_acq.errors import ReconstructionError, StorageError
+from xsn_acq.live import reconstruction
 from xsn_acq.live.job import LiveJob
 from xsn_acq.live.offline import reconstruct
+from xsn_acq.live.reconstruction import SPARE_PAIRS
 from xsn_acq.live.results import ResultPublisher, Status, decode, read_status, write_status
 from xsn_acq.live.settings import expected_pairs, xsn_settings
 from xsn_acq.live.volume import VolumeFile, slab_rows
@@ -261,6 +264,21 @@ def test_an_error_in_the_run_is_mended_at_its_end(tmp_path, monkeypatch):
         assert job.status.state == "waiting"
     play(job, documents[-1:])
     assert (job.status.state, job.status.pairs, job.status.message) == ("done", 6, "")
+
+
+def test_live_results_leave_room_for_the_frames_to_come(tmp_path, monkeypatch):
+    made = xsn_run()
+    ny, nx = made.run.shape
+    results = 8 * ny * nx * ((made.run.projections + 1) // 2 + SPARE_PAIRS + nx)
+    frames = 2 * ny * nx * made.run.projections
+    monkeypatch.setattr(reconstruction, "disk_usage", lambda _: SimpleNamespace(free=results + frames // 2))
+    job, documents = job_of(made.run, tmp_path, Recorder())
+    documents = list(documents)
+    play(job, documents[:-1])
+    assert job.status.state == "waiting"
+    assert "for frames still to come" in job.status.message
+    play(job, documents[-1:])  # the run is over: what is free is for its results
+    assert (job.status.state, job.status.message) == ("done", "")
 
 
 def test_worker_reconstructs_one_run_and_returns(tmp_path):

@@ -8,13 +8,14 @@ import json
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import disk_usage
 
 import numpy as np
 
 from xsn_acq.analysis.orthoslices import Plane
 from xsn_acq.analysis.xsn_stream import PairField, Preview, Quantity, XsnSettings, XsnStream
 from xsn_acq.closing import Closing
-from xsn_acq.errors import ReconstructionError
+from xsn_acq.errors import ReconstructionError, StorageError
 from xsn_acq.live.fields import FieldStore
 from xsn_acq.live.frames import RunFrames
 from xsn_acq.live.settings import expected_projections, frame_shape, parameters, xsn_settings
@@ -23,6 +24,8 @@ from xsn_acq.live.volume import write_volume
 from xsn_acq.optics.arrays import FloatArray
 from xsn_acq.storage.run import Row, RunRecord
 
+_REAL_BYTES, _FRAME_BYTES, _BLOCK_BYTES = 4, 2, 512
+"""Of a float32, of a camera pixel at most, and of the unit in which a file system counts."""
 SPARE_PAIRS = 8
 """Room in the store beyond the pairs foreseen: a camera that runs freely may give some more frames."""
 
@@ -56,6 +59,8 @@ class Reconstruction(Closing):
     def __init__(self, record: RunRecord, folder: Path, *, span_s: tuple[float, float] | None = None) -> None:
         self.record = record
         self.settings = xsn_settings(record.start)
+        capacity = (expected_projections(record.start) + 1) // 2 + SPARE_PAIRS
+        _require_room(record, folder, capacity)
         self._rows: dict[int, Row] = {}
         self._frames = RunFrames(record, span_s=span_s)
         shape = frame_shape(record.start)
@@ -68,7 +73,7 @@ class Reconstruction(Closing):
         self.store = FieldStore(
             folder,
             _digest(self.settings, self._frames),
-            capacity=(expected_projections(record.start) + 1) // 2 + SPARE_PAIRS,
+            capacity=capacity,
             shape=shape,
             iterations=self.settings.iterations,
         )
@@ -128,6 +133,24 @@ class Reconstruction(Closing):
         """Close the files."""
         self._frames.close()
         self.store.close()
+
+
+def _require_room(record: RunRecord, folder: Path, pairs: int) -> None:
+    """Refuse results that would not fit, or that would take the room of frames still to come."""
+    ny, nx = frame_shape(record.start)
+    results = 2 * _REAL_BYTES * ny * nx * (pairs + nx)  # fields and volume, two quantities each
+    there = sum(path.stat().st_blocks * _BLOCK_BYTES for path in folder.glob("*.h5"))
+    expected = record.start["acquisition"]["expected"]
+    taken = sum(record.streams[name].n_frames for name in expected if name in record.streams)
+    frames = 0 if record.complete else max(0, sum(expected.values()) - taken) * ny * nx * _FRAME_BYTES
+    wanted = max(0, results - there) + frames
+    free = disk_usage(next(place for place in (folder, *folder.parents) if place.is_dir())).free
+    if free < wanted:
+        raise StorageError(
+            f"results folder {folder}: wanted {wanted / 1e9:.2f} GB free ({frames / 1e9:.2f} GB of it for "
+            f"frames still to come), found {free / 1e9:.2f} GB; make space, then "
+            f"xsn-acq reconstruct {record.uid[:8]}"
+        )
 
 
 def _digest(settings: XsnSettings, frames: RunFrames) -> str:
