@@ -89,7 +89,7 @@ def test_live_worker_and_catalogue_killed_in_mid_scan(tmp_path):
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
 def test_one_signal_breaks_the_run_off_and_leaves_all_safe(tmp_path, number):
     data = tmp_path / "data"
     with own_beamline(speed=20.0) as environment:
