@@ -120,6 +120,7 @@ def test_a_run_that_fails_is_catalogued(tmp_path):
         status, output = finished(process, PATIENCE_S)
     assert status == 1
     assert "No space left on device" in output
+    assert "Traceback" not in output
     folder = DataFolder(data)
     with opened_catalogue(folder.root) as catalogue:
         run = catalogue[find_run(folder.journal, "last").uid]

@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import logging
 import sys
 import traceback
 from collections.abc import Sequence
@@ -24,6 +25,8 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand; the exit status is 0, 1 (refused or failed), 2 (usage) or 130 (interrupted)."""
     args = build_parser().parse_args(argv)
+    if not args.debug:
+        logging.getLogger("bluesky").setLevel(logging.CRITICAL)  # it logs the traceback of every failed run
     try:
         return int(args.run(args))
     except KeyboardInterrupt:
