@@ -1,0 +1,57 @@
+"""The motors of a beamline file."""
+
+from typing import Literal, Self
+
+from pydantic import model_validator
+
+from xsn_acq.config.base import Finite, Frozen, Positive, Prefix
+
+
+class Axis(Frozen):
+    """One motor: its record, its unit, where it may go and how fast.
+
+    ``tolerance`` is how far the readback may be from the target when a move says it is done.
+    """
+
+    pv: Prefix
+    unit: Literal["mm", "um", "deg", "urad"]
+    low: Finite
+    high: Finite
+    velocity: Positive
+    max_velocity: Positive
+    acceleration_s: Positive
+    resolution: Positive
+    tolerance: Positive
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.low >= self.high:
+            raise ValueError(f"low {self.low} must be below high {self.high} {self.unit}")
+        if self.velocity > self.max_velocity:
+            raise ValueError(
+                f"velocity {self.velocity} must not exceed max_velocity {self.max_velocity} {self.unit}/s"
+            )
+        return self
+
+
+class Axes(Frozen):
+    """Every motor of the instrument, by the name its device uses."""
+
+    bragg: Axis
+    second_crystal_gap: Axis
+    second_crystal_pitch: Axis
+    condenser_x: Axis
+    condenser_y: Axis
+    diffuser_x: Axis
+    pinhole_x: Axis
+    pinhole_y: Axis
+    zone_plate_x: Axis
+    zone_plate_y: Axis
+    zone_plate_z: Axis
+    cutoff_x: Axis
+    cutoff_z: Axis
+    sample_x: Axis
+    sample_y: Axis
+    sample_z: Axis
+    sample_theta: Axis
+    detector_z: Axis

@@ -1,0 +1,113 @@
+"""The whole beamline file: the parts together, and what follows from them."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from xsn_acq.config.axes import Axes
+from xsn_acq.config.base import Frozen
+from xsn_acq.config.calibration import Calibration
+from xsn_acq.config.parts import Detection, Geometry, Monochromator, Prefixes, Ring, Undulator, ZonePlate
+from xsn_acq.units import MM, UM, wavelength_m
+
+
+class Beamline(Frozen):
+    """One beamline: the whole file."""
+
+    name: Annotated[str, Field(min_length=1)]
+    title: str
+    technique: Literal["xsn", "nxsci", "speckle"]
+    pvs: Prefixes
+    axes: Axes
+    ring: Ring
+    undulator: Undulator
+    monochromator: Monochromator
+    zone_plate: ZonePlate
+    detection: Detection
+    geometry: Geometry
+    calibration: Calibration
+
+    def total_length_m(self, detector_z_mm: float = 0.0) -> float:
+        """Distance from sample to scintillator."""
+        return (self.detection.sample_to_scintillator_mm + detector_z_mm) * MM
+
+    def object_distance_m(self, energy_ev: float, detector_z_mm: float = 0.0) -> float:
+        """Sample to zone plate when in focus: the shorter root of p (L - p) = f L."""
+        length = self.total_length_m(detector_z_mm)
+        f = self.zone_plate.focal_length_m(energy_ev)
+        return 0.5 * (length - (length**2 - 4 * length * f) ** 0.5)
+
+    def magnification(self, energy_ev: float, detector_z_mm: float = 0.0) -> float:
+        """Zone-plate magnification in focus: M = (L - p) / p."""
+        p = self.object_distance_m(energy_ev, detector_z_mm)
+        return (self.total_length_m(detector_z_mm) - p) / p
+
+    def zone_plate_z_mm(self, energy_ev: float, detector_z_mm: float = 0.0) -> float:
+        """Zone-plate reading at which the sample is in focus."""
+        return self.object_distance_m(energy_ev, detector_z_mm) / MM + self.zone_plate.z_at_contact_mm
+
+    def pixel_size_m(self, energy_ev: float, binning: int, detector_z_mm: float = 0.0) -> float:
+        """Size of a binned pixel at the sample."""
+        pixel = self.detection.camera_pixel_um * UM * binning
+        return pixel / (self.detection.objective_magnification * self.magnification(energy_ev, detector_z_mm))
+
+    def cutoff_frequency_per_m(self, cutoff_x_um: float, energy_ev: float) -> float:
+        """Spatial frequency of the cutoff edge, (x - x0) / (lambda f), cycles per metre (paper, Eq. 6)."""
+        scale = wavelength_m(energy_ev) * self.zone_plate.focal_length_m(energy_ev)
+        return (cutoff_x_um - self.geometry.cutoff_x_zero_um) * UM / scale
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        faults = self._record_faults() + self._place_faults()
+        faults += self._energy_faults() or self._focus_faults()
+        if faults:
+            raise ValueError("\n".join(faults))
+        return self
+
+    def _record_faults(self) -> list[str]:
+        """Two axes on one motor: the wrong one would move."""
+        owner: dict[str, str] = {}
+        faults = []
+        for name in type(self.axes).model_fields:
+            pv = getattr(self.axes, name).pv
+            other = owner.setdefault(pv, name)
+            if other != name:
+                faults.append(f"axes.{name}.pv: {pv} is the motor of axes.{other} already")
+        return faults
+
+    def _place_faults(self) -> list[str]:
+        """Places where nothing can be."""
+        x, last = self.axes.sample_x, self.detection.sensor_columns - 1
+        places = (
+            ("geometry.sample_x_centre_um", self.geometry.sample_x_centre_um, x.low, x.high, "um"),
+            ("geometry.sample_out_um", self.geometry.sample_out_um, x.low, x.high, "um"),
+            ("calibration.rotation_axis.column", self.calibration.rotation_axis.column, 0.0, last, "px"),
+        )
+        return [
+            f"{name}: {value} {unit} is outside {low} to {high} {unit}"
+            for name, value, low, high, unit in places
+            if not low <= value <= high
+        ]
+
+    def _energy_faults(self) -> list[str]:
+        low, high = self.monochromator.energy_low_ev, self.monochromator.energy_high_ev
+        faults = []
+        if low >= high:
+            faults.append(f"monochromator.energy_low_ev: {low} must be below energy_high_ev {high} eV")
+        shortest = 4 * self.zone_plate.focal_length_m(high) / MM
+        if shortest > self.detection.sample_to_scintillator_mm:
+            found = f"{self.detection.sample_to_scintillator_mm} mm"
+            faults.append(
+                f"detection.sample_to_scintillator_mm: no image forms at {high} eV: "
+                f"wanted more than four focal lengths, {shortest:.1f} mm, found {found}"
+            )
+        return faults
+
+    def _focus_faults(self) -> list[str]:
+        axis, faults = self.axes.zone_plate_z, []
+        for energy in (self.monochromator.energy_low_ev, self.monochromator.energy_high_ev):
+            z = self.zone_plate_z_mm(energy)
+            if not axis.low <= z <= axis.high:
+                limits = f"limits {axis.low} to {axis.high} mm"
+                faults.append(f"axes.zone_plate_z: focus at {energy} eV needs {z:.3f} mm, {limits}")
+        return faults

@@ -1,0 +1,120 @@
+"""The parts of a beamline that are no motors: source, optics, detection, and where they stand."""
+
+from typing import Annotated, Literal, Self, get_args
+
+from pydantic import Field, model_validator
+
+from xsn_acq.config.base import Finite, Frozen, Positive, Prefix
+from xsn_acq.units import NM, UM, wavelength_m
+
+UndulatorRecord = Literal[
+    "gap_set",
+    "gap",
+    "energy_set",
+    "energy",
+    "start",
+    "stop",
+    "busy",
+    "device_busy",
+    "deadband",
+    "harmonic",
+]
+
+
+class Prefixes(Frozen):
+    """PV prefixes of everything that is not a motor; the device classes know the suffixes."""
+
+    ring: Prefix
+    front_end_shutter: Prefix
+    shutter: Prefix
+    undulator: Prefix
+    mono_feedback: Prefix
+    diffuser_rotation: Prefix
+    camera: Prefix
+    position_compare: Prefix
+
+
+class Ring(Frozen):
+    """The storage ring; imaging below ``min_current_ma`` is refused."""
+
+    energy_gev: Positive
+    nominal_current_ma: Positive
+    min_current_ma: Positive
+
+
+class Undulator(Frozen):
+    """K = peak_field_t * 0.934 * period_cm * exp(-field_decay * gap / period) and the harmonic in use.
+
+    ``suffixes`` maps our names to the PV suffixes of this site's undulator.
+    """
+
+    period_mm: Positive
+    periods: Annotated[int, Field(gt=0)]
+    peak_field_t: Positive
+    field_decay: Positive
+    harmonic: Annotated[int, Field(gt=0, le=15)]
+    gap_low_mm: Positive
+    gap_high_mm: Positive
+    gap_speed_mm_s: Positive
+    gap_tolerance_mm: Positive
+    suffixes: dict[UndulatorRecord, str]
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        missing = sorted(set(get_args(UndulatorRecord)) - set(self.suffixes))
+        if missing:
+            raise ValueError(f"suffixes lack {', '.join(missing)}")
+        if self.gap_low_mm >= self.gap_high_mm:
+            raise ValueError(f"gap_low_mm {self.gap_low_mm} must be below gap_high_mm {self.gap_high_mm} mm")
+        return self
+
+
+class Monochromator(Frozen):
+    """Fixed-exit double-crystal monochromator."""
+
+    d_spacing_angstrom: Positive
+    beam_offset_mm: Positive
+    energy_low_ev: Positive
+    energy_high_ev: Positive
+
+
+class ZonePlate(Frozen):
+    """First-order imaging zone plate; at the reading ``z_at_contact_mm`` it would touch the sample plane.
+
+    The object distance is ``z - z_at_contact`` (z along the beam, downstream positive).
+    """
+
+    diameter_um: Positive
+    outermost_zone_width_nm: Positive
+    z_at_contact_mm: Finite
+
+    def numerical_aperture(self, energy_ev: float) -> float:
+        """NA = lambda / (2 dr)."""
+        return wavelength_m(energy_ev) / (2 * self.outermost_zone_width_nm * NM)
+
+    def focal_length_m(self, energy_ev: float) -> float:
+        """F = D dr / lambda, first order."""
+        return self.diameter_um * UM * self.outermost_zone_width_nm * NM / wavelength_m(energy_ev)
+
+
+class Detection(Frozen):
+    """Scintillator, objective and camera; ``sample_to_scintillator_mm`` is taken at ``detector_z`` = 0."""
+
+    sample_to_scintillator_mm: Positive
+    objective_magnification: Positive
+    scintillator_psf_fwhm_nm: Positive
+    camera_pixel_um: Positive
+    sensor_columns: Annotated[int, Field(gt=0)]
+    sensor_rows: Annotated[int, Field(gt=0)]
+    readout_s: dict[Literal["1", "2", "3", "4"], Positive]
+
+
+class Geometry(Frozen):
+    """Where things are when the microscope is aligned."""
+
+    cutoff_passes: Literal["positive", "negative"]
+    cutoff_x_zero_um: Finite
+    cutoff_z_pupil_mm: Finite
+    sample_x_centre_um: Finite
+    sample_out_um: Finite
+    pinhole_diameter_um: Positive
