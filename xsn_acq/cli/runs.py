@@ -1,4 +1,4 @@
-"""``xsn-acq runs``: list what was measured, and what was interrupted."""
+"""``xsn-acq runs``: list what was measured, and how each run ended."""
 
 import argparse
 from datetime import datetime
@@ -9,18 +9,19 @@ from xsn_acq.cli import options
 
 def add_parser(subparsers: Any) -> None:
     """Declare the subcommand."""
-    parser = subparsers.add_parser("runs", help="list the runs of a data folder, interrupted ones marked")
+    parser = subparsers.add_parser("runs", help="list the runs of a data folder and how each ended")
     options.add_data(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """One line for each run."""
+    from xsn_acq.storage.ending import state_of
     from xsn_acq.storage.journal import list_runs
     from xsn_acq.storage.layout import DataFolder
 
     for item in list_runs(DataFolder(args.data).journal):
         started = datetime.fromtimestamp(item.start_time).isoformat(" ", "seconds")
-        state = "complete" if item.complete else "INTERRUPTED"
-        print(f"{item.uid[:8]}  {started}  {item.plan_name:<20}  {state}")
+        word, reason = state_of(item)
+        print(f"{item.uid[:8]}  {started}  {item.plan_name:<20}  {word:<11}  {reason}".rstrip())
     return 0

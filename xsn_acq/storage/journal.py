@@ -42,6 +42,8 @@ class RunSummary:
         Whether the journal ends with a stop document.
     exit_status : str
         ``success``, ``abort``, ``fail``; empty when not complete.
+    reason : str
+        Why it ended so, in one line; empty when there is nothing to tell.
     """
 
     uid: str
@@ -50,6 +52,7 @@ class RunSummary:
     plan_name: str
     complete: bool
     exit_status: str = ""
+    reason: str = ""
 
 
 class Journal:
@@ -224,14 +227,15 @@ def _summary(path: Path) -> RunSummary | None:
         last = decode(path, 0, _last_whole_line(file))
     if first is None or first.name != "start":
         return None
-    stopped = last is not None and last.name == "stop"
+    stop = last.doc if last is not None and last.name == "stop" else None
     return RunSummary(
         uid=first.doc["uid"],
         path=path,
         start_time=float(first.doc["time"]),
         plan_name=str(first.doc.get("plan_name", "")),
-        complete=stopped,
-        exit_status=str(last.doc.get("exit_status", "")) if stopped and last is not None else "",
+        complete=stop is not None,
+        exit_status=str(stop.get("exit_status", "")) if stop else "",
+        reason=" ".join(str(stop.get("reason") or "").split()) if stop else "",
     )
 
 
