@@ -62,12 +62,23 @@ def test_the_cutoff_reaches_the_rim_of_the_pupil_at_half_the_diameter():
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("diameter_um = 300.0", "diameter_um = -300.0", ("zone_plate.diameter_um", "greater than 0", "-300")),
+        (
+            "diameter_um = 300.0",
+            "diameter_um = -300.0",
+            ("zone_plate.diameter_um: wanted more than 0 um, found -300.0 um",),
+        ),
         ("diameter_um = 300.0", 'diameter_um = "300"', ("zone_plate.diameter_um", "number", "'300'")),
-        ("diameter_um = 300.0", "diameter_mm = 0.3", ("zone_plate.diameter_um", "required")),
+        (
+            "diameter_um = 300.0",
+            "diameter_mm = 0.3",
+            (
+                "zone_plate.diameter_um: missing",
+                "zone_plate.diameter_mm: no such key; did you mean diameter_um?",
+            ),
+        ),
         ("diameter_um = 300.0", "diameter_um = nan", ("zone_plate.diameter_um", "finite")),
-        ("harmonic = 3", "harmonic = 99", ("undulator.harmonic", "15", "99")),
-        ('ring = "SR:"', 'ring = "SR; rm"', ("pvs.ring", "pattern")),
+        ("harmonic = 3", "harmonic = 99", ("undulator.harmonic: wanted 15 or less, found 99",)),
+        ('ring = "SR:"', 'ring = "SR; rm"', ("pvs.ring: wanted text that matches", "found 'SR; rm'")),
         ('unit = "deg"', 'unit = "rad"', ("axes.bragg.unit", "'rad'")),
         (
             "low = 5.0\nhigh = 30.0",
@@ -75,7 +86,16 @@ def test_the_cutoff_reaches_the_rim_of_the_pupil_at_half_the_diameter():
             ("axes.bragg", "50.0 must be below high 30.0 deg"),
         ),
         ('technique = "xsn"', 'technique = "xray"', ("technique", "'xray'")),
-        ("column = 1603.4", "colum = 1603.4", ("rotation_axis.colum",)),
+        ("column = 1603.4", "colum = 1603.4", ("rotation_axis.colum: no such key; did you mean column?",)),
+        ('gap = "GapM"', 'gaps = "GapM"', ("undulator.suffixes.gaps: wanted", "did you mean 'gap'?")),
+        ('"1" = 0.0114', '"1" = 0.0', ("detection.readout_s.1: wanted more than 0 s, found 0.0 s",)),
+        (
+            "velocity = 0.05",
+            "velocity = -0.05",
+            ("axes.bragg.velocity: wanted more than 0 deg/s, found -0.05 deg/s",),
+        ),
+        ("low = 5.0", 'low = "5"', ("axes.bragg.low: wanted a number, found '5'",)),
+        ("low = 5.0", "low = inf", ("axes.bragg.low: wanted a finite number, found inf deg",)),
         ("date = 2026-11-02", 'date = "soon"', ("calibration", "date")),
         ("energy_low_ev = 7500.0", "energy_low_ev = 9900.0", ("energy_low_ev", "9900.0", "9500.0 eV")),
         ("sample_to_scintillator_mm = 1110.0", "sample_to_scintillator_mm = 200.0", ("no image forms", "mm")),
@@ -122,6 +142,9 @@ def test_no_toml_and_no_file_are_told(tmp_path):
     path = tmp_path / "broken.toml"
     path.write_text("name = [")
     with pytest.raises(ConfigError, match="not TOML"):
+        load_beamline(str(path))
+    path.write_bytes(b"\xff")
+    with pytest.raises(ConfigError, match="not UTF-8"):
         load_beamline(str(path))
     with pytest.raises(ConfigError, match=f"no such file.*{SHIPPED}"):
         load_beamline("nowhere")

@@ -49,7 +49,50 @@ def test_every_fault_is_listed_at_once():
         XsnTomography.from_yaml("{projections: 1, exposure_s: -2, exposre_s: 3, direction: 0, binning: 3}")
     fields = [fault.split(":")[0] for fault in caught.value.faults]
     assert fields == ["projections", "exposure_s", "direction", "binning", "exposre_s"]
-    assert "found -2" in caught.value.faults[1]
+    assert caught.value.faults[1] == "exposure_s: wanted more than 0 s, found -2 s"
+    assert caught.value.faults[-1] == "exposre_s: no such key; did you mean exposure_s?"
+    assert not any("Input should" in fault for fault in caught.value.faults)
+
+
+WORDS = [
+    ("roi: {min_x: 0, min_y: 0, size_X: 64, size_y: 4}", "roi.size_y: wanted 8 px or more, found 4 px"),
+    ("roi: {min_x: 0, min_y: 0, size_X: 64, size_y: 64}", "roi.size_X: no such key; did you mean size_x?"),
+    ("zoom: 2", "zoom: no such key"),
+    ("projections: 36.5", "projections: wanted a whole number, found 36.5"),
+    (
+        "flats_when: befor",
+        "flats_when: wanted 'before', 'after' or 'both', found 'befor'; did you mean 'before'?",
+    ),
+    ("start_deg: .nan", "start_deg: wanted a finite number, found nan deg"),
+]
+
+
+@pytest.mark.parametrize(("text", "fault"), WORDS, ids=[text for text, _ in WORDS])
+def test_a_fault_in_our_own_words(text, fault):
+    with pytest.raises(ConfigError) as caught:
+        XsnTomography.from_yaml(text)
+    assert fault in caught.value.faults
+
+
+def faults(raw):
+    try:
+        XsnTomography.checked(raw)
+    except ConfigError as error:
+        return error.faults
+    return ()
+
+
+def test_every_fault_of_every_field_has_words_of_its_own():
+    """Pydantic's own are the last resort, for kinds of fault that no field has."""
+    wrong = [None, "x", 1.5, -1e9, 1e9, [], {}, True]
+    found = [
+        fault for name in XsnTomography.model_fields for value in wrong for fault in faults({name: value})
+    ]
+    found += [
+        fault for name in Roi.model_fields for value in wrong for fault in faults({"roi": {name: value}})
+    ]
+    assert len(found) > 100
+    assert [fault for fault in found if "should" in fault] == []
 
 
 BAD = [

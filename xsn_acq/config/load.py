@@ -35,11 +35,14 @@ def load_beamline(name_or_path: str) -> Beamline:
     path = beamline_path(name_or_path)
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
-        return Beamline.model_validate(_lists_as_tuples(raw))
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"beamline file {path}", [f"not TOML: {error}"]) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"beamline file {path}", [f"not UTF-8 text: {error.reason}"]) from error
+    try:
+        return Beamline.model_validate(_lists_as_tuples(raw))
     except ValidationError as error:
-        raise ConfigError(f"beamline file {path}", faults_of(error)) from error
+        raise ConfigError(f"beamline file {path}", faults_of(error, Beamline, raw)) from error
 
 
 def _lists_as_tuples(value: Any) -> Any:

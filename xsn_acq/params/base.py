@@ -51,7 +51,7 @@ class Params(BaseModel):
         try:
             return cls.model_validate(raw)
         except ValidationError as error:
-            raise ConfigError(where, faults_of(error)) from error
+            raise ConfigError(where, faults_of(error, cls, raw)) from error
 
     def to_yaml(self) -> str:
         """Write the value as YAML text; ``from_yaml`` gives it back unchanged."""
