@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import h5py
+import numpy as np
 import pytest
 from bluesky.utils import RunEngineInterrupted
 
@@ -68,7 +69,7 @@ def test_abort_in_mid_fly(run, devices):
     assert at_rest(devices) == SAFE
 
 
-def test_pause_in_mid_fly_replays_nothing(run, devices):
+def test_pause_in_mid_fly_replays_nothing(run, devices, ca):
     run.documents.once(flying, run.RE.request_pause)
     with pytest.raises(RunEngineInterrupted):
         run.start()
@@ -76,6 +77,7 @@ def test_pause_in_mid_fly_replays_nothing(run, devices):
     theta = devices.sample.theta
     angle = theta.user_readback.get(use_monitor=False)
     assert angle < 360
+    ca.until(f"{devices.file.pvs.shutter}Sts", "Closed")  # no dose while somebody thinks
     before = len(run.documents.record().ledger)
     run.RE.resume()
     record = run.documents.record()
@@ -85,9 +87,82 @@ def test_pause_in_mid_fly_replays_nothing(run, devices):
     assert sorted(row["target"] for row in good) == list(range(36))  # no gap, no angle twice
     assert {row["train"] for row in good} == {0, 1}
     assert len(record.ledger) > before
-    assert record.ledger_summary()["retaken"] <= 1  # the frame that was exposed when the stage stopped
+    assert record.ledger_summary()["retaken"] >= 1  # what was exposed when the stage stopped
+    first = [row["status"] for row in record.ledger if row["train"] == 0]
+    assert before <= first.index("flagged") == len(first) - first.count("flagged") - first.count("lost")
     assert written(record) == record.streams["projections"].n_frames
     assert [name for name, _ in run.documents.all].count("start") == 1
+    assert at_rest(devices) == SAFE
+
+
+@pytest.fixture
+def beam_lost(run, devices, ca):
+    """Lose the beam and wait for what the plan does about it, then call something, then the beam is back."""
+
+    def lose(then=lambda: None):
+        run.ioc.fault("beam_dump")
+        ca.until(f"{devices.file.pvs.shutter}Sts", "Closed")
+        ca.until(f"{devices.file.axes.sample_theta.pv}.DMOV", 1)
+        then()
+        run.ioc.clear_faults()
+
+    return lose
+
+
+def test_loss_of_beam_suspends(run, devices, beam_lost):
+    run.documents.once(flying, beam_lost)
+    run.start()
+    record = run.documents.record()
+    assert record.stop["exit_status"] == "success"
+    assert record.stop["reason"] == ""
+    good = [row for row in record.ledger if row["status"] == "ok"]
+    assert sorted(row["target"] for row in good) == list(range(36))
+    assert {row["train"] for row in good} == {0, 1}
+    assert min(row["ring_current_ma"] for row in good) >= devices.file.ring.min_current_ma
+    # the frames themselves: none that is good is dark
+    path = record.streams["projections"].resource["uri"].removeprefix("file://localhost")
+    with h5py.File(path) as file:
+        light = np.median(file["/entry/data/data"][()].astype(float), axis=(1, 2))
+    taken = light[[row["frame_index"] for row in good]]
+    assert taken.min() > 0.9 * np.median(taken)  # the sample and the ring change the median by a few per cent
+    assert at_rest(devices) == SAFE
+
+
+def test_abort_while_there_is_no_beam(run, devices, beam_lost):
+    run.documents.once(flying, lambda: beam_lost(then=lambda: run.RE.abort(reason="no beam today")))
+    with pytest.raises(RunEngineInterrupted):
+        run.start()
+    record = run.documents.record()
+    assert record.stop["exit_status"] == "abort"
+    assert 5 <= len([row for row in record.ledger if row["status"] == "ok"]) < 36
+    assert at_rest(devices) == SAFE
+
+
+def test_the_front_end_closes(run, devices, ca):
+    front_end = devices.file.pvs.front_end_shutter
+
+    def close_and_open():
+        ca.put(f"{front_end}Cmd", "Close")
+        ca.until(f"{devices.file.pvs.shutter}Sts", "Closed")
+        ca.put(f"{front_end}Cmd", "Open")
+
+    run.documents.once(flying, close_and_open)
+    run.start()
+    record = run.documents.record()
+    assert record.ledger_summary()["complete"] == 1
+    assert {row["train"] for row in record.ledger} == {0, 1}
+
+
+def test_no_beam_during_flats_ends_the_run(run, devices, ca):
+    def lose():
+        run.ioc.fault("beam_dump")
+        ca.until(f"{devices.file.pvs.ring}Current", lambda current: current < 1.0)
+        run.ioc.clear_faults()
+
+    run.documents.once(lambda record: "flats" in record.streams, lose)
+    with pytest.raises(DeviceError, match="flats without a pause"):
+        run.start(flats=100)  # 5 s of real time
+    assert run.documents.record().stop["exit_status"] == "fail"
     assert at_rest(devices) == SAFE
 
 

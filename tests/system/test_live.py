@@ -178,12 +178,14 @@ def test_results_can_be_subscribed_to(tmp_path, publisher, worker):
         viewer.unbind(f"tcp://127.0.0.1:{port}")
         address = f"tcp://127.0.0.1:{port}"
         viewer.subscribe(b"")
+        viewer.setsockopt(zmq.RECONNECT_IVL, 5)  # ms: there long before the worker has done the first page
         viewer.connect(address)
         worker._command[-1] = address
         worker.start()
-        acquisition = Acquisition(tmp_path, publisher, xsn_run(12, shape=(16, 48)))
+        acquisition = Acquisition(tmp_path, publisher, xsn_run(24, shape=(16, 48), per_flush=1))
         acquisition.play(pages=1)
         until(lambda: acquisition.status() is not None)
+        until(lambda: acquisition.play(pages=1) >= 0 and viewer.poll(0))  # what is sent before is not heard
         acquisition.play()
         worker.finish()
         messages = []

@@ -7,6 +7,7 @@ from bluesky.simulators import RunEngineSimulator
 
 from xsn_acq.config import load_beamline
 from xsn_acq.devices.camera_setup import CameraSetup, Rearm
+from xsn_acq.devices.shutter import Shutter
 from xsn_acq.optics.undulator import gap_mm
 
 FILE = load_beamline("pls2-7c-xni")
@@ -109,7 +110,9 @@ def instrument():
     return SimpleNamespace(
         file=FILE,
         ring=SimpleNamespace(current=Value("ring_current", 400.0)),
-        front_end_shutter=FakeState(name="front_end_shutter", word="open"),
+        front_end_shutter=FakeState(
+            name="front_end_shutter", word="open", words=Shutter.words, status=Value("status", "Open")
+        ),
         shutter=FakeState(name="shutter", word="closed"),
         undulator=SimpleNamespace(gap=Value("gap", gap), deadband=Value("deadband", 0.0)),
         mono=SimpleNamespace(

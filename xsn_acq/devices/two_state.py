@@ -1,5 +1,6 @@
 """Parts with two states: a command is given in words, the status must say the same."""
 
+import threading
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -13,11 +14,18 @@ _TIMEOUT_S = 10.0
 
 
 class TwoState(Device):
-    """A ``command`` and a ``status``; ``words`` maps what we say to (command string, status string)."""
+    """A ``command`` and a ``status``; ``words`` maps what we say to (command string, status string).
+
+    A set waits for the end of the one before it, so that the last one asked for is the last one done.
+    """
 
     words: ClassVar[Mapping[str, tuple[str, str]]]
     command: Any
     status: Any
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._in_turn = threading.Lock()
 
     def set(self, value: str, *, timeout: float | None = None) -> StatusBase:
         """Go to a state; the status ends when the hardware says it is there.
@@ -39,6 +47,10 @@ class TwoState(Device):
         return next((word for word, (_, status) in self.words.items() if status == found), str(found))
 
     def _change(self, value: str, timeout_s: float) -> None:
+        with self._in_turn:
+            self._go(value, timeout_s)
+
+    def _go(self, value: str, timeout_s: float) -> None:
         command, wanted = self.words[value]
         self.command.send(command, timeout_s=timeout_s)
         arrived = wait_until(

@@ -1,5 +1,6 @@
 """Projections on the fly: trains of pulses at constant velocity, until every target has its frame."""
 
+import logging
 import math
 import time
 from dataclasses import replace
@@ -8,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from bluesky import plan_stubs as bps
 from bluesky.utils import short_uid
+from ophyd.status import StatusBase
 
 from xsn_acq.devices.camera_setup import CameraSetup, Rearm
 from xsn_acq.devices.operation import require_connected
@@ -19,8 +21,10 @@ from xsn_acq.plans.ledger import Ledger
 from xsn_acq.plans.record import ledger_rows
 from xsn_acq.plans.rows import Summary, neighbours
 from xsn_acq.plans.state import State
-from xsn_acq.plans.steps import POLL_S, Interruption, Plan, every_one, move, settled, step
+from xsn_acq.plans.steps import POLL_S, Interruption, Plan, every_one, finished, move, step
 from xsn_acq.plans.stills import FLUSH_S, open_stream
+
+logger = logging.getLogger(__name__)
 
 PATIENCE_S = 2.0
 PATIENCE_PERIODS = 2
@@ -66,6 +70,7 @@ class Flight:
         self._ring_current_ma = math.nan
         self._opened = False
         self._flying = False
+        self._pauses = 0
         self._angles = self._pulse_times = self._frame_times = np.empty(0)
 
     def fly(self) -> Plan:
@@ -91,7 +96,8 @@ class Flight:
         """Bring in the frames and rows of a train that was broken off; the errors, in order."""
         if not self._flying:
             return []
-        return (yield from every_one(self._halt(), self._tally(broken_off=True)))
+        self.ledger.break_off()
+        return (yield from every_one(self._halt(), self._tally()))
 
     def summary(self) -> Summary:
         """What became of the projections."""
@@ -104,18 +110,19 @@ class Flight:
         tolerance = devices.file.axes.sample_theta.tolerance
         start = self.ledger.start_deg(targets[0])
         turn = sweep(self._rhythm, start, len(targets), self._state.theta_acceleration_s, tolerance)
-        yield from move(theta.velocity, self._state.theta_velocity, self._interruption)
+        yield from move(theta.velocity, devices.file.axes.sample_theta.velocity, self._interruption)
         yield from move(theta, turn.begin_deg, self._interruption)
         yield from move(theta.velocity, self._rhythm.velocity_deg_s, self._interruption)
         yield from self._arm(targets, start)
-        yield from move(devices.shutter, "open", self._interruption)
-        pauses, group = self._interruption.pauses, short_uid("turn")
-        turning = yield from bps.abs_set(theta, turn.end_deg, group=group)
-        yield from self._follow(turning, group, pauses)
-        interrupted = self._interruption.pauses != pauses
-        yield from self._halt()
+        with self._interruption.making_safe(self._shut):
+            yield from move(devices.shutter, "open", self._interruption)
+            self._pauses, group = self._interruption.pauses, short_uid("turn")
+            turning = yield from bps.abs_set(theta, turn.end_deg, group=group)
+            yield from self._follow(turning, group)
+            interrupted = self._interrupted
+            yield from self._halt()
         yield from move(devices.shutter, "closed", self._interruption)
-        yield from self._tally(broken_off=interrupted)
+        yield from self._tally()
         return interrupted
 
     def _arm(self, targets: tuple[int, ...], start_deg: float) -> Plan:
@@ -132,20 +139,24 @@ class Flight:
             source="camera" if free else "position",
         )
         if self._opened:
-            yield from bps.prepare(camera, Rearm(frames), wait=True)
+            yield from finished(bps.prepare(camera, Rearm(frames), wait=True))
         else:
             yield from open_stream(camera, replace(self._setup, frames=frames))
             self._opened = True
-        yield from bps.prepare(compare, train, wait=True)
+        yield from finished(bps.prepare(compare, train, wait=True))
         self.ledger.begin(targets, self._frames_before)
         self._flying = True
         self._angles = self._pulse_times = self._frame_times = np.empty(0)
-        yield from bps.kickoff(compare, wait=True)
-        yield from bps.kickoff(camera, wait=True)
+        yield from finished(bps.kickoff(compare, wait=True))
+        yield from finished(bps.kickoff(camera, wait=True))
 
-    def _follow(self, turning: Any, group: str, pauses: int) -> Plan:
+    def _shut(self) -> None:
+        """Take the beam off the sample and do not wait."""
+        self._devices.shutter.set("closed").add_callback(_tell_failure)
+
+    def _follow(self, turning: Any, group: str) -> Plan:
         """Announce frames and rows while the stage turns, and until the last frame is there."""
-        while self._interruption.pauses == pauses:
+        while not self._interrupted:
             yield from bps.wait(group, timeout=FLUSH_S, error_on_timeout=False)
             yield from self._announce()
             self._devices.camera.hdf.check()
@@ -153,7 +164,7 @@ class Flight:
                 break
         patience = PATIENCE_S + PATIENCE_PERIODS * self._rhythm.period_s
         seen, since = self._seen, time.monotonic()
-        while self._interruption.pauses == pauses and not self.ledger.all_came:
+        while not (self._interrupted or self.ledger.all_came):
             yield from bps.sleep(POLL_S)
             yield from self._announce()
             if self._seen != seen:
@@ -165,17 +176,16 @@ class Flight:
         """Nothing triggers any more, and every frame is written."""
         camera, compare = self._devices.camera, self._devices.position_compare
         if self._flying and len(self._angles) == len(self.ledger.targets):
-            yield from bps.complete(compare, wait=True)
+            yield from finished(bps.complete(compare, wait=True))
         yield from step("position compare disarm", compare.disarm)
         yield from step("camera stop", camera.stop_acquiring)
-        written = yield from bps.complete(camera, wait=True)
-        yield from settled(written)
+        yield from finished(bps.complete(camera, wait=True))
 
-    def _tally(self, *, broken_off: bool) -> Plan:
+    def _tally(self) -> Plan:
         """Read what came last; the ledger then knows what is missing."""
         errors = yield from every_one(self._read_all())
         self._flying = False
-        self.rows.push(self.ledger.end(ring_current_ma=self._ring_current_ma, broken_off=broken_off))
+        self.rows.push(self.ledger.end(ring_current_ma=self._ring_current_ma))
         yield from self.rows.emit()
         self._frames_before += len(self._frame_times)
         if errors:
@@ -196,12 +206,14 @@ class Flight:
         devices = self._devices
         camera, compare = devices.camera, devices.position_compare
         yield from bps.collect(camera, name=self._setup.stream)
+        self._ring_current_ma = float(devices.ring.current.get())
+        if self._interrupted or not self._ring_current_ma >= devices.file.ring.min_current_ma:
+            self.ledger.break_off()
         frame_times = camera.frame_times_s()[self._frames_before :]
         nothing_new = len(frame_times) == len(self._frame_times)
         if nothing_new and len(self._angles) == len(self.ledger.targets):
             return
         require_connected("instrument", "fly", (camera.hdf.captured, compare.captures, devices.ring.current))
-        self._ring_current_ma = float(devices.ring.current.get())
         self._frame_times = frame_times
         self._angles, self._pulse_times = compare.captured()
         self.rows.push(
@@ -212,5 +224,16 @@ class Flight:
         yield from self.rows.emit()
 
     @property
+    def _interrupted(self) -> bool:
+        """Whether there was a pause since the stage set out."""
+        return self._interruption.pauses != self._pauses
+
+    @property
     def _seen(self) -> tuple[int, int]:
         return len(self._angles), len(self._frame_times)
+
+
+def _tell_failure(status: StatusBase) -> None:
+    error = status.exception()
+    if error is not None:
+        logger.error("after a pause: %s", error)

@@ -73,17 +73,22 @@ class Ledger:
         train.take(theta_deg, pulse_times, frame_times)
         return self._decide(train, train.horizon, ring_current_ma)
 
-    def end(self, *, ring_current_ma: float = math.nan, broken_off: bool = False) -> list[Row]:
-        """Close the train: rows of the last frames, then one for each pulse and target without a frame.
+    def break_off(self) -> None:
+        """The open train is broken off: a pause, an abort, no beam.
 
-        A train that was ``broken_off`` (a pause, an abort) has not lost the targets it did not reach.
+        Frames not yet pushed may have been exposed while the stage braked or the shutter closed: they are
+        flagged. The targets that were not reached are not lost.
         """
+        self._open_train().break_off()
+
+    def end(self, *, ring_current_ma: float = math.nan) -> list[Row]:
+        """Close the train: rows of the last frames, then one for each pulse and target without a frame."""
         train = self._open_train()
         offset_s = train.learn_offset()
         self._offset_s = self._offset_s if offset_s is None else offset_s
         rows = self._decide(train, len(train.frame_times), ring_current_ma)
         lost = self._without_frames(train)
-        if broken_off:
+        if train.sound is not None:
             lost = [row for row in lost if row.pulse != UNKNOWN]
             self._pulses -= len(train.targets) - len(train.theta)
         elif len(self._good.intersection(train.targets)) < len(train.targets) - self.rhythm.count / 2:
@@ -180,7 +185,8 @@ class Ledger:
         self, train: Train, frame: int, pulse: int, residual_s: float, sure: bool, ring_current_ma: float
     ) -> Row:
         target, trusted = train.pulse_targets[pulse] if pulse != UNKNOWN else (UNKNOWN, False)
-        good = sure and trusted and pulse not in train.claimed and target not in self._good
+        sure = sure and trusted and (train.sound is None or frame < train.sound)
+        good = sure and pulse not in train.claimed and target not in self._good
         if pulse != UNKNOWN:
             train.claimed.add(pulse)
         theta = float(train.theta[pulse]) if pulse != UNKNOWN else math.nan

@@ -26,7 +26,6 @@ class State:
     cutoff_x_um: float
     sample_x_um: float
     theta_deg: float
-    theta_velocity: float
     theta_max_velocity: float
     theta_acceleration_s: float
     camera_acquiring: bool
@@ -48,7 +47,6 @@ def read_state(devices: Instrument) -> State:
         cutoff_x_um=_asked(devices.cutoff.x.user_readback),
         sample_x_um=_asked(devices.sample.x.user_readback),
         theta_deg=_asked(theta.user_readback),
-        theta_velocity=_asked(theta.velocity),
         theta_max_velocity=_asked(theta.max_velocity),
         theta_acceleration_s=_asked(theta.acceleration),
         camera_acquiring=devices.camera.cam.is_acquiring(),

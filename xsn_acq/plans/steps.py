@@ -1,7 +1,8 @@
 """Pieces plans are made of: a device's operation as a message, moves that outlive a pause, clear errors."""
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from bluesky import plan_stubs as bps
@@ -37,12 +38,12 @@ class Step:
 
 def step(name: str, action: Callable[[], StatusBase]) -> Plan:
     """Do an operation of a device and wait for its end."""
-    status = yield from bps.trigger(Step(name, action), wait=True)
-    yield from settled(status)
+    yield from finished(bps.trigger(Step(name, action), wait=True))
 
 
-def settled(status: StatusBase | None) -> Plan:
-    """Wait for a status that `bps.wait` no longer knows after a pause."""
+def finished(operation: Plan) -> Plan:
+    """Wait for the status of a bluesky stub, also when a pause made the RunEngine forget to."""
+    status = yield from operation
     while status is not None and not status.done:
         yield from bps.sleep(POLL_S)
 
@@ -78,14 +79,26 @@ class Interruption:
 
     def __init__(self) -> None:
         self._pauses = 0
+        self._make_safe: Callable[[], object] | None = None
 
     def watch(self) -> Plan:
         """Make this known to the RunEngine, which tells what it has seen of pauses."""
         yield Msg("null", self)
 
     def pause(self) -> None:
-        """Take note of a pause; called by the RunEngine."""
+        """Take note of a pause, and make safe what must not wait for its end; called by the RunEngine."""
         self._pauses += 1
+        if self._make_safe is not None:
+            self._make_safe()
+
+    @contextmanager
+    def making_safe(self, action: Callable[[], object]) -> Iterator[None]:
+        """Within this context ``action()`` is called at once at each pause; it must not wait."""
+        self._make_safe = action
+        try:
+            yield
+        finally:
+            self._make_safe = None
 
     def resume(self) -> None:
         """Go on; called by the RunEngine."""
@@ -100,8 +113,7 @@ def move(device: Any, target: Any, interruption: Interruption) -> Plan:
     """Set a device and wait until it is there; a move that a pause stopped is made again."""
     while True:
         pauses = interruption.pauses
-        status = yield from bps.abs_set(device, target, wait=True)
-        yield from settled(status)
+        yield from finished(bps.abs_set(device, target, wait=True))
         if interruption.pauses == pauses:
             return
 

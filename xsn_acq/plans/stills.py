@@ -6,7 +6,7 @@ from bluesky import plan_stubs as bps
 from bluesky.utils import short_uid
 
 from xsn_acq.devices.camera_setup import CameraSetup
-from xsn_acq.plans.steps import POLL_S, Plan, step
+from xsn_acq.plans.steps import POLL_S, Plan, finished, step
 
 FLUSH_S = 1.0
 """Between announcements of new frames, seconds."""
@@ -14,14 +14,14 @@ FLUSH_S = 1.0
 
 def open_stream(camera: Any, setup: CameraSetup) -> Plan:
     """Open the file of a stream and declare the stream."""
-    yield from bps.prepare(camera, setup, wait=True)
+    yield from finished(bps.prepare(camera, setup, wait=True))
     yield from bps.declare_stream(camera, name=setup.stream, collect=True)
 
 
 def take_frames(camera: Any, setup: CameraSetup) -> Plan:
     """Take the frames of ``setup`` into their file, as a stream of the open run; close the file."""
     yield from open_stream(camera, setup)
-    yield from bps.kickoff(camera, wait=True)
+    yield from finished(bps.kickoff(camera, wait=True))
     group = short_uid("frames")
     taken = yield from bps.complete(camera, group=group)
     while True:

@@ -11,7 +11,9 @@ from bluesky import preprocessors as bpp
 from bluesky.utils import RunEngineControlException
 
 from xsn_acq.devices.camera_setup import CameraSetup
+from xsn_acq.errors import DeviceError
 from xsn_acq.params import XsnTomography
+from xsn_acq.plans.beam import while_beam
 from xsn_acq.plans.checks import check_before, sample_out_um
 from xsn_acq.plans.fly import Flight
 from xsn_acq.plans.framing import Framing, framing
@@ -54,7 +56,9 @@ def xsn_tomography(
     Notes
     -----
     Streams: ``darks``, ``flats``, ``projections``, ``flats_after`` (frames), ``ledger``, ``ledger_summary``.
-    A pause stops the stage; nothing is replayed, the run goes on with the angles that are missing.
+    A pause stops the stage and shuts the beam off; nothing is replayed, the run goes on with the angles that
+    are missing. Loss of beam suspends the run in the same way. The rotation stage is left with the velocity
+    of the beamline file.
     """
     frame = framing(devices.file, params)
     state = read_state(devices)
@@ -82,7 +86,9 @@ class _Tomogram:
         uid = yield from bps.open_run({**self._start(), **md})
         self._folder = self._folder / str(uid)[:8]
         measured = bpp.contingency_wrapper(
-            in_plain_words(self._measure()), except_plan=self._restore_after, else_plan=self._restore
+            in_plain_words(while_beam(self._devices, self._measure())),
+            except_plan=self._restore_after,
+            else_plan=self._restore,
         )
         yield from bpp.contingency_wrapper(measured, except_plan=self._close_after, else_plan=self._close)
 
@@ -114,7 +120,11 @@ class _Tomogram:
         devices, out = self._devices, sample_out_um(self._devices.file, self._params)
         yield from move(devices.sample.x, out, self._interruption)
         yield from move(devices.shutter, "open", self._interruption)
+        pauses = self._interruption.pauses
         yield from take_frames(devices.camera, self._setup(stream, self._params.flats))
+        if self._interruption.pauses != pauses:  # the beam may have been lost, for which flats have no ledger
+            hint = "start the tomogram again"
+            raise DeviceError(devices.camera.name, stream, "flats without a pause", "a pause", hint=hint)
         yield from move(devices.shutter, "closed", self._interruption)
         yield from move(devices.sample.x, self._state.sample_x_um, self._interruption)
 
@@ -171,7 +181,7 @@ class _Tomogram:
                 step("camera stop", camera.stop_acquiring),
                 self._salvage(),
                 step("camera close file", camera.close_file),
-                move(theta.velocity, state.theta_velocity, self._interruption),
+                move(theta.velocity, devices.file.axes.sample_theta.velocity, self._interruption),
                 move(devices.sample.x, state.sample_x_um, self._interruption),
             )
         )
