@@ -13,6 +13,7 @@ from xsn_acq.errors import LimitError
 from xsn_acq.params import Roi, XsnTomography
 from xsn_acq.plans.checks import check_before, folder_faults
 from xsn_acq.plans.estimate import estimate
+from xsn_acq.plans.feasible import infeasible
 from xsn_acq.plans.framing import framing, run_up_deg, sweep
 from xsn_acq.plans.state import acquisition, read_state
 from xsn_acq.sim.alignment import Alignment
@@ -75,11 +76,11 @@ def test_refused(tmp_path, path, value, message):
 
 
 PARAMETERS = [
-    ({"sample_out_um": 2500.0}, "sample_x: 2500.0 is outside"),
-    ({"start_deg": 100.0}, "sample_theta: 460."),
-    ({"start_deg": -390.0, "direction": -1, "span_deg": 170.0}, "sample_theta: -560."),
-    ({"start_deg": 400.0, "direction": -1}, "sample_theta: 400.0"),  # only the run-up is outside
-    ({"exposure_s": 0.001}, "its greatest speed is 30.0 deg/s"),
+    ({"sample_out_um": 2500.0}, "sample_x: wanted -2000 to 2000 um, found 2500 um for the flats"),
+    ({"start_deg": 100.0}, "to 460."),
+    ({"start_deg": -390.0, "direction": -1, "span_deg": 170.0}, "to -560."),
+    ({"start_deg": 400.0, "direction": -1}, "found 400.1"),  # only the run-up is outside
+    ({"exposure_s": 0.001, "projections": 450, "span_deg": 180.0}, "sample_theta: wanted 137.4 deg/s, its greatest speed is 30 deg/s"),
     ({"projections": 90000}, "sample_theta: wanted steps of 0.01 deg or more, found 0.004 deg"),
     (
         {"roi": Roi(min_x=3100, min_y=0, size_x=256, size_y=256)},
@@ -89,10 +90,42 @@ PARAMETERS = [
 ]
 
 
+def changed(changes):
+    return XsnTomography(**(PARAMS.model_dump(exclude={"roi"}) | {"roi": PARAMS.roi} | changes))
+
+
 @pytest.mark.parametrize(("changes", "message"), PARAMETERS, ids=[str(c) for c, _ in PARAMETERS])
 def test_refused_parameters(tmp_path, changes, message):
-    params = XsnTomography(**(PARAMS.model_dump(exclude={"roi"}) | {"roi": PARAMS.roi} | changes))
-    assert any(message in fault for fault in faults(instrument(), tmp_path, params))
+    """The beamline file alone tells; the instrument's own limits do not say the same again."""
+    (told,) = infeasible(FILE, changed(changes))
+    assert message in told
+    assert faults(instrument(), tmp_path, changed(changes)) == [told]
+
+
+def test_what_the_file_allows_is_feasible():
+    assert infeasible(FILE, PARAMS) == []
+    assert infeasible(FILE, changed({"start_deg": 399.0, "direction": -1})) == []
+
+
+def test_everything_infeasible_comes_at_once():
+    roi = Roi(min_x=3100, min_y=0, size_x=256, size_y=256)
+    worst = {"exposure_s": 1e-4, "projections": 36, "span_deg": 720.0, "sample_out_um": -1e4, "roi": roi}
+    assert len(infeasible(FILE, changed(worst))) == 4
+
+
+def test_a_slower_record_counts(tmp_path):
+    devices = instrument()
+    near_the_limit = changed({"start_deg": 399.5, "direction": -1})
+    assert faults(devices, tmp_path, near_the_limit) == []
+    devices.sample.theta.acceleration.value = 20.0
+    (told,) = faults(devices, tmp_path, near_the_limit)
+    assert "with the run-up" in told
+
+
+def test_soft_limits_of_a_record_count(tmp_path):
+    devices = instrument()
+    devices.sample.x.limit_faults = lambda position: [f"soft {position}"] if position > 50 else []
+    assert faults(devices, tmp_path) == ["soft 60.0"]
 
 
 def test_all_reasons_come_at_once(tmp_path):

@@ -9,10 +9,12 @@ from dataclasses import fields
 from pathlib import Path
 
 from xsn_acq.config import Beamline
+from xsn_acq.devices.motor import Motor
 from xsn_acq.errors import LimitError
 from xsn_acq.optics.undulator import deflection_k, harmonic_energy_ev
 from xsn_acq.params import XsnTomography
-from xsn_acq.plans.framing import Framing, sweep
+from xsn_acq.plans.feasible import infeasible
+from xsn_acq.plans.framing import Framing, sample_out_um, sweep
 from xsn_acq.plans.instrument import Instrument
 from xsn_acq.plans.state import State
 from xsn_acq.units import MM, wavelength_m
@@ -21,8 +23,6 @@ DISK_MARGIN = 1.1
 """Free disk wanted, times the size of all frames."""
 FOCUS_TOLERANCE = 0.25
 """How far the zone plate may be from focus, in depths of focus lambda / NA^2."""
-ENCODER_TOLERANCE = 0.01
-"""Largest resolution of the rotation stage, in steps."""
 
 
 def check_before(
@@ -41,8 +41,13 @@ def check_before(
         *beam_faults(file, state),
         *focus_faults(file, state),
         *source_faults(file, state),
-        *camera_faults(file, frame, state),
-        *rotation_faults(file, params, frame, state),
+        *camera_faults(state),
+        *infeasible(
+            file,
+            params,
+            acceleration_s=state.theta_acceleration_s,
+            max_velocity_deg_s=state.theta_max_velocity,
+        ),
         *_move_faults(devices, params, frame, state),
         *folder_faults(folder, params.frames * frame.bytes_per_frame),
     ]
@@ -106,51 +111,32 @@ def source_faults(file: Beamline, state: State) -> Iterator[str]:
         )
 
 
-def camera_faults(file: Beamline, frame: Framing, state: State) -> Iterator[str]:
-    """The camera cannot take these frames."""
-    min_x, min_y, size_x, size_y = frame.roi
-    for axis, start, size, most in (
-        ("x", min_x, size_x, file.detection.sensor_columns),
-        ("y", min_y, size_y, file.detection.sensor_rows),
-    ):
-        if start + size > most:
-            yield f"roi.{axis}: wanted at most {most} px, found {start} + {size}; make it smaller"
+def camera_faults(state: State) -> Iterator[str]:
+    """The camera is in use."""
     if state.camera_acquiring:
         yield "camera: wanted idle, found acquiring; stop it"
 
 
-def rotation_faults(file: Beamline, params: XsnTomography, frame: Framing, state: State) -> Iterator[str]:
-    """The rotation stage cannot turn as fast, or as finely."""
-    axis = file.axes.sample_theta
-    most = min(axis.max_velocity, state.theta_max_velocity or axis.max_velocity)
-    velocity = frame.rhythm(params).velocity_deg_s
-    if velocity > most:
-        exposure = params.step_deg / most - frame.readout_s
-        yield (
-            f"sample_theta: wanted {velocity:.4f} deg/s, its greatest speed is {most} deg/s; "
-            f"take more projections, or an exposure above {exposure:.3f} s"
-        )
-    finest = axis.resolution / ENCODER_TOLERANCE
-    if params.step_deg < finest:
-        yield f"sample_theta: wanted steps of {finest} deg or more, found {params.step_deg:.3g} deg"
-
-
 def _move_faults(devices: Instrument, params: XsnTomography, frame: Framing, state: State) -> Iterator[str]:
-    """Targets beyond a limit, the run-up and the way out included."""
-    theta = devices.sample.theta
-    tolerance = devices.file.axes.sample_theta.tolerance
+    """Targets beyond a soft limit of a record, or a sample that stands beyond a limit."""
+    file, sample = devices.file, devices.sample
     turn = sweep(
-        frame.rhythm(params), params.start_deg, params.projections, state.theta_acceleration_s, tolerance
+        frame.rhythm(params),
+        params.start_deg,
+        params.projections,
+        state.theta_acceleration_s,
+        file.axes.sample_theta.tolerance,
     )
-    for target in (turn.begin_deg, turn.end_deg):
-        yield from theta.limit_faults(target)
-    yield from devices.sample.x.limit_faults(sample_out_um(devices.file, params))
-    yield from devices.sample.x.limit_faults(state.sample_x_um)
+    yield from _record_faults(sample.theta, turn.begin_deg, turn.end_deg)
+    yield from _record_faults(sample.x, sample_out_um(file, params))
+    yield from sample.x.limit_faults(state.sample_x_um)
 
 
-def sample_out_um(file: Beamline, params: XsnTomography) -> float:
-    """Position of sample_x with the sample out of the beam, um."""
-    return file.geometry.sample_out_um if params.sample_out_um is None else params.sample_out_um
+def _record_faults(motor: Motor, *targets: float) -> Iterator[str]:
+    """Of targets that the beamline file allows; what it does not is told already."""
+    for target in targets:
+        if motor.axis.low <= target <= motor.axis.high:
+            yield from motor.limit_faults(target)
 
 
 def folder_faults(folder: Path, wanted_bytes: int) -> Iterator[str]:

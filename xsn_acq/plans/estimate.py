@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 from xsn_acq.config import Axis, Beamline
 from xsn_acq.params import XsnTomography
-from xsn_acq.plans.checks import sample_out_um
-from xsn_acq.plans.framing import framing, sweep
+from xsn_acq.plans.framing import framing, sample_out_um, sweep
 
 SERIES_OVERHEAD_S = 3.0
 """Opening a file, arming and closing it, for each series of frames, seconds."""

@@ -71,6 +71,11 @@ def framing(file: Beamline, params: XsnTomography) -> Framing:
     )
 
 
+def sample_out_um(file: Beamline, params: XsnTomography) -> float:
+    """Position of sample_x with the sample out of the beam, um."""
+    return file.geometry.sample_out_um if params.sample_out_um is None else params.sample_out_um
+
+
 def run_up_deg(velocity_deg_s: float, acceleration_s: float, tolerance_deg: float) -> float:
     """Rotation from rest to the first pulse: v^2 / (2 a) with a = v / acceleration time, and a margin.
 
