@@ -2,15 +2,18 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 
 from ophyd import Device, Signal
+from ophyd.status import StatusBase
 
 from xsn_acq.config import Beamline
 from xsn_acq.devices.cutoff import CutoffFilter
 from xsn_acq.devices.diffuser import RotatingDiffuser
 from xsn_acq.devices.kinetix import Kinetix
+from xsn_acq.devices.left_behind import left_behind
 from xsn_acq.devices.monochromator import DoubleCrystal
 from xsn_acq.devices.motor import Motor
 from xsn_acq.devices.optics import Condenser, DetectorStage, Pinhole, ZonePlateStage
@@ -19,7 +22,11 @@ from xsn_acq.devices.ring import Ring
 from xsn_acq.devices.sample import SampleStage
 from xsn_acq.devices.shutter import Shutter
 from xsn_acq.devices.undulator import Undulator
-from xsn_acq.errors import ConnectError
+from xsn_acq.errors import ConnectError, XsnError
+
+SAFE_TIMEOUT_S = 30.0
+SLOW = 0.5
+"""A rotation stage slower than this share of its usual velocity was left so by a scan."""
 
 
 @dataclass(frozen=True)
@@ -173,6 +180,23 @@ def build(beamline: Beamline) -> Instrument:
     )
 
 
+@contextmanager
+def connected(file: Beamline, timeout_s: float = 10.0) -> Iterator[Instrument]:
+    """Build every device and wait for its records; let them go at the end.
+
+    Raises
+    ------
+    ConnectError
+        See `connect`.
+    """
+    instrument = build(file)
+    try:
+        connect(instrument, timeout_s)
+        yield instrument
+    finally:
+        destroy(instrument)
+
+
 def connect(instrument: Instrument, timeout_s: float = 10.0) -> None:
     """Wait for every record; all are sought at the same time.
 
@@ -205,7 +229,35 @@ def problems(instrument: Instrument) -> list[str]:
     if current < least:
         found.append(f"ring: current {current:.1f} mA is below {least} mA")
     found += instrument.undulator.gap_faults(float(instrument.undulator.gap.get()))
+    found += left_behind(instrument.camera, instrument.position_compare)
+    theta, usual = instrument.sample.theta, instrument.file.axes.sample_theta.velocity
+    velocity = float(theta.velocity.get(use_monitor=False))
+    if velocity < SLOW * usual:
+        found.append(f"{theta.name}: velocity {velocity} deg/s, wanted about {usual} deg/s; run xsn-acq safe")
     return found
+
+
+def make_safe(instrument: Instrument) -> list[str]:
+    """Shut the beam off, stop what runs, close the frame file, give the rotation stage its velocity back.
+
+    For what a killed session left behind. Nothing is moved; what goes wrong is returned, one line each.
+    """
+    theta, camera = instrument.sample.theta, instrument.camera
+    theta.stop()
+    steps: tuple[Callable[[], StatusBase], ...] = (
+        lambda: instrument.shutter.set("closed"),
+        instrument.position_compare.disarm,
+        camera.stop_acquiring,
+        camera.close_file,
+        lambda: theta.velocity.set(instrument.file.axes.sample_theta.velocity),
+    )
+    failed = []
+    for step in steps:
+        try:
+            step().wait(SAFE_TIMEOUT_S)
+        except (XsnError, TimeoutError) as error:
+            failed.append(str(error))
+    return failed
 
 
 def baseline(instrument: Instrument) -> list[Device]:

@@ -39,6 +39,13 @@ def start(arguments, environment):
     )
 
 
+def said(arguments, environment, status):
+    """What a command prints, which must end with that status."""
+    found, output = finished(start(arguments, environment), PATIENCE_S)
+    assert found == status, output
+    return output
+
+
 def wait_for_projections(data, process, frames):
     """Follow the journal until so many projections were announced; no clock but the run's own."""
     while process.poll() is None:
@@ -110,6 +117,34 @@ def test_one_signal_breaks_the_run_off_and_leaves_all_safe(tmp_path, number):
         assert record.stop["reason"] in output
     with opened_catalogue(folder.root) as catalogue:
         assert catalogue[record.uid].metadata["stop"]["exit_status"] == "abort"
+
+
+@pytest.mark.timeout(300)
+def test_a_killed_session_is_put_right(tmp_path):
+    data = tmp_path / "data"
+    names = ("7C:SHT:Sts", "7C:SAM:m4.VELO", "7C:KTX:HDF1:Capture_RBV", "7C:ZEB:PC_ARM_OUT")
+    with own_beamline(speed=20.0) as environment:
+        process = start(run_command(parameters(tmp_path), data), environment)
+        wait_for_projections(data, process, 20)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        left = hardware(environment, *names)
+        checked = said(command("check", "pls2-7c-xni"), environment, status=1)
+        refused = said(run_command(parameters(tmp_path), data), environment, status=2)
+        listed = said(command("runs", "--data", data), environment, status=0)
+        said(command("safe", "pls2-7c-xni"), environment, status=0)
+        safe = hardware(environment, *names)
+        said(command("check", "pls2-7c-xni"), environment, status=0)
+        said(run_command(parameters(tmp_path, projections=36), data), environment, status=0)
+        after = hardware(environment, *names)
+    assert left[0] == "Open"
+    assert left[2] == "Capturing"
+    for output in (checked, refused):
+        assert "camera: wanted no open file, found one" in output
+        assert "run xsn-acq safe" in output
+    assert "sample_theta: velocity 0.1" in checked
+    assert "INTERRUPTED" in listed
+    assert safe == after == ["Closed", "10.0000", "Done", "No"]
 
 
 @pytest.mark.timeout(300)

@@ -63,7 +63,9 @@ class FakeCamera:
     def __init__(self):
         self.times = np.empty(0)
         self.cam = SimpleNamespace(is_acquiring=lambda: False)
-        self.hdf = SimpleNamespace(check=lambda: None, captured=Value("captured", 0))
+        self.hdf = SimpleNamespace(
+            check=lambda: None, captured=Value("captured", 0), is_capturing=lambda: False
+        )
 
     def frame_times_s(self):
         return self.times
@@ -90,6 +92,9 @@ class FakeCompare:
 
     def captured(self):
         return self.pulses
+
+    def is_armed(self):
+        return False
 
     def disarm(self):
         """Asked in a message."""

@@ -63,6 +63,7 @@ SPOILT = [
     ("undulator.deadband.value", 0.01, "undulator: wanted dead band 0, found 0.01 mm"),
     ("cutoff.x.user_readback.value", math.nan, "cutoff_x_um reads nan"),
     ("camera.cam.is_acquiring", lambda: True, "camera: wanted idle, found acquiring"),
+    ("position_compare.is_armed", lambda: True, "wanted disarmed, found armed; unless another session"),
     ("sample.theta.max_velocity.value", 0.1, "sample_theta: wanted 0.19"),
     ("sample.x.user_readback.value", 3000.0, "sample_x: 3000.0 is outside"),
 ]

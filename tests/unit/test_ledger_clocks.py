@@ -193,7 +193,8 @@ def test_a_broken_off_train_is_no_failure():
     for _ in range(3):
         ledger.begin(range(90), 0)
         ledger.push(theta[:10], times[:10], frames[:9])
-        ledger.end(broken_off=True)
+        ledger.break_off()
+        ledger.end()
     assert not ledger.hopeless
 
 

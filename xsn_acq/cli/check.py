@@ -10,9 +10,7 @@ def add_parser(subparsers: Any) -> None:
     """Declare the subcommand."""
     parser = subparsers.add_parser("check", help="connect every device; list what is missing or out of range")
     options.add_beamline(parser)
-    parser.add_argument(
-        "--timeout", type=float, default=10.0, help="seconds to wait for all devices (default: 10)"
-    )
+    options.add_timeout(parser)
     parser.set_defaults(run=run)
 
 
@@ -21,12 +19,8 @@ def run(args: argparse.Namespace) -> int:
     from xsn_acq import beamline
     from xsn_acq.config import load_beamline
 
-    instrument = beamline.build(load_beamline(args.beamline))
-    try:
-        beamline.connect(instrument, timeout_s=args.timeout)
+    with beamline.connected(load_beamline(args.beamline), timeout_s=args.timeout) as instrument:
         problems = beamline.problems(instrument)
-    finally:
-        beamline.destroy(instrument)
     for problem in problems:
         print(problem)
     print(f"{args.beamline}: all devices answer, {len(problems)} problem(s)")

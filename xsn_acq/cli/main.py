@@ -7,14 +7,17 @@ import sys
 import traceback
 from collections.abc import Sequence
 
+from xsn_acq.cli import status
 from xsn_acq.errors import XsnError
 
-SUBCOMMANDS = ("sim", "check", "run", "live", "catalogue", "runs", "reconstruct", "export", "demo")
+SUBCOMMANDS = ("sim", "check", "safe", "run", "live", "catalogue", "runs", "reconstruct", "export", "demo")
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser with every subcommand; imports nothing heavy."""
-    parser = argparse.ArgumentParser(prog="xsn-acq", description="Full-field X-ray nano-imaging on Bluesky.")
+    parser = argparse.ArgumentParser(
+        prog="xsn-acq", description="Full-field X-ray nano-imaging on Bluesky.", epilog=status.MEANING
+    )
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name in SUBCOMMANDS:
@@ -23,7 +26,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one subcommand; the exit status is 0, 1 (refused or failed), 2 (usage) or 130 (interrupted)."""
+    """Run one subcommand; its exit status, see `xsn_acq.cli.status`."""
     args = build_parser().parse_args(argv)
     if not args.debug:
         logging.getLogger("bluesky").setLevel(logging.CRITICAL)  # it logs the traceback of every failed run
@@ -31,10 +34,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(args.run(args))
     except KeyboardInterrupt:
         print("xsn-acq: interrupted", file=sys.stderr)
-        return 130
+        return status.BROKEN_OFF
     except (XsnError, OSError) as error:
         if args.debug:
             traceback.print_exc()
         else:
             print(f"xsn-acq {args.command}: {error}", file=sys.stderr)
-        return 1
+        return status.of_error(error)

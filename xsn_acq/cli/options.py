@@ -7,6 +7,14 @@ DOCUMENTS = "tcp://127.0.0.1:5577"
 RESULTS = "tcp://127.0.0.1:5578"
 
 
+def positive(text: str) -> float:
+    """A number above 0, for argparse."""
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"wanted a number above 0, found {text}")
+    return number
+
+
 def add_data(parser: argparse.ArgumentParser) -> None:
     """``--data``: the folder that holds journal, frames, catalogue and results."""
     parser.add_argument(
@@ -31,6 +39,13 @@ def add_results(parser: argparse.ArgumentParser) -> None:
 def add_beamline(parser: argparse.ArgumentParser) -> None:
     """The beamline: the name of a shipped file or a path."""
     parser.add_argument("beamline", help="shipped name, as pls2-7c-xni, or path of a beamline file")
+
+
+def add_timeout(parser: argparse.ArgumentParser) -> None:
+    """``--timeout``: how long to wait for the devices."""
+    parser.add_argument(
+        "--timeout", type=float, default=10.0, help="seconds to wait for all devices (default: 10)"
+    )
 
 
 def add_run(parser: argparse.ArgumentParser) -> None:

@@ -118,6 +118,10 @@ class PositionCompare(Device):
         self._disarm()
         return super().unstage()
 
+    def is_armed(self) -> bool:
+        """Whether it is armed, asked now."""
+        return bool(self.armed.get(use_monitor=False))
+
     def pulses_captured(self) -> int:
         """Pulses captured since it was armed."""
         return int(self.captures.get())
@@ -164,7 +168,7 @@ class PositionCompare(Device):
         if self._train is None:
             raise DeviceError(self.name, "arm", "a train", "none", hint="prepare it first")
         self._armed_at_s = self._arm_and_time()
-        if not self.armed.get(use_monitor=False):
+        if not self.is_armed():
             raise DeviceError(self.name, "arm", "armed", "disarmed again at once")
 
     def _arm_and_time(self) -> float:
@@ -201,7 +205,7 @@ class PositionCompare(Device):
             raise DeviceError(self.name, "complete", train.count, found, "pulses", hint)
 
     def _disarm(self) -> None:
-        if not self.armed.get(use_monitor=False):
+        if not self.is_armed():
             return
         self.disarm_now.send(1)
         if not self._wait(lambda: not self.armed.get(), "disarm", _ARM_TIMEOUT_S):

@@ -41,7 +41,7 @@ def check_before(
         *beam_faults(file, state),
         *focus_faults(file, state),
         *source_faults(file, state),
-        *camera_faults(state),
+        *state.left_behind,
         *infeasible(
             file,
             params,
@@ -109,12 +109,6 @@ def source_faults(file: Beamline, state: State) -> Iterator[str]:
             f"undulator gap: wanted harmonic {source.harmonic} at {state.energy_ev:.1f} +- {tolerance:.1f} "
             f"eV, found {given:.1f} eV at {state.gap_mm:.4f} mm; set the gap for this energy"
         )
-
-
-def camera_faults(state: State) -> Iterator[str]:
-    """The camera is in use."""
-    if state.camera_acquiring:
-        yield "camera: wanted idle, found acquiring; stop it"
 
 
 def _move_faults(devices: Instrument, params: XsnTomography, frame: Framing, state: State) -> Iterator[str]:

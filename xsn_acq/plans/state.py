@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from xsn_acq.config import Beamline
+from xsn_acq.devices.left_behind import left_behind
 from xsn_acq.params import XsnTomography
 from xsn_acq.plans.framing import Framing
 from xsn_acq.plans.instrument import Instrument
@@ -28,7 +29,7 @@ class State:
     theta_deg: float
     theta_max_velocity: float
     theta_acceleration_s: float
-    camera_acquiring: bool
+    left_behind: tuple[str, ...]
 
 
 def read_state(devices: Instrument) -> State:
@@ -49,7 +50,7 @@ def read_state(devices: Instrument) -> State:
         theta_deg=_asked(theta.user_readback),
         theta_max_velocity=_asked(theta.max_velocity),
         theta_acceleration_s=_asked(theta.acceleration),
-        camera_acquiring=devices.camera.cam.is_acquiring(),
+        left_behind=tuple(left_behind(devices.camera, devices.position_compare)),
     )
 
 
