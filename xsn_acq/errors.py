@@ -22,12 +22,16 @@ class XsnError(Exception):
 
 
 class _ListedError(XsnError):
-    """An error that carries several faults, one line each."""
+    """An error that carries faults: a single one in the same line, several in a line each."""
 
     def __init__(self, what: str, faults: Iterable[str]) -> None:
         self.what = what
         self.faults = tuple(faults)
-        super().__init__("\n  ".join([f"{what}: {len(self.faults)} fault(s)", *self.faults]))
+        single = len(self.faults) == 1
+        head = (
+            [f"{what}: {self.faults[0]}"] if single else [f"{what}: {len(self.faults)} faults", *self.faults]
+        )
+        super().__init__("\n  ".join(head))
 
 
 class ConfigError(_ListedError):

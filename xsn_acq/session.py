@@ -26,7 +26,7 @@ from event_model import DocumentNames, schema_validators
 
 from xsn_acq import beamline
 from xsn_acq.config import Beamline
-from xsn_acq.errors import ConfigError
+from xsn_acq.errors import ConfigError, LimitError
 from xsn_acq.params.base import Params
 from xsn_acq.storage.feed import Publisher
 from xsn_acq.storage.journal import Journal, list_runs
@@ -40,10 +40,11 @@ _BREAKING_OFF = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @dataclass(frozen=True)
 class PlanEntry:
-    """Where a plan is found: its parameters, what it costs, the plan itself, as ``module:name``."""
+    """Where a plan is found: its parameters, what it costs, what forbids it, itself, as ``module:name``."""
 
     parameters: str
     estimate: str
+    infeasible: str
     plan: str
 
 
@@ -51,6 +52,7 @@ PLANS: Mapping[str, PlanEntry] = {
     "xsn_tomography": PlanEntry(
         parameters="xsn_acq.params.tomography:XsnTomography",
         estimate="xsn_acq.plans.estimate:estimate",
+        infeasible="xsn_acq.plans.feasible:infeasible",
         plan="xsn_acq.plans.xsn_tomography:xsn_tomography",
     ),
 }
@@ -73,9 +75,22 @@ def plan_parameters(plan_name: str, path: Path) -> Params:
     return _load(_entry(plan_name).parameters).from_yaml(path)
 
 
-def plan_summary(plan_name: str, file: Beamline, params: Params) -> str:
-    """Frames, time, dose and disk of a plan, in lines for a person."""
-    return _load(_entry(plan_name).estimate)(file, params).summary()
+def plan_summary(plan_name: str, file: Beamline, params: Params, *, speed: float = 1.0) -> str:
+    """Frames, time, dose and disk of a plan, in lines for a person; ``speed``: of a simulated clock."""
+    return _load(_entry(plan_name).estimate)(file, params).summary(speed=speed)
+
+
+def refuse_infeasible(plan_name: str, file: Beamline, params: Params) -> None:
+    """Refuse what the beamline file alone forbids.
+
+    Raises
+    ------
+    LimitError
+        With every reason.
+    """
+    faults = _load(_entry(plan_name).infeasible)(file, params)
+    if faults:
+        raise LimitError(plan_name, faults)
 
 
 def _entry(plan_name: str) -> PlanEntry:
@@ -132,22 +147,18 @@ def open_session(
     Other ``subscribers`` cannot: their errors are dropped after the first, which is logged.
     """
     check_pages_by_column()
-    instrument = beamline.build(file)
-    try:
-        beamline.connect(instrument, timeout_s=connect_timeout_s)
-        with (
-            Publisher(documents_address) as publisher,
-            closing(Journal(data.journal, on_line=publisher.send)) as journal,
-        ):
-            RE = RunEngine({"beamline_name": file.name, "versions": {"xsn_acq": version("xsn_acq")}})
-            RE.md["scan_id"] = len(list_runs(data.journal))
-            RE.preprocessors.append(with_baseline(beamline.baseline(instrument)))
-            RE.subscribe(journal)
-            for subscriber in subscribers:
-                RE.subscribe(_harmless(subscriber))
-            yield Session(RE=RE, instrument=instrument, data=data)
-    finally:
-        beamline.destroy(instrument)
+    with (
+        beamline.connected(file, timeout_s=connect_timeout_s) as instrument,
+        Publisher(documents_address) as publisher,
+        closing(Journal(data.journal, on_line=publisher.send)) as journal,
+    ):
+        RE = RunEngine({"beamline_name": file.name, "versions": {"xsn_acq": version("xsn_acq")}})
+        RE.md["scan_id"] = len(list_runs(data.journal))
+        RE.preprocessors.append(with_baseline(beamline.baseline(instrument)))
+        RE.subscribe(journal)
+        for subscriber in subscribers:
+            RE.subscribe(_harmless(subscriber))
+        yield Session(RE=RE, instrument=instrument, data=data)
 
 
 def with_baseline(devices: Sequence[Any]) -> Callable[[Plan], Plan]:

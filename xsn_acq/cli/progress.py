@@ -6,9 +6,16 @@ from tqdm import tqdm
 
 
 class FrameProgress:
-    """Bluesky callback: one bar for each stream of frames."""
+    """Bluesky callback: one bar for each stream of frames.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    speed : float
+        Of a simulated beamline's clock: it is said where it is not 1, because the bar's times are real ones.
+    """
+
+    def __init__(self, speed: float = 1.0) -> None:
+        self._speed = "" if speed == 1.0 else f" at {speed:g} times real time"
         self._streams: dict[str, str] = {}
         self._expected: dict[str, int] = {}
         self._bars: dict[str, tqdm] = {}
@@ -27,7 +34,8 @@ class FrameProgress:
     def _advance(self, stream: str, frames: int) -> None:
         if stream not in self._bars:
             total = self._expected.get(stream)
-            self._bars[stream] = tqdm(total=total, desc=stream, unit="frame", smoothing=0.1, disable=None)
+            what = f"{stream}{self._speed}"
+            self._bars[stream] = tqdm(total=total, desc=what, unit="frame", smoothing=0.1, disable=None)
         bar = self._bars[stream]
         bar.update(frames - bar.n)
 

@@ -3,24 +3,38 @@
 import argparse
 import sys
 import time
+import traceback
 from pathlib import Path
 from typing import Any
 
-from xsn_acq.cli import options
+from xsn_acq.cli import options, status
+from xsn_acq.errors import XsnError
 
 SERVICE_TIMEOUT_S = 3600.0
+STATUS = {"complete": status.WELL, "INCOMPLETE": status.INCOMPLETE, "ABORTED": status.BROKEN_OFF}
+"""Exit status by how the run ended, if no other than failed."""
 
 
 def add_parser(subparsers: Any) -> None:
     """Declare the subcommand."""
-    parser = subparsers.add_parser("run", help="run a plan with the parameters of a YAML file")
+    parser = subparsers.add_parser(
+        "run", help="run a plan with the parameters of a YAML file", epilog=status.MEANING
+    )
     options.add_beamline(parser)
     parser.add_argument("plan", help="name of the plan, as xsn_tomography")
     parser.add_argument("params", type=Path, help="YAML file with its parameters")
     parser.add_argument(
-        "--dry-run", action="store_true", help="say how long, how much dose and disk, and stop"
+        "--dry-run",
+        action="store_true",
+        help="say how long, how much dose and disk, and what the beamline file forbids, and stop",
     )
     parser.add_argument("--live", action="store_true", help="reconstruct meanwhile, in a process of its own")
+    parser.add_argument(
+        "--speed",
+        type=options.positive,
+        default=1.0,
+        help="speed of a simulated beamline's clock, to tell times by (default: 1)",
+    )
     options.add_data(parser)
     options.add_documents(parser)
     options.add_results(parser)
@@ -30,68 +44,81 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Estimate, run, and leave catalogue and NXtomo file behind."""
     from xsn_acq.config import load_beamline
-    from xsn_acq.session import plan_parameters, plan_summary
+    from xsn_acq.session import plan_parameters, plan_summary, refuse_infeasible
     from xsn_acq.storage.layout import DataFolder
 
     file = load_beamline(args.beamline)
     params = plan_parameters(args.plan, args.params)
-    print(plan_summary(args.plan, file, params), flush=True)
+    print(plan_summary(args.plan, file, params, speed=args.speed), flush=True)
+    refuse_infeasible(args.plan, file, params)
     if args.dry_run:
-        return 0
+        return status.WELL
     return _acquire(args, file, params, DataFolder(args.data))
 
 
 def _acquire(args: argparse.Namespace, file: Any, params: Any, data: Any) -> int:
+    """Run the plan; how it ended is told by the run's own record."""
     from bluesky.utils import RunEngineInterrupted
 
     from xsn_acq.cli.progress import FrameProgress
     from xsn_acq.session import open_session
-    from xsn_acq.storage.journal import list_runs
 
-    known = len(list_runs(data.journal))
+    data.require_writable()
     services = _start_services(args, data)
+    started: list[str] = []
+    failure: BaseException | None = None
+
+    def note(name: str, doc: dict[str, Any]) -> None:
+        if name == "start":
+            started.append(doc["uid"])
+
     try:
-        with open_session(file, data, args.documents, subscribers=(FrameProgress(),)) as session:
-            uid = session.run(args.plan, params)
+        with open_session(
+            file, data, args.documents, subscribers=(note, FrameProgress(args.speed))
+        ) as session:
+            session.run(args.plan, params)
     except BaseException as error:
-        stopped = isinstance(error, RunEngineInterrupted)
-        _end(services, data, recorded=len(list_runs(data.journal)) > known, stopped=stopped)
-        if stopped:
-            return 130
-        raise
-    _export(uid, data)
-    return _finish(services, data)
+        if not started:  # refused: nobody waits for what does not come
+            for service in services.values():
+                service.kill()
+            raise
+        failure = error
+    if failure is not None and args.debug:
+        traceback.print_exception(failure)
+    ended = _conclude(started[-1], failure, services, data)
+    if failure is not None and not isinstance(failure, RunEngineInterrupted | XsnError | OSError):
+        raise failure
+    return ended
 
 
-def _end(services: dict[str, Any], data: Any, *, recorded: bool, stopped: bool) -> None:
-    """After a run that was broken off or failed: what it recorded is catalogued; without it nobody waits."""
-    if not recorded:
-        for service in services.values():
-            service.kill()
-        return
-    what = f"stopped by the user: {_reason(data)}" if stopped else "the run failed"
-    print(f"xsn-acq run: {what}; what was measured is being catalogued", file=sys.stderr, flush=True)
-    _finish(services, data)
-
-
-def _reason(data: Any) -> str:
-    """What the last run itself says of its end."""
+def _conclude(uid: str, failure: BaseException | None, services: dict[str, Any], data: Any) -> int:
+    """Export, wait for the processes beside the run, say how it ended; the exit status."""
+    from xsn_acq.storage.ending import state_of
     from xsn_acq.storage.journal import find_run
-    from xsn_acq.storage.run import RunRecord
 
-    stop = RunRecord.from_journal(find_run(data.journal, "last").path).stop
-    return str(stop["reason"]) if stop else "it has no end"
+    run = find_run(data.journal, uid)
+    word, reason = state_of(run)
+    if failure is None:
+        _export(run, data)
+    else:
+        _say(f"{word}: {reason or failure}; what was measured is being catalogued")
+    well = _finish(services, data)
+    if word == "INCOMPLETE":
+        _say(f"{word}: {reason}")
+    return STATUS.get(word, status.FAILED) or (status.WELL if well else status.FAILED)
 
 
-def _export(uid: str, data: Any) -> None:
-    from xsn_acq.storage.journal import find_run
+def _say(what: str) -> None:
+    print(f"xsn-acq run: {what}", file=sys.stderr, flush=True)
+
+
+def _export(last: Any, data: Any) -> None:
     from xsn_acq.storage.nxtomo import write_nxtomo
     from xsn_acq.storage.run import RunRecord
 
-    record = RunRecord.from_journal(find_run(data.journal, uid).path)
-    path = data.exports / f"{uid[:8]}.nx"
-    write_nxtomo(record, path)
-    print(f"run {uid}\nNXtomo {path}", flush=True)
+    path = data.exports / f"{last.uid[:8]}.nx"
+    write_nxtomo(RunRecord.from_journal(last.path), path)
+    print(f"run {last.uid}\nNXtomo {path}", flush=True)
 
 
 def _start_services(args: argparse.Namespace, data: Any) -> dict[str, Any]:
@@ -115,12 +142,14 @@ def _start_services(args: argparse.Namespace, data: Any) -> dict[str, Any]:
     return services
 
 
-def _finish(services: dict[str, Any], data: Any) -> int:
+def _finish(services: dict[str, Any], data: Any) -> bool:
     """Wait for the processes beside the run; one that died is made good by its ``after`` command."""
-    failed = [name for name, service in services.items() if not service.finish(SERVICE_TIMEOUT_S)]
-    for name in failed:
-        print(
-            f"xsn-acq run: the {name} process failed; the run is safe, see {data.root / 'logs'}",
-            file=sys.stderr,
-        )
-    return 1 if failed else 0
+    well = True
+    for name, service in services.items():
+        ended = service.finish(SERVICE_TIMEOUT_S)
+        if ended == status.REFUSED:
+            _say(f"no reconstruction: {service.last_words().partition(': ')[2]}")
+        elif ended:
+            _say(f"the {name} process failed; the run is safe, see {data.root / 'logs'}")
+        well = well and not ended
+    return well

@@ -37,15 +37,19 @@ class Service:
         self._log = log
         self._process = spawn(during, log)
 
-    def finish(self, timeout_s: float) -> bool:
-        """Wait until its work is done, with the ``after`` command if it died; False when that failed too."""
+    def finish(self, timeout_s: float) -> int:
+        """Wait until its work is done, with the ``after`` command if it died; the exit status."""
         try:
             if self._process.wait(timeout_s) == 0:
-                return True
+                return 0
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        return spawn(self._after, self._log).wait() == 0
+            self.kill()
+        return spawn(self._after, self._log).wait()
+
+    def last_words(self) -> str:
+        """The last line of what it said."""
+        lines = self._log.read_text(errors="replace").strip().splitlines()
+        return lines[-1] if lines else ""
 
     def kill(self) -> None:
         """End it now."""

@@ -46,7 +46,7 @@ class RunFrames(Closing):
     Raises
     ------
     ReconstructionError
-        When there are no darks or no flats.
+        When there are no darks, no flats or no projections.
     StorageError
         When a file is missing or shorter than announced.
     """
@@ -56,10 +56,9 @@ class RunFrames(Closing):
         self.dark = _stream_mean(record, "darks")
         names = [name for name in ("flats", "flats_after") if has_frames(record, name)]
         if not names:
-            raise ReconstructionError(
-                f"run {record.uid[:8]}: wanted flats, found none; the run ended too early to be reconstructed"
-            )
+            _require_frames(record, "flats")
         self.flats = [_stream_mean(record, name) for name in (names if span_s else names[:1])]
+        _require_frames(record, "projections")
         self._reader = FrameReader(record.streams["projections"].resource)
 
     def has(self, index: int) -> bool:
@@ -98,11 +97,15 @@ def has_frames(record: RunRecord, stream: str) -> bool:
     return stream in record.streams and record.streams[stream].n_frames > 0
 
 
-def _stream_mean(record: RunRecord, stream: str) -> FloatArray:
+def _require_frames(record: RunRecord, stream: str) -> None:
     if not has_frames(record, stream):
         raise ReconstructionError(
             f"run {record.uid[:8]}: wanted {stream}, found none; the run ended too early to be reconstructed"
         )
+
+
+def _stream_mean(record: RunRecord, stream: str) -> FloatArray:
+    _require_frames(record, stream)
     info: Any = record.streams[stream]
     with FrameReader(info.resource) as reader:
         return mean_of(reader, info.n_frames)

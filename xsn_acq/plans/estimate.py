@@ -25,14 +25,15 @@ class Estimate:
     open_shutter_s: float
     disk_bytes: int
 
-    def summary(self) -> str:
-        """Two lines for a person."""
+    def summary(self, *, speed: float = 1.0) -> str:
+        """Two lines for a person; with the time on the wall where a simulated clock has another ``speed``."""
         ny, nx = self.shape
+        wall = "" if speed == 1.0 else f" ({_time(self.duration_s / speed)} at {speed:g} times real time)"
         return (
             f"{self.frames} frames of {nx} x {ny} ({self.projections} projections, "
             f"step {self.step_deg:.4g} deg, exposure {self.exposure_s:g} s, "
-            f"period {self.frame_period_s:.4f} s, {self.velocity_deg_s:.4f} deg/s)\n"
-            f"time {_time(self.duration_s)}, sample in the beam {_time(self.open_shutter_s)}, "
+            f"period {self.frame_period_s:.4g} s, {self.velocity_deg_s:.4g} deg/s)\n"
+            f"time {_time(self.duration_s)}{wall}, dose: sample {_time(self.open_shutter_s)} in the beam, "
             f"disk {_size(self.disk_bytes)}"
         )
 

@@ -13,6 +13,7 @@ import re
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from xsn_acq.errors import StorageError
 
@@ -50,13 +51,30 @@ class DataFolder:
     def __post_init__(self) -> None:
         object.__setattr__(self, "root", Path(self.root).expanduser().absolute())
 
+    def require_writable(self) -> None:
+        """Refuse a folder that cannot be written, before anything is measured.
+
+        Raises
+        ------
+        StorageError
+            With the place and the reason.
+        """
+        for folder in (self.journal, self.frames_root, self._made("logs")):
+            try:
+                with TemporaryFile(dir=folder):
+                    pass
+            except OSError as error:
+                raise StorageError(
+                    f"data folder {folder}: cannot be written: {error.strerror}; choose another with --data"
+                ) from error
+
     def _made(self, *parts: str) -> Path:
         path = self.root.joinpath(*parts)
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StorageError(
-                f"data folder {path}: cannot be made: {error.strerror}; choose a folder you may write"
+                f"data folder {path}: cannot be made: {error.strerror}; choose another with --data"
             ) from error
         return path
 
