@@ -7,6 +7,8 @@ from typing import Any
 from benchmarks._simulated import Stopwatch, session
 
 FEW, MANY, EVENTS = 900, 9000, 2000
+SCAN_S = 1800.0
+"""Both scans take as long: what the process does once a second anyway is no cost of a frame."""
 SPEED = 30.0
 
 
@@ -36,21 +38,22 @@ def _event_cpu(opened: Any, watch: Stopwatch) -> float:
 def run() -> dict[str, Any]:
     from xsn_acq.params import Roi, XsnTomography
 
-    watch = Stopwatch(time.process_time)
+    cpu, clock = Stopwatch(time.process_time), Stopwatch(time.monotonic)
     memory = []
-    with session(SPEED, watch) as opened:
+    with session(SPEED, cpu, clock) as opened:
         for frames in (FEW, FEW, MANY):
             params = XsnTomography(
                 projections=frames,
-                exposure_s=0.2,
+                exposure_s=SCAN_S / frames,
                 darks=5,
                 flats=5,
                 roi=Roi(min_x=1572, min_y=1568, size_x=64, size_y=64),
             )
             opened.run("xsn_tomography", params)
             memory.append(_resident_mb())
-        _, few, many = watch.spans
-        event = _event_cpu(opened, watch)
+        _, few, many = cpu.spans
+        _, _, seconds = clock.spans
+        event = _event_cpu(opened, cpu)
     marginal = (many - few) / (MANY - FEW)
     return {
         "name": "fly_cpu_per_frame",
@@ -59,10 +62,10 @@ def run() -> dict[str, Any]:
         "rival": "one event document a frame",
         "rival_value": round(event * 1e6, 1),
         "ratio": round(event / marginal, 1),
-        "size": f"{MANY} frames against {FEW}",
+        "size": f"{MANY} frames against {FEW} in the same time",
         "cores": 2,
         "device": "cpu",
-        "note": f"whole run of {MANY} frames: {many / MANY * 1e6:.0f} us of CPU a frame, checks and stills "
-        f"included; resident memory after {FEW}, {FEW}, {MANY} frames: "
-        f"{', '.join(f'{size:.1f}' for size in memory)} MB",
+        "note": f"all that the process did, for {MANY} frames in {seconds:.0f} s: {many:.2f} s of CPU "
+        f"({many / MANY * 1e6:.0f} us a frame), for {FEW} frames {few:.2f} s; resident memory after "
+        f"{FEW}, {FEW}, {MANY} frames: {', '.join(f'{size:.1f}' for size in memory)} MB",
     }

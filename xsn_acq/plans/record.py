@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import Any
 
 from bluesky import plan_stubs as bps
@@ -59,10 +59,10 @@ class Rows:
 
     def collect_pages(self) -> Iterator[dict[str, Any]]:
         """Hand the waiting rows over, once."""
-        rows, self._waiting = [asdict(row) for row in self._waiting], []
+        rows, self._waiting = self._waiting, []
         if rows:
             now = time.time()
-            data = {key: [row[key] for row in rows] for key in self._keys}
+            data = {key: [getattr(row, key) for row in rows] for key in self._keys}
             stamps = {key: [now] * len(rows) for key in self._keys}
             yield {"data": data, "timestamps": stamps, "time": [now] * len(rows)}
 
