@@ -2,6 +2,8 @@ import pytest
 
 from tests.system.ca_client import Client
 from tests.system.ioc import Ioc
+from xsn_acq import beamline
+from xsn_acq.config import load_beamline
 
 
 @pytest.fixture(scope="session")
@@ -11,6 +13,13 @@ def ioc(ca_ports):
     yield running
     running.stop()
     running.log.unlink()
+
+
+@pytest.fixture(scope="module")
+def devices(ioc):
+    """The instrument, connected."""
+    with beamline.connected(load_beamline("pls2-7c-xni"), timeout_s=30.0) as made:
+        yield made
 
 
 @pytest.fixture

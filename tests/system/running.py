@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from bluesky import RunEngine
 
+from xsn_acq import beamline
 from xsn_acq.params import Roi, XsnTomography
 from xsn_acq.storage.run import RunRecord
 
@@ -56,12 +57,8 @@ def put_right(RE, devices):
     with suppress(Exception):
         if RE.state != "idle":
             RE.abort()
+    assert beamline.make_safe(devices) == []
     theta = devices.sample.theta
-    theta.stop()
-    devices.shutter.set("closed").wait(DONE_S)
-    devices.camera.stop_acquiring().wait(DONE_S)
-    devices.camera.close_file().wait(DONE_S)
-    devices.position_compare.disarm().wait(DONE_S)
     theta.velocity.set(30.0).wait(DONE_S)
     for motor, target in ((devices.sample.x, 0.0), (theta, 0.0)):
         motor.set(target).wait(DONE_S)

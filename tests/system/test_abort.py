@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from bluesky.utils import RunEngineInterrupted
 
-from tests.system.instruments import connected_instrument
 from tests.system.running import SAFE, at_rest, engine, put_right, small_tomogram
 from xsn_acq import beamline
 from xsn_acq.errors import DeviceError, XsnError
@@ -15,12 +14,6 @@ from xsn_acq.plans.xsn_tomography import xsn_tomography
 from xsn_acq.session import with_baseline
 
 pytestmark = pytest.mark.system
-
-
-@pytest.fixture(scope="module")
-def devices(ioc):
-    with connected_instrument() as made:
-        yield made
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import pytest
 from bluesky import RunEngine
 from bluesky.preprocessors import run_decorator
 
-from tests.system.instruments import connected_instrument
 from xsn_acq import beamline
 from xsn_acq.config import load_beamline
 from xsn_acq.devices.camera_setup import CameraSetup, Rearm
@@ -22,16 +21,10 @@ ROI = (1504, 1552, 192, 96)
 EXPOSURE_S = 0.05
 
 
-@pytest.fixture(scope="module")
-def instrument(ioc):
-    with connected_instrument() as made:
-        yield made
-
-
 @pytest.fixture
-def camera(instrument, no_faults):
-    yield instrument.camera
-    instrument.camera.unstage()
+def camera(devices, no_faults):
+    yield devices.camera
+    devices.camera.unstage()
 
 
 def setup(folder, stream="darks", **changes):
@@ -44,10 +37,10 @@ def acquire(camera):
     camera.complete().wait(DONE_S)
 
 
-def test_every_device_answers_and_nothing_is_wrong(instrument):
-    assert beamline.problems(instrument) == []
-    assert len(beamline.motors(instrument)) == 18
-    names = [device.name for device in beamline.baseline(instrument)]
+def test_every_device_answers_and_nothing_is_wrong(devices):
+    assert beamline.problems(devices) == []
+    assert len(beamline.motors(devices)) == 18
+    names = [device.name for device in beamline.baseline(devices)]
     assert "sample" in names
     assert "camera" not in names
 
@@ -55,23 +48,23 @@ def test_every_device_answers_and_nothing_is_wrong(instrument):
 def test_devices_that_do_not_answer_are_all_named(ioc):
     file = load_beamline("pls2-7c-xni")
     wrong = file.pvs.model_copy(update={"ring": "NO:", "shutter": "NO:SHT:"})
-    instrument = beamline.build(file.model_copy(update={"pvs": wrong}))
+    devices = beamline.build(file.model_copy(update={"pvs": wrong}))
     try:
         with pytest.raises(ConnectError) as caught:
-            beamline.connect(instrument, timeout_s=6.0)
+            beamline.connect(devices, timeout_s=6.0)
     finally:
-        beamline.destroy(instrument)
+        beamline.destroy(devices)
     ring, shutter = caught.value.faults
     assert ring.startswith("ring: NO:Current and 1 more did not answer")
     assert shutter.startswith("shutter: NO:SHT:")
 
 
-def test_problems_name_limits_and_nan(instrument, ca, no_faults):
+def test_problems_name_limits_and_nan(devices, ca, no_faults):
     ca.put("7C:SAM:m1.HLM", 50.0)
     no_faults.fault("nan pv=7C:ID:GapM")
     try:
         ca.until("7C:ID:GapM", lambda gap: gap != gap)
-        found = "\n".join(beamline.problems(instrument))
+        found = "\n".join(beamline.problems(devices))
     finally:
         ca.put("7C:SAM:m1.HLM", 2000.0)
     assert (
@@ -81,39 +74,39 @@ def test_problems_name_limits_and_nan(instrument, ca, no_faults):
     assert "undulator: undulator_gap reads NaN" in found
 
 
-def test_moves_shutters_and_switches(instrument):
-    instrument.sample.x.set(12.5).wait(DONE_S)
-    assert instrument.sample.x.position == pytest.approx(12.5, abs=instrument.sample.x.axis.tolerance)
+def test_moves_shutters_and_switches(devices):
+    devices.sample.x.set(12.5).wait(DONE_S)
+    assert devices.sample.x.position == pytest.approx(12.5, abs=devices.sample.x.axis.tolerance)
     for word in ("open", "closed"):
-        instrument.shutter.set(word).wait(DONE_S)
-        assert instrument.shutter.is_open == (word == "open")
+        devices.shutter.set(word).wait(DONE_S)
+        assert devices.shutter.is_open == (word == "open")
     for word in ("stopped", "running"):
-        instrument.diffuser.rotation.set(word).wait(DONE_S)
+        devices.diffuser.rotation.set(word).wait(DONE_S)
     for word, locked in (("off", False), ("on", True)):
-        instrument.mono.feedback.set(word).wait(DONE_S)
-        assert instrument.mono.feedback.is_locked is locked
+        devices.mono.feedback.set(word).wait(DONE_S)
+        assert devices.mono.feedback.is_locked is locked
 
 
-def test_undulator_gap(instrument, ca):
+def test_undulator_gap(devices, ca):
     ca.put("7C:ID:DeadbandGapC", 0.0)
-    here = instrument.undulator.gap.get()
-    instrument.undulator.set(here + 1.0).wait(DONE_S)
-    assert instrument.undulator.gap.get() == pytest.approx(here + 1.0, abs=0.002)
+    here = devices.undulator.gap.get()
+    devices.undulator.set(here + 1.0).wait(DONE_S)
+    assert devices.undulator.gap.get() == pytest.approx(here + 1.0, abs=0.002)
     ca.put("7C:ID:DeadbandGapC", 0.01)
     with pytest.raises(LimitError, match="dead band"):
-        instrument.undulator.set(here)
+        devices.undulator.set(here)
     ca.put("7C:ID:DeadbandGapC", 0.0)
-    instrument.undulator.set(here).wait(DONE_S)
+    devices.undulator.set(here).wait(DONE_S)
 
 
-def test_undulator_that_does_not_move_fails(instrument, no_faults):
-    here = instrument.undulator.gap.get()
+def test_undulator_that_does_not_move_fails(devices, no_faults):
+    here = devices.undulator.gap.get()
     no_faults.fault("motor_dead axis=gap")
     with pytest.raises(DeviceError, match="undulator: set gap"):
-        instrument.undulator.set(here + 1.0, timeout=0.5).wait(DONE_S)
-    instrument.undulator.stop()
+        devices.undulator.set(here + 1.0, timeout=0.5).wait(DONE_S)
+    devices.undulator.stop()
     no_faults.clear_faults()
-    instrument.undulator.set(here).wait(DONE_S)
+    devices.undulator.set(here).wait(DONE_S)
 
 
 def test_a_file_of_frames_and_more_frames_into_it(camera, tmp_path):
@@ -197,16 +190,16 @@ def test_our_own_stop_ends_well_with_the_frames_there_are(camera, tmp_path):
 
 
 @pytest.fixture
-def theta(instrument):
-    stage = instrument.sample.theta
+def theta(devices):
+    stage = devices.sample.theta
     velocity = stage.velocity.get()
     yield stage
     stage.velocity.set(velocity).wait(DONE_S)
 
 
 @pytest.mark.parametrize(("direction", "start"), [(1, 0.0), (-1, 6.0)])
-def test_pulses_give_one_frame_each_at_their_angles(instrument, camera, theta, tmp_path, direction, start):
-    count, step, trains = 12, 0.5, instrument.position_compare
+def test_pulses_give_one_frame_each_at_their_angles(devices, camera, theta, tmp_path, direction, start):
+    count, step, trains = 12, 0.5, devices.position_compare
     theta.set(start - 2.0 * direction).wait(DONE_S)
     theta.velocity.set(2.0).wait(DONE_S)
     camera.prepare(setup(tmp_path, frames=count, trigger="external")).wait(DONE_S)
@@ -224,8 +217,8 @@ def test_pulses_give_one_frame_each_at_their_angles(instrument, camera, theta, t
     np.testing.assert_allclose(camera.frame_times_s() - pulse_times, late, atol=2e-6)
 
 
-def test_a_train_that_is_disarmed_fails_with_pulses_wanted_and_captured(instrument):
-    trains = instrument.position_compare
+def test_a_train_that_is_disarmed_fails_with_pulses_wanted_and_captured(devices):
+    trains = devices.position_compare
     trains.prepare(PulseTrain(300.0, 0.5, 12, 1, "position")).wait(DONE_S)
     trains.kickoff().wait(DONE_S)
     status = trains.complete()
@@ -234,8 +227,8 @@ def test_a_train_that_is_disarmed_fails_with_pulses_wanted_and_captured(instrume
         status.wait(DONE_S)
 
 
-def test_a_train_not_finished_in_time_fails(instrument):
-    trains = instrument.position_compare
+def test_a_train_not_finished_in_time_fails(devices):
+    trains = devices.position_compare
     trains.prepare(PulseTrain(300.0, 0.5, 12, 1, "position", timeout_s=0.1)).wait(DONE_S)
     trains.kickoff().wait(DONE_S)
     with pytest.raises(DeviceError, match=r"within 0\.1 s"):

@@ -5,7 +5,6 @@ import time
 
 import pytest
 
-from tests.system.instruments import connected_instrument
 from tests.system.test_devices import DONE_S, setup
 from xsn_acq import beamline
 from xsn_acq.errors import DeviceError, LimitError
@@ -16,16 +15,10 @@ SOON_S = 5.0
 """A dead IOC is noticed when its connection closes, long before the deadline of a move."""
 
 
-@pytest.fixture(scope="module")
-def instrument(ioc):
-    with connected_instrument() as made:
-        yield made
-
-
 @pytest.fixture
-def x(instrument, ca, no_faults):
+def x(devices, ca, no_faults):
     """Sample x at rest at 0, slow enough to be caught on its way."""
-    motor = instrument.sample.x
+    motor = devices.sample.x
     ca.put(f"{X}.SPMG", "Go")
     motor.set(0.0).wait(DONE_S)
     yield motor
@@ -94,20 +87,20 @@ def fails_soon(status):
 
 
 @pytest.fixture
-def restarted(ioc, instrument):
+def restarted(ioc, devices):
     """An IOC that a test may kill; it is back, and everything connected, afterwards."""
     yield ioc
     ioc.restart()
-    beamline.connect(instrument, timeout_s=60.0)
+    beamline.connect(devices, timeout_s=60.0)
 
 
-def test_an_ioc_that_dies_fails_whatever_was_under_way(instrument, restarted, tmp_path):
-    camera, sample = instrument.camera, instrument.sample
+def test_an_ioc_that_dies_fails_whatever_was_under_way(devices, restarted, tmp_path):
+    camera, sample = devices.camera, devices.sample
     camera.prepare(setup(tmp_path, trigger="external")).wait(DONE_S)
     camera.kickoff().wait(DONE_S)
     for motor, slow in ((sample.x, 10.0), (sample.theta, 1.0)):
         motor.velocity.set(slow).wait(DONE_S)
-    moves = [sample.x.set(1900.0), sample.theta.set(390.0), instrument.undulator.set(25.0)]
+    moves = [sample.x.set(1900.0), sample.theta.set(390.0), devices.undulator.set(25.0)]
     frames = camera.complete()
     under_way(sample.x, 10.0)
     restarted.kill()
@@ -116,15 +109,15 @@ def test_an_ioc_that_dies_fails_whatever_was_under_way(instrument, restarted, tm
     assert "undulator: set gap" in fails_soon(moves[2])
     assert "camera: complete: wanted" in fails_soon(frames)
     fails_soon(sample.theta.velocity.set(1.0))
-    fails_soon(instrument.shutter.set("open"))
+    fails_soon(devices.shutter.set("open"))
     camera.unstage()
 
 
-def test_devices_work_again_after_the_ioc_is_back(instrument, restarted, tmp_path):
+def test_devices_work_again_after_the_ioc_is_back(devices, restarted, tmp_path):
     restarted.restart()
-    beamline.connect(instrument, timeout_s=60.0)
-    instrument.sample.x.set(5.0).wait(DONE_S)
-    camera = instrument.camera
+    beamline.connect(devices, timeout_s=60.0)
+    devices.sample.x.set(5.0).wait(DONE_S)
+    camera = devices.camera
     camera.prepare(setup(tmp_path)).wait(DONE_S)
     camera.kickoff().wait(DONE_S)
     camera.complete().wait(DONE_S)

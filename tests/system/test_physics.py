@@ -7,8 +7,7 @@ import pytest
 from bluesky import plan_stubs as bps
 from bluesky import preprocessors as bpp
 
-from tests.system.instruments import connected_instrument
-from tests.system.running import DONE_S, engine
+from tests.system.running import DONE_S, engine, put_right
 from xsn_acq.analysis.frc import fourier_ring_correlation
 from xsn_acq.devices.camera_setup import CameraSetup
 from xsn_acq.plans.stills import take_frames
@@ -22,19 +21,10 @@ OUT_UM = 60.0
 
 
 @pytest.fixture(scope="module")
-def devices(ioc):
-    ioc.clear_faults()
-    with connected_instrument() as made:
-        made.camera.stop_acquiring().wait(DONE_S)
-        made.camera.close_file().wait(DONE_S)
-        made.sample.theta.set(0.0).wait(DONE_S)
-        yield made
-
-
-@pytest.fixture(scope="module")
 def images(devices, tmp_path_factory):
     """``images(*moves)``: two frames after moves of (device, target), undone later; with the shutter open."""
     RE, documents = engine()
+    put_right(RE, devices)
     folder = tmp_path_factory.mktemp("frames")
 
     @bpp.run_decorator(md={"plan_name": "stills"})
