@@ -27,9 +27,9 @@ roi: {{min_x: 1540, min_y: 1552, size_x: 128, size_y: 96}}
 PATIENCE_S = 150
 
 
-def parameters(folder, projections=120, exposure_s=2.0):
+def parameters(folder, projections=120, exposure_s=2.0, more=""):
     path = folder / "tomography.yaml"
-    path.write_text(PARAMETERS.format(projections=projections, exposure_s=exposure_s))
+    path.write_text(PARAMETERS.format(projections=projections, exposure_s=exposure_s) + more)
     return path
 
 
@@ -114,7 +114,8 @@ def test_one_signal_breaks_the_run_off_and_leaves_all_safe(tmp_path, number):
     assert record.stop["exit_status"] == "abort"
     assert record.stop["reason"].startswith("broken off: ")
     if number != signal.SIGHUP:
-        assert record.stop["reason"] in output
+        assert f"ABORTED: {record.stop['reason']}; what was measured is being catalogued" in output
+    assert "Traceback" not in output
     with opened_catalogue(folder.root) as catalogue:
         assert catalogue[record.uid].metadata["stop"]["exit_status"] == "abort"
 
@@ -142,7 +143,7 @@ def test_a_killed_session_is_put_right(tmp_path):
     for output in (checked, refused):
         assert "camera: wanted no open file, found one" in output
         assert "run xsn-acq safe" in output
-    assert "sample_theta: velocity 0.1" in checked
+    assert "sample_theta: velocity 1.49" in checked
     assert "INTERRUPTED" in listed
     assert safe == after == ["Closed", "10.0000", "Done", "No"]
 
@@ -154,12 +155,40 @@ def test_a_run_that_fails_is_catalogued(tmp_path):
         process = start(run_command(parameters(tmp_path), data), environment)
         status, output = finished(process, PATIENCE_S)
     assert status == 1
+    assert output.count("xsn-acq run: FAILED: camera_hdf") == 1
     assert "No space left on device" in output
     assert "Traceback" not in output
     folder = DataFolder(data)
     with opened_catalogue(folder.root) as catalogue:
         run = catalogue[find_run(folder.journal, "last").uid]
         assert run.metadata["stop"]["exit_status"] == "fail"
+
+
+@pytest.mark.timeout(300)
+def test_a_run_that_ends_too_early_is_not_reconstructed_and_says_so(tmp_path):
+    with own_beamline(speed=20.0) as environment:
+        process = start(run_command(parameters(tmp_path), tmp_path / "data", "--live"), environment)
+        wait_for_projections(tmp_path / "data", process, 20)
+        process.send_signal(signal.SIGINT)
+        status, output = finished(process, PATIENCE_S)
+    assert status == 130, output
+    assert "no reconstruction: run" in output
+    assert "no two frames were half a turn apart" in output
+    assert "failed" not in output
+
+
+@pytest.mark.timeout(300)
+def test_an_incomplete_tomogram_has_an_exit_status_of_its_own(tmp_path):
+    path = parameters(tmp_path, projections=36, exposure_s=1.0, more="retakes: 0\n")
+    with own_beamline(speed=20.0, faults=["drop_frames count=5 seed=1"]) as environment:
+        status, output = finished(start(run_command(path, tmp_path / "data"), environment), PATIENCE_S)
+    assert status == 3, output
+    said = "camera counted 31 of 36 triggers; 5 of 36 projections missing: "
+    assert output.splitlines()[-1].startswith(f"xsn-acq run: INCOMPLETE: {said}")
+    listed = subprocess.run(
+        command("runs", "--data", tmp_path / "data"), capture_output=True, text=True, check=True
+    )
+    assert f"INCOMPLETE   {said}" in listed.stdout
 
 
 @pytest.mark.timeout(300)
@@ -194,7 +223,7 @@ def test_a_wrong_parameter_file_lists_every_fault_and_moves_nothing(tmp_path):
     done = subprocess.run(
         run_command(path, tmp_path / "data", "--dry-run"), capture_output=True, text=True, check=False
     )
-    assert done.returncode == 1
+    assert done.returncode == 2
     for fault in ("projections", "exposure_s", "colour"):
         assert fault in done.stderr
     assert "Traceback" not in done.stderr
@@ -207,7 +236,7 @@ def test_a_wrong_parameter_file_lists_every_fault_and_moves_nothing(tmp_path):
 def test_a_simulation_that_cannot_be_is_refused_in_words(option, words):
     arguments = command("sim", "pls2-7c-xni", option, "--port", free_ports(1)[0])
     done = subprocess.run(arguments, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert words in done.stderr
     assert "Traceback" not in done.stderr
 

@@ -1,0 +1,101 @@
+"""What the command line says and returns without a beamline."""
+
+import re
+from tempfile import TemporaryFile
+
+import pytest
+
+from xsn_acq.cli import main, status
+from xsn_acq.errors import ConfigError, DeviceError, LimitError, ReconstructionError
+from xsn_acq.storage import layout
+
+REGION = "roi: {min_x: 1412, min_y: 1472, size_x: 384, size_y: 256}\n"
+
+
+@pytest.fixture
+def dry_run(tmp_path, capsys):
+    def tried(text, *options):
+        path = tmp_path / "tomography.yaml"
+        path.write_text(text)
+        data = ("--data", str(tmp_path / "data"))
+        ended = main(["run", "pls2-7c-xni", "xsn_tomography", str(path), "--dry-run", *data, *options])
+        assert not (tmp_path / "data").exists()
+        said = capsys.readouterr()
+        return ended, said.out, said.err
+
+    return tried
+
+
+def test_a_dry_run_tells_time_dose_and_disk(dry_run):
+    ended, out, err = dry_run(REGION)
+    assert (ended, err) == (status.WELL, "")
+    wanted = r"time 31 min \d\d s, dose: sample 30 min \d\d s in the beam, disk 46.2 MB"
+    assert re.fullmatch(wanted, out.splitlines()[1])
+
+
+def test_times_are_told_at_the_speed_of_a_simulated_clock(dry_run):
+    _, out, _ = dry_run(REGION, "--speed", "40")
+    assert re.search(r"time 31 min \d\d s \(47 s at 40 times real time\)", out)
+
+
+def test_a_dry_run_refuses_all_that_the_beamline_file_forbids_at_once(dry_run):
+    ended, out, err = dry_run("projections: 36\nexposure_s: 0.0001\nsample_out_um: 9000.0\n" + REGION)
+    assert ended == status.REFUSED
+    assert "sample" in out
+    first, *faults = err.splitlines()
+    assert first == "xsn-acq run: xsn_tomography: 3 faults"
+    for fault, words in zip(faults, ("greatest speed is 30 deg/s", "run-up", "9000 um"), strict=True):
+        assert words in fault
+
+
+def test_a_single_fault_comes_in_one_line(dry_run):
+    ended, _, err = dry_run("sample_out_um: 9000.0\n" + REGION)
+    assert ended == status.REFUSED
+    assert err == (
+        "xsn-acq run: xsn_tomography: sample_x: wanted -2000 to 2000 um, found 9000 um for the flats; "
+        "choose another sample_out_um\n"
+    )
+
+
+def test_wrong_input_is_refused(dry_run):
+    ended, _, err = dry_run("exposre_s: 1.0\n")
+    assert ended == status.REFUSED
+    assert err.endswith("exposre_s: no such key; did you mean exposure_s?\n")
+    with pytest.raises(SystemExit) as left:
+        dry_run(REGION, "--speed", "0")
+    assert left.value.code == status.REFUSED
+
+
+@pytest.mark.parametrize(
+    ("error", "ended"),
+    [
+        (ConfigError("file", ["wrong"]), 2),
+        (LimitError("plan", ["too far"]), 2),
+        (ReconstructionError("too few"), 2),
+        (DeviceError("camera", "arm", 1, 0), 1),
+        (OSError("gone"), 1),
+    ],
+)
+def test_exit_status_of_an_error(error, ended):
+    assert status.of_error(error) == ended
+    assert f"{ended} " in status.MEANING
+
+
+def test_a_folder_that_cannot_be_written_is_told_in_one_line(tmp_path, monkeypatch, capsys):
+    def denied(dir):
+        if dir == tmp_path / "frames":
+            raise PermissionError(13, "Permission denied")
+        return TemporaryFile(dir=dir)
+
+    monkeypatch.setattr(layout, "TemporaryFile", denied)
+    path = tmp_path / "tomography.yaml"
+    path.write_text(REGION)
+    ended = main(["run", "pls2-7c-xni", "xsn_tomography", str(path), "--data", str(tmp_path)])
+    assert ended == status.FAILED
+    assert capsys.readouterr().err == (
+        f"xsn-acq run: data folder {tmp_path / 'frames'}: cannot be written: Permission denied; "
+        "choose another with --data\n"
+    )
+    (tmp_path / "file").touch()
+    assert main(["runs", "--data", str(tmp_path / "file")]) == status.FAILED
+    assert "cannot be made: Not a directory" in capsys.readouterr().err
