@@ -2,6 +2,7 @@
 
 import json
 import threading
+from contextlib import closing
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -299,6 +300,16 @@ def test_worker_reconstructs_one_run_and_returns(tmp_path):
         stop.set()
         thread.join()
     assert read_status(data.results(made.run.uid)).state == "done"
+
+
+def test_a_worker_of_one_run_says_why_it_cannot_be_reconstructed(tmp_path):
+    data = DataFolder(tmp_path)
+    made = xsn_run()
+    _, start = next(iter(made.run.play(tmp_path / "frames")))
+    with closing(Journal(data.journal)) as journal:
+        journal("start", start | {"acquisition": start["acquisition"] | {"knife_edge": {}}})
+        with pytest.raises(ReconstructionError, match="frequency_per_m"):
+            LiveWorker(data, None).run(threading.Event(), one_run=True)
 
 
 def test_worker_finishes_what_an_earlier_one_left(tmp_path):

@@ -100,7 +100,7 @@ class LiveWorker:
         silent = [path for path in self._jobs if not is_being_written(path)]
         lines = follower.poll(0.0 if busy else None)
         for line in lines:
-            self._take(line, publisher)
+            self._take(line, publisher, one_run=one_run)
         if not (busy or lines):
             for path in silent:
                 self._abandon(self._jobs[path])
@@ -111,16 +111,19 @@ class LiveWorker:
         if not job.record.complete:
             job.abandon()
 
-    def _take(self, line: JournalLine, publisher: ResultPublisher) -> None:
+    def _take(self, line: JournalLine, publisher: ResultPublisher, *, one_run: bool) -> None:
         if line.name == "start":
-            self._begin(line, publisher)
+            self._begin(line, publisher, one_run=one_run)
         elif line.path in self._jobs:
             self._jobs[line.path].take(line)
         elif line.name == "stop":
             self._over = True
 
-    def _begin(self, line: JournalLine, publisher: ResultPublisher) -> None:
-        """Start work on a run. One that is still open was interrupted: a session has one run at a time."""
+    def _begin(self, line: JournalLine, publisher: ResultPublisher, *, one_run: bool) -> None:
+        """Start work on a run. One that is still open was interrupted: a session has one run at a time.
+
+        A run that cannot be reconstructed stops no worker that others may still come to.
+        """
         for job in self._jobs.values():
             self._abandon(job)
         if not is_xsn(line.doc):
@@ -128,6 +131,8 @@ class LiveWorker:
         try:
             self._jobs[line.path] = self._job(line, publisher)
         except XsnError as error:
+            if one_run:
+                raise
             _log.error("%s", error)
 
     def _job(self, line: JournalLine, publisher: ResultPublisher) -> LiveJob:
