@@ -1,15 +1,15 @@
 """The instrument of a beamline file: one factory for each device; connect all, collect every failure."""
 
 import math
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 
-from ophyd import Device, Signal
+from ophyd import Device
 from ophyd.status import StatusBase
 
 from xsn_acq.config import Beamline
+from xsn_acq.devices.connection import connection_faults
 from xsn_acq.devices.cutoff import CutoffFilter
 from xsn_acq.devices.diffuser import RotatingDiffuser
 from xsn_acq.devices.kinetix import Kinetix
@@ -203,17 +203,10 @@ def connect(instrument: Instrument, timeout_s: float = 10.0) -> None:
     Raises
     ------
     ConnectError
-        One line for each device with records that did not answer, and for each motor in the wrong unit.
+        One line for each device with records that did not answer, a single one when none did; one for each
+        motor in the wrong unit.
     """
-    deadline = time.monotonic() + timeout_s
-    faults = []
-    for device in instrument.devices():
-        missing = [name for name in (_missing(s, deadline) for s in _signals(device)) if name]
-        if missing:
-            more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-            faults.append(
-                f"{device.name}: {missing[0]}{more} did not answer within {timeout_s} s; is the IOC running?"
-            )
+    faults = connection_faults(instrument.devices(), timeout_s)
     if not faults:
         faults = [fault for motor in motors(instrument) for fault in _unit_faults(motor)]
     if faults:
@@ -276,20 +269,6 @@ def destroy(instrument: Instrument) -> None:
     """Let every record go."""
     for device in instrument.devices():
         device.destroy()
-
-
-def _signals(device: Device) -> Iterator[Signal]:
-    return (walked.item for walked in device.walk_signals())
-
-
-def _missing(signal: Signal, deadline: float) -> str | None:
-    left = deadline - time.monotonic()
-    try:
-        if left > 0:
-            signal.wait_for_connection(timeout=left)
-    except TimeoutError:
-        pass
-    return None if signal.connected else str(getattr(signal, "pvname", signal.name))
 
 
 def _unit_faults(motor: Motor) -> list[str]:

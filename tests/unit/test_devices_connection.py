@@ -1,0 +1,59 @@
+"""Records that do not answer: one line for each device, a single one when none does."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from xsn_acq.devices.connection import connection_faults, sought_where
+
+
+class Record:
+    def __init__(self, pvname, connected):
+        self.pvname, self.connected = pvname, connected
+
+    def wait_for_connection(self, timeout):
+        assert 0 < timeout <= 0.1
+        if not self.connected:
+            raise TimeoutError
+
+
+def device(name, **records):
+    walked = [SimpleNamespace(item=Record(pv, there)) for pv, there in records.items()]
+    soft = SimpleNamespace(item=SimpleNamespace(name="soft", connected=True))
+    return SimpleNamespace(name=name, walk_signals=lambda: [*walked, soft])
+
+
+def test_nothing_to_tell_when_all_answer():
+    assert connection_faults([device("ring", Current=True), device("shutter", Sts=True)], 0.1) == []
+
+
+def test_every_device_with_silent_records_is_named():
+    devices = [
+        device("ring", Current=True),
+        device("shutter", Sts=False),
+        device("camera", a=False, b=True, c=False),
+    ]
+    assert connection_faults(devices, 0.1) == [
+        "shutter: Sts did not answer within 0.1 s; is the IOC running?",
+        "camera: a and 1 more did not answer within 0.1 s; is the IOC running?",
+    ]
+
+
+def test_when_none_answers_one_line_says_where_they_were_sought(monkeypatch):
+    monkeypatch.setenv("EPICS_CA_ADDR_LIST", "10.0.0.1 10.0.0.2")
+    monkeypatch.setenv("EPICS_CA_AUTO_ADDR_LIST", "NO")
+    monkeypatch.setenv("EPICS_CA_SERVER_PORT", "6064")
+    (line,) = connection_faults([device("ring", Current=False), device("camera", a=False, b=False)], 0.1)
+    assert "sought Current and 2 more at 10.0.0.1, 10.0.0.2, port 6064; start the IOC" in line
+
+
+@pytest.mark.parametrize(
+    ("environment", "where"),
+    [
+        ({}, "on this machine's networks, port 5064"),
+        ({"EPICS_CA_ADDR_LIST": "a"}, "at a and on this machine's networks, port 5064"),
+        ({"EPICS_CA_AUTO_ADDR_LIST": "no"}, "nowhere, port 5064"),
+    ],
+)
+def test_where(environment, where):
+    assert sought_where(environment) == where

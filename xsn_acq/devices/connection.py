@@ -1,0 +1,64 @@
+"""Wait for the records of devices; say which did not answer, and where they were sought."""
+
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+
+from ophyd import Device, Signal
+
+CA_PORT = "5064"
+
+
+def connection_faults(devices: Sequence[Device], timeout_s: float) -> list[str]:
+    """Wait until every record has answered, all at the same time; what did not.
+
+    One line for each device with records that did not answer, a single one when none answered at all.
+    """
+    deadline = time.monotonic() + timeout_s
+    found = {device.name: list(_records(device)) for device in devices}
+    missing = {name: _missing(records, deadline) for name, records in found.items()}
+    sought, silent = sum(map(len, found.values())), sum(map(len, missing.values()))
+    if sought and sought == silent:
+        first = next(pv for pvs in missing.values() for pv in pvs)
+        return [
+            f"no record answered within {timeout_s:g} s; sought {first} and {sought - 1} more "
+            f"{sought_where(os.environ)}; start the IOC, or set EPICS_CA_ADDR_LIST and EPICS_CA_SERVER_PORT"
+        ]
+    return [
+        f"{name}: {pvs[0]}{f' and {len(pvs) - 1} more' if len(pvs) > 1 else ''} "
+        f"did not answer within {timeout_s:g} s; is the IOC running?"
+        for name, pvs in missing.items()
+        if pvs
+    ]
+
+
+def sought_where(environment: Mapping[str, str]) -> str:
+    """Where Channel Access looks.
+
+    >>> sought_where({"EPICS_CA_ADDR_LIST": "127.0.0.1", "EPICS_CA_AUTO_ADDR_LIST": "NO"})
+    'at 127.0.0.1, port 5064'
+    >>> sought_where({"EPICS_CA_SERVER_PORT": "6064"})
+    "on this machine's networks, port 6064"
+    """
+    places = environment.get("EPICS_CA_ADDR_LIST", "").split()
+    where = [f"at {', '.join(places)}"] if places else []
+    if environment.get("EPICS_CA_AUTO_ADDR_LIST", "YES").upper() != "NO":
+        where.append("on this machine's networks")
+    port = environment.get("EPICS_CA_SERVER_PORT", CA_PORT)
+    return f"{' and '.join(where) or 'nowhere'}, port {port}"
+
+
+def _records(device: Device) -> Iterator[Signal]:
+    """Signals that stand for a record."""
+    return (walked.item for walked in device.walk_signals() if hasattr(walked.item, "pvname"))
+
+
+def _missing(records: Sequence[Signal], deadline: float) -> list[str]:
+    for record in records:
+        left = deadline - time.monotonic()
+        try:
+            if left > 0:
+                record.wait_for_connection(timeout=left)
+        except TimeoutError:
+            break
+    return [str(record.pvname) for record in records if not record.connected]
