@@ -1,9 +1,15 @@
 """Start, sudden death and restart of the simulated beamline, on a port of its own."""
 
+import os
+import re
+import socket
+import subprocess
+
 import h5py
 import pytest
 
 from tests.system.ca_client import Client
+from tests.system.command import command
 from tests.system.ioc import Ioc
 from xsn_acq.errors import XsnError
 from xsn_acq.sim.process import free_ports
@@ -62,3 +68,39 @@ def test_a_wrong_fault_on_the_command_line_is_refused():
         broken.start()
     broken.stop()
     broken.log.unlink()
+
+
+@pytest.mark.parametrize("kind", [socket.SOCK_STREAM, socket.SOCK_DGRAM])
+def test_a_port_in_use_is_refused_in_one_line(kind):
+    with socket.socket(type=kind) as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(("", 0))
+        if kind == socket.SOCK_STREAM:
+            taken.listen()
+        port = taken.getsockname()[1]
+        done = subprocess.run(
+            command("sim", "pls2-7c-xni", "--port", port), capture_output=True, text=True, check=False
+        )
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"xsn-acq sim: port {port} on 127.0.0.1: cannot be used")
+    assert line.endswith("or choose --port")
+
+
+def test_it_says_how_to_reach_it_from_another_shell():
+    (port,) = free_ports(1)
+    simulated = subprocess.Popen(
+        command("sim", "pls2-7c-xni", "--port", port), stdout=subprocess.PIPE, text=True
+    )
+    try:
+        simulated.stdout.readline()
+        export = re.fullmatch(r"to reach it from another shell: (export .*)\n", simulated.stdout.readline())[
+            1
+        ]
+        elsewhere = {name: value for name, value in os.environ.items() if not name.startswith("EPICS")}
+        read = f'{export}; "{command()[0]}" -c "import epics; print(epics.caget(\'7C:SAM:m1.EGU\'))"'
+        done = subprocess.run(["sh", "-c", read], env=elsewhere, capture_output=True, text=True, check=True)
+        assert done.stdout == "um\n"
+    finally:
+        simulated.terminate()
+        simulated.communicate()

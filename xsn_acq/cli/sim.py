@@ -26,6 +26,10 @@ def run(args: argparse.Namespace) -> int:
     """Serve until interrupted."""
     from xsn_acq.config import load_beamline
     from xsn_acq.sim.ioc.server import serve
+    from xsn_acq.sim.process import how_to_reach
+
+    def ready(line: str) -> None:
+        print(f"{line}\nto reach it from another shell: {how_to_reach(args.port)}", flush=True)
 
     serve(
         load_beamline(args.beamline),
@@ -34,6 +38,6 @@ def run(args: argparse.Namespace) -> int:
         seed=args.seed,
         sample=args.sample,
         faults=args.fault,
-        on_ready=lambda line: print(line, flush=True),
+        on_ready=ready,
     )
     return 0

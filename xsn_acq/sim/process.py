@@ -27,6 +27,11 @@ def free_ports(count: int) -> list[int]:
         return [int(probe.getsockname()[1]) for probe in probes]
 
 
+def how_to_reach(port: int) -> str:
+    """Return the command after which Channel Access clients of another shell find the simulated beamline."""
+    return f"export EPICS_CA_ADDR_LIST=127.0.0.1 EPICS_CA_AUTO_ADDR_LIST=NO EPICS_CA_SERVER_PORT={port}"
+
+
 def loopback(port: int, repeater_port: int) -> dict[str, str]:
     """Environment in which Channel Access finds the simulated beamline on ``port`` and nothing else."""
     return {

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import threading
 from collections.abc import Callable, Sequence
 
@@ -44,8 +45,9 @@ def serve(
     Raises
     ------
     ConfigError
-        A fault is written wrongly, there is no such sample, or the speed is not above 0.
+        A fault is written wrongly, there is no such sample, the speed is not above 0, or the port is in use.
     """
+    _require_free(port)
     os.environ.update(
         EPICS_CA_SERVER_PORT=str(port),
         EPICS_CAS_SERVER_PORT=str(port),
@@ -54,6 +56,18 @@ def serve(
     )
     _start_repeater()
     asyncio.run(_serve(beamline, port, speed, seed, sample, tuple(faults), on_ready))
+
+
+def _require_free(port: int) -> None:
+    """Refuse a port on which somebody serves Channel Access already: clients would find either."""
+    for kind, reuse in ((socket.SOCK_STREAM, 1), (socket.SOCK_DGRAM, 0)):
+        with socket.socket(type=kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, reuse)
+            try:
+                probe.bind((LOOPBACK, port))
+            except (OSError, OverflowError) as error:
+                why = f"cannot be used ({error}): end the xsn-acq sim or IOC that has it, or choose --port"
+                raise ConfigError(f"port {port} on {LOOPBACK}", [why]) from error
 
 
 def _start_repeater() -> None:
@@ -87,7 +101,7 @@ async def _serve(
     for text in faults:
         simulated.control.check(text)
     where = f"{len(simulated.channels)} records on {LOOPBACK}:{port}"
-    line = f"{beamline.name}: {where}, speed {speed:g}, sample {sample}"
+    line = f"{beamline.name}: {where}, {speed:g} times real time, sample {sample}"
 
     async def live(_: object) -> None:
         on_ready(line)
