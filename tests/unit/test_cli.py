@@ -2,10 +2,11 @@
 
 import re
 from tempfile import TemporaryFile
+from types import SimpleNamespace
 
 import pytest
 
-from xsn_acq.cli import main, status
+from xsn_acq.cli import demo, main, progress, status
 from xsn_acq.errors import ConfigError, DeviceError, LimitError, ReconstructionError
 from xsn_acq.storage import layout
 
@@ -99,3 +100,30 @@ def test_a_folder_that_cannot_be_written_is_told_in_one_line(tmp_path, monkeypat
     (tmp_path / "file").touch()
     assert main(["runs", "--data", str(tmp_path / "file")]) == status.FAILED
     assert "cannot be made: Not a directory" in capsys.readouterr().err
+
+
+def test_the_demo_tells_its_times_at_the_pace_of_its_clock(tmp_path, monkeypatch):
+    asked = []
+
+    def ran(command, **_):
+        asked.extend(command)
+        return SimpleNamespace(returncode=0)
+
+    monkeypatch.setattr(demo.subprocess, "run", ran)
+    demo._measure(tmp_path / "tomography.yaml", tmp_path / "data", 40.0, {})
+    assert asked[asked.index("--speed") + 1] == "40.0"
+
+
+@pytest.mark.parametrize(("speed", "what"), [(1.0, "darks"), (40.0, "darks at 40 times real time")])
+def test_a_progress_bar_tells_the_pace_of_a_simulated_clock(monkeypatch, speed, what):
+    bars = []
+
+    def bar(**options):
+        bars.append(options["desc"])
+        return SimpleNamespace(n=0, update=lambda frames: None, close=lambda: None)
+
+    monkeypatch.setattr(progress, "tqdm", bar)
+    show = progress.FrameProgress(speed)
+    show("descriptor", {"uid": "a", "name": "darks"})
+    show("stream_datum", {"descriptor": "a", "indices": {"stop": 3}})
+    assert bars == [what]

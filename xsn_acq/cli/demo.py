@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from xsn_acq.cli import options
+
 BEAMLINE = "pls2-7c-xni"
 SAMPLE = "microparticles"
 SEED = 7
@@ -30,7 +32,7 @@ def add_parser(subparsers: Any) -> None:
         "--output", type=Path, default=Path("demo"), help="folder for everything (default: ./demo)"
     )
     parser.add_argument(
-        "--speed", type=float, default=40.0, help="speed of the simulated clock (default: 40)"
+        "--speed", type=options.positive, default=40.0, help="speed of the simulated clock (default: 40)"
     )
     parser.set_defaults(run=run)
 
@@ -42,11 +44,12 @@ def run(args: argparse.Namespace) -> int:
     args.output.mkdir(parents=True, exist_ok=True)
     parameters = args.output / "tomography.yaml"
     parameters.write_text(PARAMETERS)
-    print(f"simulated beamline {BEAMLINE}, sample {SAMPLE}, clock {args.speed:g} times real time", flush=True)
+    print(f"simulated beamline {BEAMLINE}, run at {args.speed:g} times real time", flush=True)
     log = args.output / "sim.log"
     with SimulatedProcess(log, speed=args.speed, seed=SEED, sample=SAMPLE, beamline=BEAMLINE) as simulated:
         print(simulated.ready, flush=True)
-        status = _measure(parameters, args.output / "data", {**os.environ, **simulated.environment})
+        environment = {**os.environ, **simulated.environment}
+        status = _measure(parameters, args.output / "data", args.speed, environment)
     if status:
         return status
     from xsn_acq.cli.demo_report import report
@@ -54,11 +57,11 @@ def run(args: argparse.Namespace) -> int:
     return report(args.output, sample=SAMPLE, seed=SEED)
 
 
-def _measure(parameters: Path, data: Path, environment: dict[str, str]) -> int:
+def _measure(parameters: Path, data: Path, speed: float, environment: dict[str, str]) -> int:
     from xsn_acq.sim.process import free_ports
 
     command = [sys.executable, "-m", "xsn_acq.cli", "run", BEAMLINE, "xsn_tomography", str(parameters)]
-    command += ["--live", "--data", str(data)]
+    command += ["--live", "--data", str(data), "--speed", str(speed)]
     for option, port in zip(("--documents", "--results"), free_ports(2), strict=True):
         command += [option, f"tcp://127.0.0.1:{port}"]
     return subprocess.run(command, env=environment, check=False).returncode
