@@ -81,7 +81,10 @@ PARAMETERS = [
     ({"start_deg": 100.0}, "to 460."),
     ({"start_deg": -390.0, "direction": -1, "span_deg": 170.0}, "to -560."),
     ({"start_deg": 400.0, "direction": -1}, "found 400.1"),  # only the run-up is outside
-    ({"exposure_s": 0.001, "projections": 450, "span_deg": 180.0}, "sample_theta: wanted 137.4 deg/s, its greatest speed is 30 deg/s"),
+    (
+        {"exposure_s": 0.001, "projections": 450, "span_deg": 180.0},
+        "sample_theta: wanted 137.4 deg/s, its greatest speed is 30 deg/s",
+    ),
     ({"projections": 90000}, "sample_theta: wanted steps of 0.01 deg or more, found 0.004 deg"),
     (
         {"roi": Roi(min_x=3100, min_y=0, size_x=256, size_y=256)},
