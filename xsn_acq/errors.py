@@ -71,7 +71,13 @@ class DeviceError(XsnError):
         self.unit = unit
         suffix = f" {unit}" if unit else ""
         tail = f"; {hint}" if hint else ""
-        super().__init__(f"{device}: {operation}: wanted {wanted}{suffix}, found {found}{suffix}{tail}")
+        values = f"wanted {_shown(wanted)}{suffix}, found {_shown(found)}{suffix}"
+        super().__init__(f"{device}: {operation}: {values}{tail}")
+
+
+def _shown(value: object) -> object:
+    """Six decimals of a number are finer than any device, in its unit."""
+    return round(value, 6) if isinstance(value, float) else value
 
 
 class LedgerError(XsnError):

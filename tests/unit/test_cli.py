@@ -82,6 +82,12 @@ def test_exit_status_of_an_error(error, ended):
     assert f"{ended} " in status.MEANING
 
 
+def test_numbers_of_an_error_are_rounded():
+    error = DeviceError("sample_theta", "move", 359.99999999999994, -3367.406380027739, "deg")
+    assert str(error) == "sample_theta: move: wanted 360.0 deg, found -3367.40638 deg"
+    assert error.found == -3367.406380027739
+
+
 def test_a_folder_that_cannot_be_written_is_told_in_one_line(tmp_path, monkeypatch, capsys):
     def denied(dir):
         if dir == tmp_path / "frames":
@@ -98,6 +104,8 @@ def test_a_folder_that_cannot_be_written_is_told_in_one_line(tmp_path, monkeypat
         "choose another with --data\n"
     )
     (tmp_path / "file").touch()
+    assert main(["demo", "--output", str(tmp_path / "file" / "demo")]) == status.FAILED
+    assert capsys.readouterr().err == f"xsn-acq demo: {tmp_path / 'file' / 'demo'}: Not a directory\n"
     assert main(["runs", "--data", str(tmp_path / "file")]) == status.FAILED
     assert "cannot be made: Not a directory" in capsys.readouterr().err
 

@@ -39,5 +39,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.debug:
             traceback.print_exc()
         else:
-            print(f"xsn-acq {args.command}: {error}", file=sys.stderr)
+            print(f"xsn-acq {args.command}: {_told(error)}", file=sys.stderr)
         return status.of_error(error)
+
+
+def _told(error: Exception) -> str:
+    """What an error says; the operating system's without their numbers."""
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
