@@ -157,12 +157,10 @@ def test_following_a_run_while_it_goes_on(data):
 def test_a_session_that_dies_ends_the_run_in_the_catalogue(data):
     journal = Journal(data.journal)
     record_part(journal, data, 14)
-    worker = threading.Thread(target=follow, args=(data.root,), kwargs={"one_run": True, "since": T0})
-    worker.start()
+    worker = start_worker(data, f"one_run=True, since={T0}")
     wait_until(lambda: catalogue_has_runs(data))
     journal.close()
-    worker.join(60)
-    assert not worker.is_alive()
+    assert worker.wait(60) == 0
     with opened_catalogue(data.root) as catalogue:
         assert catalogue[-1].metadata["stop"]["reason"] == INTERRUPTED
 
@@ -183,10 +181,8 @@ def test_a_run_that_is_refused_is_not_waited_for(data, monkeypatch):
 
 
 def catalogue_has_runs(data):
-    if not (data.catalogue / "runs.db").exists():
-        return False
-    with opened_catalogue(data.root) as catalogue:
-        return len(catalogue) > 0
+    """Seen in the database itself, which stands there whole once it has its name."""
+    return (data.catalogue / "runs.db").exists() and last_node(data) > 0
 
 
 def last_node(data):
@@ -241,15 +237,25 @@ def test_killed_at_any_time_nothing_is_lost(data):
 
 def test_a_second_worker_leaves_the_work_to_the_first(data, caplog):
     record(data)
-    stop = threading.Event()
-    first = threading.Thread(target=follow, args=(data.root,), kwargs={"stop": stop})
-    first.start()
-    wait_until(lambda: catalogue_has_runs(data))
-    follow(data.root, once=True)
-    assert "another process keeps it level" in caplog.text
-    stop.set()
-    first.join(30)
-    assert not first.is_alive()
+    first = start_worker(data, "")
+    try:
+        wait_until(lambda: catalogue_has_runs(data))
+        follow(data.root, once=True)
+        assert "another process keeps it level" in caplog.text
+        assert first.poll() is None
+    finally:
+        first.kill()
+        first.wait()
+
+
+def test_catalogues_of_one_process_share_no_connections(data):
+    """Tiled keeps one pool of connections by address: two apps that shared it hung now and then."""
+    from tiled.server.connection_pool import _connection_pools as pools
+
+    before = len(pools)
+    with opened_catalogue(data.root), opened_catalogue(data.root):
+        assert len(pools) == before + 2
+    assert len(pools) == before
 
 
 def test_a_catalogue_that_is_no_database_is_told(data):

@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
-from uuid import NAMESPACE_URL, uuid5
+from urllib.parse import quote
+from uuid import NAMESPACE_URL, uuid4, uuid5
 
 from xsn_acq.errors import StorageError
 from xsn_acq.storage.journal import read_journal
@@ -84,7 +85,7 @@ def _embedded(data: DataFolder) -> Any:
     try:
         _initialise(database)
         tree = from_uri(
-            f"sqlite:///{database}",
+            _unshared(database),
             specs=_SPECS,
             writable_storage=[str(folder / "arrays"), f"sqlite:///{folder / 'tables.db'}"],
             readable_storage=[str(data.frames_root)],
@@ -98,6 +99,15 @@ def _embedded(data: DataFolder) -> Any:
             f"catalogue {folder}: cannot be opened: {error}; delete the folder and make it again from the "
             "journal: xsn-acq catalogue --once"
         ) from error
+
+
+def _unshared(database: Path) -> str:
+    """Return an address of the database that none had before; SQLite ignores the parameter ``opened``.
+
+    Tiled shares connections by address, also between the event loops of two catalogues that one process has
+    open: they hang on them now and then.
+    """
+    return f"sqlite:///file:{quote(str(database.absolute()))}?uri=true&opened={uuid4().hex}"
 
 
 def _initialise(database: Path) -> None:
