@@ -233,6 +233,16 @@ def test_estimate_of_the_papers_tomogram():
         assert part in text
 
 
+@pytest.mark.parametrize(
+    ("span", "projections", "says"),
+    [(360.0, 900, ""), (720.0, 1800, ""), (270.0, 900, "over 90 of 180 deg"), (180.0, 450, "no volume")],
+)
+def test_the_estimate_warns_of_angles_without_partners(span, projections, says):
+    summary = estimate(FILE, XsnTomography(span_deg=span, projections=projections)).summary()
+    assert says in summary
+    assert ("NOTE" in summary) == bool(says)
+
+
 def test_estimate_of_hours_and_bytes():
     cost = estimate(FILE, XsnTomography(projections=9000, roi=Roi(min_x=0, min_y=0, size_x=16, size_y=16)))
     assert "5 h" in cost.summary()

@@ -6,9 +6,9 @@ from typing import Any
 from xsn_acq.analysis.xsn_stream import XsnSettings
 from xsn_acq.errors import ReconstructionError
 from xsn_acq.optics.knife_edge import KnifeEdge
+from xsn_acq.params.tomography import HALF_TURN_DEG
 
 TECHNIQUE = "xsn"
-HALF_TURN_DEG = 180.0
 
 
 def is_xsn(start: Mapping[str, Any]) -> bool:

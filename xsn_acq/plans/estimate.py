@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from xsn_acq.config import Axis, Beamline
 from xsn_acq.params import XsnTomography
+from xsn_acq.params.tomography import HALF_TURN_DEG
 from xsn_acq.plans.framing import framing, sample_out_um, sweep
 
 SERIES_OVERHEAD_S = 3.0
@@ -26,7 +27,7 @@ class Estimate:
     disk_bytes: int
 
     def summary(self, *, speed: float = 1.0) -> str:
-        """Two lines for a person; with the time on the wall where a simulated clock has another ``speed``."""
+        """Some lines for a person; with the time on the wall where a simulated clock has another ``speed``."""
         ny, nx = self.shape
         wall = "" if speed == 1.0 else f" ({_time(self.duration_s / speed)} at {speed:g} times real time)"
         return (
@@ -34,7 +35,18 @@ class Estimate:
             f"step {self.step_deg:.4g} deg, exposure {self.exposure_s:g} s, "
             f"period {self.frame_period_s:.4g} s, {self.velocity_deg_s:.4g} deg/s)\n"
             f"time {_time(self.duration_s)}{wall}, dose: sample {_time(self.open_shutter_s)} in the beam, "
-            f"disk {_size(self.disk_bytes)}"
+            f"disk {_size(self.disk_bytes)}{self._partners()}"
+        )
+
+    def _partners(self) -> str:
+        """A warning where a volume would lack angles: a pair is two frames half a turn apart."""
+        span = self.step_deg * self.projections
+        paired = min(HALF_TURN_DEG, max(0.0, span - HALF_TURN_DEG))
+        if paired > HALF_TURN_DEG - self.step_deg / 2:
+            return ""
+        return (
+            f"\nNOTE: frames have partners half a turn on over {paired:g} of 180 deg only: "
+            f"{'a limited-angle volume' if paired else 'no volume'}; span_deg: 360 gives them all"
         )
 
 
