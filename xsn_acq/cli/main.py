@@ -12,6 +12,9 @@ from xsn_acq.errors import XsnError
 
 SUBCOMMANDS = ("sim", "check", "safe", "run", "live", "catalogue", "runs", "reconstruct", "export", "demo")
 
+TALKATIVE = ("bluesky", "ophyd")
+"""They log a traceback of every failed run, and of records that are let go while they connect."""
+
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser with every subcommand; imports nothing heavy."""
@@ -29,7 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand; its exit status, see `xsn_acq.cli.status`."""
     args = build_parser().parse_args(argv)
     if not args.debug:
-        logging.getLogger("bluesky").setLevel(logging.CRITICAL)  # it logs the traceback of every failed run
+        for name in TALKATIVE:
+            logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         return int(args.run(args))
     except KeyboardInterrupt:

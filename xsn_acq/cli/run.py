@@ -64,7 +64,7 @@ def _acquire(args: argparse.Namespace, file: Any, params: Any, data: Any) -> int
     from xsn_acq.session import open_session
 
     data.require_writable()
-    services = _start_services(args, data)
+    services: dict[str, Any] = {}
     started: list[str] = []
     failure: BaseException | None = None
 
@@ -76,6 +76,7 @@ def _acquire(args: argparse.Namespace, file: Any, params: Any, data: Any) -> int
         with open_session(
             file, data, args.documents, subscribers=(note, FrameProgress(args.speed))
         ) as session:
+            services = _start_services(args, data)
             session.run(args.plan, params)
     except BaseException as error:
         if not started:  # refused: nobody waits for what does not come
@@ -99,10 +100,11 @@ def _conclude(uid: str, failure: BaseException | None, services: dict[str, Any],
     run = find_run(data.journal, uid)
     word, reason = state_of(run)
     if failure is None:
-        _export(run, data)
+        exported = _export(run, data)
     else:
         _say(f"{word}: {reason or failure}; what was measured is being catalogued")
-    well = _finish(services, data)
+        exported = True
+    well = _finish(services, data) and exported
     if word == "INCOMPLETE":
         _say(f"{word}: {reason}")
     return STATUS.get(word, status.FAILED) or (status.WELL if well else status.FAILED)
@@ -112,13 +114,20 @@ def _say(what: str) -> None:
     print(f"xsn-acq run: {what}", file=sys.stderr, flush=True)
 
 
-def _export(last: Any, data: Any) -> None:
+def _export(run: Any, data: Any) -> bool:
+    """Write the NXtomo file, if the frames allow it."""
     from xsn_acq.storage.nxtomo import write_nxtomo
     from xsn_acq.storage.run import RunRecord
 
-    path = data.exports / f"{last.uid[:8]}.nx"
-    write_nxtomo(RunRecord.from_journal(last.path), path)
-    print(f"run {last.uid}\nNXtomo {path}", flush=True)
+    path = data.exports / f"{run.uid[:8]}.nx"
+    print(f"run {run.uid}", flush=True)
+    try:
+        write_nxtomo(RunRecord.from_journal(run.path), path)
+    except XsnError as error:
+        _say(f"no NXtomo file: {error}")
+        return False
+    print(f"NXtomo {path}", flush=True)
+    return True
 
 
 def _start_services(args: argparse.Namespace, data: Any) -> dict[str, Any]:

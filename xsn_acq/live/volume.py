@@ -62,8 +62,8 @@ def write_volume(path: Path, store: FieldStore, settings: XsnSettings, start: Ma
     """
     if len(store) == 0:
         raise ReconstructionError(
-            f"run {str(start['uid'])[:8]}: no two frames were half a turn apart: nothing to reconstruct; "
-            "turn the sample by more than 180 degrees"
+            f"run {str(start['uid'])[:8]}: no two frames were half a turn apart: too few projections, "
+            "or over a turn of 180 degrees or less"
         )
     part = path.with_suffix(".part")
     try:
