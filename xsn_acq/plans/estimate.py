@@ -27,7 +27,7 @@ class Estimate:
     disk_bytes: int
 
     def summary(self, *, speed: float = 1.0) -> str:
-        """Some lines for a person; with the time on the wall where a simulated clock has another ``speed``."""
+        """Lines for a person; with the time on the wall where a simulated clock has another ``speed``."""
         ny, nx = self.shape
         wall = "" if speed == 1.0 else f" ({_time(self.duration_s / speed)} at {speed:g} times real time)"
         return (
