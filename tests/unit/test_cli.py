@@ -1,5 +1,6 @@
 """What the command line says and returns without a beamline."""
 
+import logging
 import re
 from tempfile import TemporaryFile
 from types import SimpleNamespace
@@ -80,6 +81,12 @@ def test_wrong_input_is_refused(dry_run):
 def test_exit_status_of_an_error(error, ended):
     assert status.of_error(error) == ended
     assert f"{ended} " in status.MEANING
+
+
+def test_libraries_log_their_tracebacks_with_debug_only(tmp_path):
+    loggers = [logging.getLogger(name) for name in ("bluesky", "ophyd.control_layer")]
+    main(["runs", "--data", str(tmp_path)])
+    assert not any(logger.isEnabledFor(logging.ERROR) for logger in loggers)
 
 
 def test_numbers_of_an_error_are_rounded():
