@@ -226,7 +226,7 @@ def problems(instrument: Instrument) -> list[str]:
     theta, usual = instrument.sample.theta, instrument.file.axes.sample_theta.velocity
     velocity = float(theta.velocity.get(use_monitor=False))
     if velocity < SLOW * usual:
-        found.append(f"{theta.name}: velocity {velocity} deg/s, wanted about {usual} deg/s; run xsn-acq safe")
+        found.append(f"{theta.name}: velocity {velocity:.4g} deg/s, wanted about {usual:g} deg/s; run xsn-acq safe")
     return found
 
 
@@ -289,7 +289,7 @@ def _motor_problems(motor: Motor) -> list[str]:
         lines.append(f"{motor.name}: {wide} are wider than {low} to {high} {unit} of the record")
     velocity, most = (float(s.get(use_monitor=False)) for s in (motor.velocity, motor.max_velocity))
     if most > 0 and velocity > most:
-        lines.append(f"{motor.name}: velocity {velocity} {unit}/s is above the record's {most} {unit}/s")
+        lines.append(f"{motor.name}: velocity {velocity:.4g} {unit}/s is above the record's {most:g} {unit}/s")
     return lines
 
 

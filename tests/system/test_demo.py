@@ -46,9 +46,8 @@ def exported(output):
 def test_delta_of_every_material_is_true(verdict):
     assert [value.material for value in verdict.delta] == ["glue", "Al", "SiO2", "Cu"]
     for value in verdict.delta:
-        assert abs(value.error) < 0.05, (
-            value
-        )  # the bar; 2 % seen, from the noise of the knife-edge calibration
+        # the bar; 1.5 to 3 % seen, 2 % of it from the noise of the knife-edge calibration
+        assert abs(value.error) < 0.05, value
 
 
 def test_the_background_is_empty(verdict):
@@ -58,7 +57,9 @@ def test_the_background_is_empty(verdict):
 
 def test_beta_tells_copper_from_the_light_materials(verdict):
     beta = {value.material: value for value in verdict.beta}
-    assert abs(beta["Cu"].error) < 0.10  # 793 voxels of noise 4e-7 / 4.7e-7 leave 3 %; calibration the rest
+    # 4 sigma: photon noise leaves 2 % of the mean of 793 voxels; the scintillator's blur, the edge of the
+    # cutoff and the axis, known as they are calibrated, add 2 %
+    assert abs(beta["Cu"].error) < 0.10
     assert beta["Cu"].measured > 2.5 * beta["Al"].measured
 
 

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import scipy.fft
 
 from xsn_acq.analysis.quality import background, interior, material_values
 
@@ -10,7 +11,7 @@ def a_ball_in_air():
     return labels
 
 
-def test_the_median_inside_is_not_misled_by_a_blurred_rim():
+def test_a_blurred_rim_does_not_count():
     labels = a_ball_in_air()
     volume = np.where(labels == 1, 2.0, 0.0)
     volume[(labels == 1) & ~interior(labels, 1, 3)] = 1.0  # the rim, half as bright
@@ -19,6 +20,23 @@ def test_the_median_inside_is_not_misled_by_a_blurred_rim():
     assert value.error == 0.0
     assert value.voxels == interior(labels, 1, 3).sum() < (labels == 1).sum()
     assert material_values(volume, labels, {"ball": (1, 2.0)}, erosion=0)[0].measured < 2.0
+
+
+def ramp_filtered_noise(shape, seed):
+    """Noise of 1 a voxel with the spectrum that a filtered back-projection gives it in each slice (y, z, x)."""
+    white = scipy.fft.fftn(np.random.default_rng(seed).standard_normal(shape))
+    along_z, along_x = (scipy.fft.fftfreq(n) for n in shape[1:])
+    noise = scipy.fft.ifftn(white * np.hypot(along_z[:, None], along_x)).real
+    return noise / noise.std()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_noise_of_a_back_projection_cancels_inside(seed):
+    labels = a_ball_in_air()
+    volume = np.where(labels == 1, 1.0, 0.0) + ramp_filtered_noise(labels.shape, seed)
+    (value,) = material_values(volume, labels, {"ball": (1, 1.0)}, erosion=3)
+    # 0.004 for the mean of these 3504 voxels (40 seeds); white noise would leave 0.017, a median 0.011
+    assert value.measured == pytest.approx(1.0, abs=0.012)
 
 
 def test_a_material_without_a_voxel_inside_is_left_out():

@@ -90,7 +90,7 @@ def test_delta_and_beta_are_quantitative(passes, cutoff):
     for material, (delta, beta) in INDEX.items():
         voxels = inside(material)
         # the demo's bar is 5 %; 5000 photons and 72 nm of blur leave about 1 %
-        assert np.median(index.imag[voxels]) == pytest.approx(delta, rel=0.03), material
-        # noise of beta is 6e-7 a voxel: medians over 300 voxels or more carry 5e-8
-        assert np.median(index.real[voxels]) == pytest.approx(beta, abs=1.2e-7), material
+        assert index.imag[voxels].mean() == pytest.approx(delta, rel=0.03), material
+        # noise of beta is 6e-7 a voxel: means over 300 voxels or more carry 2e-8
+        assert index.real[voxels].mean() == pytest.approx(beta, abs=6e-8), material
     assert abs(np.median(index.imag[:6])) < 0.02 * INDEX["Al"][0]  # background, the demo's bar

@@ -11,7 +11,7 @@ from scipy import ndimage
 
 @dataclass(frozen=True)
 class MaterialValue:
-    """Median of one material's voxels beside its true value; ``voxels`` is how many were used."""
+    """Mean of one material's voxels beside its true value; ``voxels`` is how many were used."""
 
     material: str
     measured: float
@@ -32,7 +32,7 @@ def interior(labels: NDArray[np.integer[Any]], label: int, erosion: int) -> NDAr
     labels : (ny, nz, nx) int array
     label : int
     erosion : int, voxels
-        Edges are blurred by the optics; medians are taken inside.
+        Edges are blurred by the optics; means are taken inside.
     """
     inside = labels == label
     if erosion == 0:
@@ -47,7 +47,10 @@ def material_values(
     *,
     erosion: int = 2,
 ) -> list[MaterialValue]:
-    """Median of ``volume`` inside each material.
+    """Mean of ``volume`` inside each material.
+
+    The ramp filter of the back-projection makes the noise of neighbours opposite: in a mean it cancels, in a
+    median it does not. Over a few hundred voxels of beta the mean is twice as sure.
 
     Parameters
     ----------
@@ -67,7 +70,7 @@ def material_values(
         mask = interior(labels, label, erosion)
         count = int(mask.sum())
         if count:
-            found.append(MaterialValue(material, float(np.median(volume[mask])), value, count))
+            found.append(MaterialValue(material, float(np.mean(volume[mask], dtype=float)), value, count))
     return found
 
 

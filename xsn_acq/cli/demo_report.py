@@ -21,7 +21,7 @@ from xsn_acq.units import NM, UM
 
 PICTURE = "picture.png"
 EROSION_VOXELS = 3
-"""Medians are taken this far inside a material: the optics blur its rim."""
+"""Means are taken this far inside a material: the optics blur its rim."""
 
 
 @dataclass(frozen=True)

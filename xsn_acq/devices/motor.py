@@ -95,11 +95,13 @@ class Motor(EpicsMotor):
         faults = []
         low, high = self.axis.low, self.axis.high
         if not low <= pos <= high:
-            faults.append(f"{self.name}: {pos} {unit} is outside {low} to {high} {unit} of the beamline file")
+            faults.append(
+                f"{self.name}: {pos:.7g} {unit} is outside {low:g} to {high:g} {unit} of the beamline file"
+            )
         low, high = (float(s.get(use_monitor=False)) for s in (self.low_limit_travel, self.high_limit_travel))
         if low < high and not low <= pos <= high:
             faults.append(
-                f"{self.name}: {pos} {unit} is outside the record's soft limits {low} to {high} {unit}"
+                f"{self.name}: {pos:.7g} {unit} is outside the record's soft limits {low:g} to {high:g} {unit}"
             )
         return faults
 
