@@ -23,7 +23,7 @@ def test_a_blurred_rim_does_not_count():
 
 
 def ramp_filtered_noise(shape, seed):
-    """Noise of 1 a voxel with the spectrum that a filtered back-projection gives it in each slice (y, z, x)."""
+    """Noise of 1 a voxel (y, z, x), its spectrum as a filtered back-projection leaves it in each slice."""
     white = scipy.fft.fftn(np.random.default_rng(seed).standard_normal(shape))
     along_z, along_x = (scipy.fft.fftfreq(n) for n in shape[1:])
     noise = scipy.fft.ifftn(white * np.hypot(along_z[:, None], along_x)).real
