@@ -165,7 +165,8 @@ class _Tomogram:
 
     def _restore_after(self, error: Exception) -> Plan:
         """Do the same after an abort or a failure, whose own error stays the one that is raised."""
-        self._not_put_back = yield from self._put_back()
+        errors = yield from self._put_back()
+        self._not_put_back = [another for another in errors if str(another) != str(error)]
         for another in self._not_put_back:
             logger.warning("while putting things back after %r: %s", error, another)
 
