@@ -9,7 +9,7 @@ import pytest
 
 from tests.system.command import command
 from xsn_acq.cli.demo import SAMPLE, SEED
-from xsn_acq.cli.demo_report import judge, voxel_grid
+from xsn_acq.cli.demo_report import judge, richest_planes, voxel_grid
 from xsn_acq.sim.phantoms import phantom
 
 # The readers' own warnings are not ours to fail on.
@@ -73,6 +73,13 @@ def test_a_picture_and_a_volume_are_there(output, verdict):
     assert (output / "picture.png").stat().st_size > 50_000
     with h5py.File(verdict.volume) as file:
         assert file["entry/delta/delta"].shape == (128, 192, 192)
+
+
+def test_the_picture_goes_through_every_material(verdict):
+    labels = phantom(SAMPLE, SEED).labels(*voxel_grid((128, 192, 192), verdict.summary.pixel_size_m))
+    y, z, x = richest_planes(labels)
+    for plane in (labels[y], labels[:, z], labels[:, :, x]):
+        assert np.bincount(plane.ravel(), minlength=5).min() > 100  # voxels of air, glue, Al, SiO2, Cu
 
 
 def test_nxtomo_finds_the_file_consistent(exported):

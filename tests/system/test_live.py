@@ -211,8 +211,9 @@ def test_the_worker_knows_no_device():
 def test_picture_is_drawn_with_and_without_truth(tmp_path):
     record = RunRecord.from_documents(xsn_run(8).run.play(tmp_path / "frames"))
     with VolumeFile(reconstruct(record, tmp_path / "out").volume) as file:
-        summary = file.summary()
-    plain = draw(tmp_path / "plain.png", summary)
-    beside = draw(tmp_path / "truth.png", summary, truth=summary.slices, title="title")
+        plain = draw(tmp_path / "plain.png", file)
+        beside = draw(
+            tmp_path / "truth.png", file, at=(3, 20, 30), truth=file.summary().slices, title="title"
+        )
     for path in (plain, beside):
         assert path.read_bytes().startswith(b"\x89PNG")

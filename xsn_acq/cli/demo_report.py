@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from xsn_acq.analysis.frc import resolution
 from xsn_acq.analysis.quality import Background, MaterialValue, background, material_values
 from xsn_acq.live.picture import draw
-from xsn_acq.live.volume import Summary, VolumeFile
+from xsn_acq.live.volume import Summary, VolumeFile, Voxel
 from xsn_acq.optics.materials import optical_constants
 from xsn_acq.sim.phantoms import Phantom, phantom
 from xsn_acq.storage.journal import find_run
@@ -47,10 +47,11 @@ def judge(output: Path, *, sample: str, seed: int) -> Verdict:
     with VolumeFile(path) as file:
         summary = file.summary()
         delta, beta = file.delta[()], file.beta[()]
-    grid = voxel_grid(delta.shape, summary.pixel_size_m)
-    labels = truth.labels(*grid)
-    title = f"{sample}, simulated, {energy_ev:g} eV"
-    draw(output / PICTURE, summary, truth=_true_slices(truth, energy_ev, grid), title=title)
+        grid = voxel_grid(delta.shape, summary.pixel_size_m)
+        labels = truth.labels(*grid)
+        at = richest_planes(labels)
+        title = f"{sample}, simulated, {energy_ev:g} eV"
+        draw(output / PICTURE, file, at=at, truth=_true_slices(truth, energy_ev, grid, at), title=title)
     return Verdict(
         record=record,
         volume=path,
@@ -88,19 +89,28 @@ def voxel_grid(
     return x[None, None, :], y[:, None, None], z[None, :, None]
 
 
-def _true_slices(truth: Phantom, energy_ev: float, grid: tuple[NDArray[Any], ...]) -> Mapping[Any, Any]:
+def richest_planes(labels: NDArray[Any]) -> Voxel:
+    """Voxel (y, z, x) whose planes show every material: none of them much less than in its own best plane."""
+    found = []
+    for axis in range(3):
+        across = np.moveaxis(labels, axis, 0).reshape(labels.shape[axis], -1)
+        area = np.stack([(across == label).sum(axis=1) for label in np.unique(labels)])
+        found.append(int(np.argmax((area / area.max(axis=1, keepdims=True)).min(axis=0))))
+    y, z, x = found
+    return y, z, x
+
+
+def _true_slices(
+    truth: Phantom, energy_ev: float, grid: tuple[NDArray[Any], ...], at: Voxel
+) -> Mapping[Any, Any]:
     x, y, z = grid
-    middle = {
-        "xz": (x, y[y.size // 2], z),
-        "xy": (x, y, z[:, z.size // 2]),
-        "zy": (x[:, :, x.size // 2], y, z),
-    }
+    iy, iz, ix = at
+    planes = {"xz": (x, y[[iy]], z), "xy": (x, y, z[:, [iz]]), "zy": (x[:, :, [ix]], y, z)}
     slices: dict[str, dict[str, Any]] = {"delta": {}, "beta": {}}
-    for plane, (px, py, pz) in middle.items():
-        shape = {"xz": (z.size, x.size), "xy": (y.size, x.size), "zy": (y.size, z.size)}[plane]
-        delta, beta = truth.index(energy_ev, px.reshape(1, 1, -1), py.reshape(-1, 1, 1), pz.reshape(1, -1, 1))
-        slices["delta"][plane] = delta.reshape(shape)
-        slices["beta"][plane] = beta.reshape(shape)
+    for plane, points in planes.items():
+        delta, beta = truth.index(energy_ev, *points)
+        slices["delta"][plane] = delta.squeeze()
+        slices["beta"][plane] = beta.squeeze()
     return slices
 
 

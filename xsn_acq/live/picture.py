@@ -1,4 +1,4 @@
-"""A picture of a reconstruction: central slices of delta and beta, the truth beside them if known."""
+"""A picture of a reconstruction: slices of delta and beta, the truth beside them if known."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure, SubFigure
-from scipy.ndimage import gaussian_filter
 
 from xsn_acq.analysis.frc import FrcCurve, resolution
 from xsn_acq.analysis.orthoslices import Plane
 from xsn_acq.analysis.xsn_stream import Quantity
-from xsn_acq.live.volume import QUANTITIES, Summary
+from xsn_acq.live.volume import PLANES, QUANTITIES, Summary, VolumeFile, Voxel
 from xsn_acq.optics.arrays import FloatArray
 from xsn_acq.units import NM, UM
 
@@ -32,8 +31,9 @@ _BLUE, _GREY = "#1f4e79", "#8a8a8a"
 
 @dataclass(frozen=True)
 class _Look:
-    """How the images of one quantity are drawn: grey values, their power of ten, pixel, smoothing."""
+    """How the images of one quantity are drawn: its name, range of values and their power of ten, pixel."""
 
+    name: str
     low: float
     high: float
     exponent: int
@@ -56,21 +56,27 @@ class _Look:
 
 
 def draw(
-    path: Path, summary: Summary, *, truth: Mapping[Quantity, Slices] | None = None, title: str = ""
+    path: Path,
+    volume: VolumeFile,
+    *,
+    at: Voxel | None = None,
+    truth: Mapping[Quantity, Slices] | None = None,
+    title: str = "",
 ) -> Path:
     """Draw slices, residual and ring correlation into a PNG.
 
-    Beta carries little signal: its slices are smoothed over the finest period that the ring correlation of
-    delta gives, and the picture says so. The file keeps every voxel as it is.
+    Beta carries little signal: it is smoothed in all three directions over the finest period that the ring
+    correlation of delta gives, and the picture says so. The file keeps every voxel as it is.
 
     Parameters
     ----------
     path : Path
         Written to; its folder exists.
-    summary : Summary
-        From `xsn_acq.live.volume.VolumeFile.summary`.
+    volume : VolumeFile
+    at : (y, z, x), optional
+        Voxel that the three planes go through; left out: the centre.
     truth : quantity -> plane -> image, optional
-        True values on the same pixels, drawn beside in the same colours.
+        True values in the same planes, drawn beside in the same colours.
     title : str
         Above all; the run's uid where left out.
 
@@ -79,13 +85,21 @@ def draw(
     Path
         The file.
     """
+    summary = volume.summary()
+    ny, nz, nx = volume.delta.shape
+    where = at or (ny // 2, nz // 2, nx // 2)
     figure = Figure(figsize=(18.5 if truth else 13.0, 11.0), layout="constrained")
     FigureCanvasAgg(figure)
     figure.suptitle(title or f"run {summary.run[:8]}", fontsize=15)
     parts: Any = figure.subfigures(3, 1)
     for part, quantity in zip(parts, QUANTITIES, strict=False):
+        width_m = _smoothing_m(summary) if quantity == "beta" else 0.0
+        sigma = width_m / FWHM_PER_SIGMA / summary.pixel_size_m
+        slices = {plane: volume.cut(quantity, plane, where, sigma=sigma) for plane in PLANES}
         known = truth.get(quantity) if truth else None
-        _draw_quantity(part, quantity, summary, known)
+        look = _look_of(quantity, slices, known, summary.pixel_size_m)
+        _draw_quantity(part, look, slices, known, _places_um(volume, where))
+        part.suptitle(_caption(quantity, width_m), fontsize=12)
     left, right = parts[2].subplots(1, 2)
     _draw_residual(left, summary.residual)
     _draw_correlation(right, summary.correlation)
@@ -93,26 +107,29 @@ def draw(
     return path
 
 
-def _draw_quantity(part: SubFigure, quantity: Quantity, summary: Summary, truth: Slices | None) -> None:
+def _draw_quantity(
+    part: SubFigure, look: _Look, slices: Slices, truth: Slices | None, places_um: Mapping[Plane, str]
+) -> None:
     """Draw one row of images: each plane, with its truth beside it."""
-    width_m = _smoothing_m(summary) if quantity == "beta" else 0.0
-    slices = {
-        plane: _smoothed(image, width_m / summary.pixel_size_m)
-        for plane, image in summary.slices[quantity].items()
-    }
-    look = _look_of(quantity, slices, truth, summary.pixel_size_m)
     kinds = [("reconstructed", slices)] + ([("truth", truth)] if truth else [])
     shown = [(kind, images[plane[0]], plane) for plane in _PLANES for kind, images in kinds]
     axes = np.ravel(part.subplots(1, len(shown)))
     for ax, (kind, image, (plane, horizontal, vertical)) in zip(axes, shown, strict=True):
         drawn = look.draw(ax, image)
         ax.set(xlabel=f"{horizontal} (µm)", ylabel=f"{vertical} (µm)")
-        ax.set_title(f"{plane} {kind}", fontsize=11)
-    name = _NAMES[quantity]
+        ax.set_title(f"{places_um[plane]}, {kind}", fontsize=11)
     bar = part.colorbar(drawn, ax=list(axes), fraction=0.02, pad=0.01, extend="both")
-    bar.set_label(f"{name} (10$^{{{look.exponent}}}$)")
-    smoothed = f", smoothed over {width_m / NM:.0f} nm" if width_m else ""
-    part.suptitle(f"{name}: slices through the centre{smoothed}", fontsize=12)
+    bar.set_label(f"{look.name} (10$^{{{look.exponent}}}$)")
+
+
+def _caption(quantity: Quantity, width_m: float) -> str:
+    return f"{_NAMES[quantity]}" + (f", smoothed over {width_m / NM:.0f} nm" if width_m else "")
+
+
+def _places_um(volume: VolumeFile, at: Voxel) -> dict[Plane, str]:
+    """Say where the planes lie, as ``y = 0.26 µm``."""
+    y, z, x = (f"{volume.place_m(axis, index) / UM:.2f} µm" for axis, index in zip("yzx", at, strict=True))
+    return {"xz": f"y = {y}", "xy": f"z = {z}", "zy": f"x = {x}"}
 
 
 def _smoothing_m(summary: Summary) -> float:
@@ -120,24 +137,20 @@ def _smoothing_m(summary: Summary) -> float:
     return 0.0 if summary.correlation is None else resolution(summary.correlation, FRC_THRESHOLD)
 
 
-def _smoothed(image: FloatArray, width_pixels: float) -> FloatArray:
-    """Gaussian of that full width at half maximum."""
-    return np.asarray(gaussian_filter(image, width_pixels / FWHM_PER_SIGMA, mode="nearest"))
-
-
 def _look_of(quantity: Quantity, slices: Slices, truth: Slices | None, pixel_size_m: float) -> _Look:
-    """Grey values from the truth, with room below for noise; else all but the extremes of the images."""
+    """Range of values from the truth, with room below for noise; else all but the images' extremes."""
     values = np.concatenate([np.ravel(image) for image in (truth or slices).values()])
     if truth:
         high = 1.1 * float(values.max())
-        low = -0.25 * high
+        low = -0.1 * high
     else:
         low, high = (float(value) for value in np.percentile(values, (0.2, 99.8)))
     if high <= low:
         low, high = low - 1.0, low + 1.0
     exponent = int(np.floor(np.log10(max(abs(low), abs(high)))))
     scale = 10.0**exponent
-    return _Look(low / scale, high / scale, exponent, pixel_size_m / UM, _MAPS[quantity])
+    pixel_um = pixel_size_m / UM
+    return _Look(_NAMES[quantity], low / scale, high / scale, exponent, pixel_um, _MAPS[quantity])
 
 
 def _draw_residual(ax: Any, residual: FloatArray) -> None:

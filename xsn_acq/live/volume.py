@@ -11,6 +11,7 @@
 """
 
 import json
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+from scipy.ndimage import gaussian_filter
 
 from xsn_acq.analysis.frc import FrcCurve, fourier_ring_correlation
 from xsn_acq.analysis.orthoslices import Plane
@@ -34,7 +36,11 @@ from xsn_acq.optics.arrays import FloatArray
 FILE_NAME = "reconstruction.h5"
 QUANTITIES: tuple[Quantity, ...] = ("delta", "beta")
 PLANES: tuple[Plane, ...] = ("xz", "xy", "zy")
+Voxel = tuple[int, int, int]
 _AXES: Mapping[Plane, tuple[str, str]] = {"xz": ("z", "x"), "xy": ("y", "x"), "zy": ("y", "z")}
+_ACROSS: Mapping[Plane, int] = {"xz": 0, "xy": 1, "zy": 2}
+"""Axis of the volume (y, z, x) that a plane stands across."""
+_TRUNCATE = 3.0
 _SLAB_BYTES = 128 * 2**20
 _MOST_ROWS = 32
 _FRC_ROWS = 8
@@ -252,6 +258,38 @@ class VolumeFile(Closing):
             residual=entry["pairs/residual"][()],
             correlation=curve,
         )
+
+    def place_m(self, axis: str, index: int) -> float:
+        """Coordinate of a voxel along "x", "y" or "z", metres from the centre."""
+        return float(self._entry[f"delta/{axis}"][index])
+
+    def cut(self, quantity: Quantity, plane: Plane, at: Voxel, *, sigma: float = 0.0) -> FloatArray:
+        """Read one plane.
+
+        Parameters
+        ----------
+        quantity : "delta" or "beta"
+        plane : "xz", "xy" or "zy"
+        at : (y, z, x)
+            Voxel that it goes through.
+        sigma : float, voxels
+            Standard deviation of a Gaussian that smooths the volume in all three directions before; only the
+            slab that it needs is read.
+
+        Returns
+        -------
+        float32, axes as the plane's in `Summary.slices`
+        """
+        source = self.delta if quantity == "delta" else self.beta
+        axis = _ACROSS[plane]
+        reach = math.ceil(_TRUNCATE * sigma)
+        first = max(0, at[axis] - reach)
+        part = [slice(None)] * 3
+        part[axis] = slice(first, at[axis] + reach + 1)
+        slab = source[tuple(part)]
+        if sigma > 0:
+            slab = gaussian_filter(slab, sigma, mode="nearest", truncate=_TRUNCATE)
+        return np.asarray(np.take(slab, at[axis] - first, axis=axis))
 
     def close(self) -> None:
         """Close the file."""
