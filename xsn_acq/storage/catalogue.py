@@ -35,8 +35,8 @@ def open_catalogue(place: Path | str) -> Any:
     Parameters
     ----------
     place : Path or str
-        The data folder, or the address of a Tiled server (``http://...``), which takes its API key from
-        the environment (``TILED_API_KEY``).
+        The data folder, or the address of a Tiled server (``http://...``): its API key is taken from the
+        environment (``TILED_API_KEY``), and it must be allowed to read the folder of frames.
 
     Returns
     -------
@@ -51,10 +51,27 @@ def open_catalogue(place: Path | str) -> Any:
     """
     address = str(place)
     if address.startswith(("http://", "https://")):
-        from tiled.client import from_uri
-
-        return from_uri(address)
+        return _served(address)
     return _embedded(DataFolder(Path(place)))
+
+
+def _served(address: str) -> Any:
+    from tiled.client import from_context
+    from tiled.client.context import Context
+
+    with contextlib.ExitStack() as undo:
+        try:
+            context, path = Context.from_any_uri(address)
+            undo.callback(context.close)
+            catalogue = from_context(context, node_path_parts=path)
+        except Exception as error:
+            reason = str(error).strip().partition("\n")[0]
+            raise StorageError(
+                f"catalogue {address}: cannot be opened: {reason}; "
+                "wanted a running Tiled server, and its API key in TILED_API_KEY"
+            ) from error
+        undo.pop_all()
+    return catalogue
 
 
 def close_catalogue(catalogue: Any) -> None:
