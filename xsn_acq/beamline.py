@@ -25,8 +25,8 @@ from xsn_acq.devices.undulator import Undulator
 from xsn_acq.errors import ConnectError, XsnError
 
 SAFE_TIMEOUT_S = 30.0
-SLOW = 0.5
-"""A rotation stage slower than this share of its usual velocity was left so by a scan."""
+USUAL = 0.01
+"""A rotation stage whose velocity is off the usual one by more than this share was left so by a scan."""
 
 
 @dataclass(frozen=True)
@@ -223,34 +223,61 @@ def problems(instrument: Instrument) -> list[str]:
         found.append(f"ring: current {current:.1f} mA is below {least} mA")
     found += instrument.undulator.gap_faults(float(instrument.undulator.gap.get()))
     found += left_behind(instrument.camera, instrument.position_compare)
-    theta, usual = instrument.sample.theta, instrument.file.axes.sample_theta.velocity
-    velocity = float(theta.velocity.get(use_monitor=False))
-    if velocity < SLOW * usual:
-        found.append(f"{theta.name}: velocity {velocity:.4g} deg/s, wanted about {usual:g} deg/s; run xsn-acq safe")
+    return found + _sample_stage_problems(instrument)
+
+
+def _sample_stage_problems(instrument: Instrument) -> list[str]:
+    """What a scan that was killed leaves at the sample stage and the shutter."""
+    file, sample = instrument.file, instrument.sample
+    velocity, usual = float(sample.theta.velocity.get(use_monitor=False)), file.axes.sample_theta.velocity
+    found = []
+    if not math.isclose(velocity, usual, rel_tol=USUAL):
+        found.append(
+            f"{sample.theta.name}: velocity: wanted {usual:g} deg/s, found {velocity:.4g}; run xsn-acq safe"
+        )
+    x = float(sample.x.user_readback.get(use_monitor=False))
+    if file.geometry.is_out(x):
+        found.append(f"{sample.x.name}: the sample is out of the beam, at {x:.1f} um; move it back")
+    if instrument.shutter.is_open:
+        found.append(f"{instrument.shutter.name}: wanted closed while nothing is measured, found open")
     return found
 
 
-def make_safe(instrument: Instrument) -> list[str]:
+def make_safe(instrument: Instrument, timeout_s: float = SAFE_TIMEOUT_S) -> list[str]:
     """Shut the beam off, stop what runs, close the frame file, give the rotation stage its velocity back.
 
-    For what a killed session left behind. Nothing is moved; what goes wrong is returned, one line each.
+    For what a killed session left behind. Nothing is moved. Each part is done whatever becomes of the others;
+    what goes wrong is returned, one line each.
+
+    Parameters
+    ----------
+    instrument : Instrument
+        Only what is made safe needs to answer.
+    timeout_s : float
+        For each part, seconds: to answer, and to do it.
     """
-    theta, camera = instrument.sample.theta, instrument.camera
-    theta.stop()
-    steps: tuple[Callable[[], StatusBase], ...] = (
-        lambda: instrument.shutter.set("closed"),
-        instrument.position_compare.disarm,
-        camera.stop_acquiring,
-        camera.close_file,
-        lambda: theta.velocity.set(instrument.file.axes.sample_theta.velocity),
+    theta, camera, compare = instrument.sample.theta, instrument.camera, instrument.position_compare
+    usual = instrument.file.axes.sample_theta.velocity
+    parts: tuple[tuple[Device, Callable[[], StatusBase]], ...] = (
+        (instrument.shutter, lambda: instrument.shutter.set("closed")),
+        (theta, theta.stand),
+        (compare, compare.disarm),
+        (camera, camera.stop_acquiring),
+        (camera, camera.close_file),
+        (theta, lambda: theta.velocity.set(usual)),
     )
-    failed = []
-    for step in steps:
-        try:
-            step().wait(SAFE_TIMEOUT_S)
-        except (XsnError, TimeoutError) as error:
-            failed.append(str(error))
-    return failed
+    return [fault for device, act in parts for fault in _failed(device, act, timeout_s)]
+
+
+def _failed(device: Device, act: Callable[[], StatusBase], timeout_s: float) -> list[str]:
+    silent = connection_faults([device], timeout_s)
+    if silent:
+        return silent
+    try:
+        act().wait(timeout_s)
+    except (XsnError, TimeoutError) as error:
+        return [f"{device.name}: {str(error) or 'not done in time'}"]
+    return []
 
 
 def baseline(instrument: Instrument) -> list[Device]:
@@ -289,7 +316,9 @@ def _motor_problems(motor: Motor) -> list[str]:
         lines.append(f"{motor.name}: {wide} are wider than {low} to {high} {unit} of the record")
     velocity, most = (float(s.get(use_monitor=False)) for s in (motor.velocity, motor.max_velocity))
     if most > 0 and velocity > most:
-        lines.append(f"{motor.name}: velocity {velocity:.4g} {unit}/s is above the record's {most:g} {unit}/s")
+        lines.append(
+            f"{motor.name}: velocity {velocity:.4g} {unit}/s is above the record's {most:g} {unit}/s"
+        )
     return lines
 
 

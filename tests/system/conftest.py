@@ -17,8 +17,10 @@ def ioc(ca_ports):
 
 @pytest.fixture(scope="module")
 def devices(ioc):
-    """The instrument, connected."""
-    with beamline.connected(load_beamline("pls2-7c-xni"), timeout_s=30.0) as made:
+    """The instrument, connected; the simulated ring tells a loss within 0.2 s, and optics settle at once."""
+    file = load_beamline("pls2-7c-xni")
+    ring = file.ring.model_copy(update={"late_s": 0.4, "settle_s": 0.3})
+    with beamline.connected(file.model_copy(update={"ring": ring}), timeout_s=30.0) as made:
         yield made
 
 

@@ -142,7 +142,8 @@ def test_a_killed_session_is_put_right(tmp_path):
     for output in (checked, refused):
         assert "camera: wanted no open file, found one" in output
         assert "run xsn-acq safe" in output
-    assert "sample_theta: velocity 1.49" in checked
+    assert "sample_theta: velocity: wanted 10 deg/s, found 1.49" in checked
+    assert "shutter: wanted closed while nothing is measured, found open" in checked
     assert "INTERRUPTED" in listed
     assert safe == after == ["Closed", "10.0000", "Done", "No"]
 

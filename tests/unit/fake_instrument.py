@@ -11,6 +11,8 @@ from xsn_acq.devices.shutter import Shutter
 from xsn_acq.optics.undulator import gap_mm
 
 FILE = load_beamline("pls2-7c-xni")
+FILE = FILE.model_copy(update={"ring": FILE.ring.model_copy(update={"late_s": 1e-6, "settle_s": 0.0})})
+"""Here losses of beam are told at once."""
 ENERGY_EV = 8300.0
 UID = "0123456789abcdef"
 
@@ -27,6 +29,13 @@ class Value:
     def get(self, **_):
         return self.value
 
+    def subscribe(self, look, *, run):
+        self.look = look
+        return 1
+
+    def unsubscribe(self, number):
+        assert number == 1
+
 
 class FakeMotor:
     """A motor as far as plans look at it."""
@@ -40,6 +49,9 @@ class FakeMotor:
         self.velocity = Value(f"{name}_velocity", axis.velocity)
         self.max_velocity = Value(f"{name}_max_velocity", axis.max_velocity)
         self.acceleration = Value(f"{name}_acceleration", axis.acceleration_s)
+
+    def stand(self):
+        """Asked in a message."""
 
     def limit_faults(self, position):
         inside = self.axis.low <= position <= self.axis.high

@@ -48,8 +48,9 @@ def spoil(path, value):
 
 
 SPOILT = [
-    ("ring.current.value", 20.0, "ring: wanted 50.0 mA or more, found 20.0 mA"),
-    ("ring.current.value", math.nan, "ring_current_ma reads nan"),
+    ("ring.current.value", 20.0, "ring: wanted 50 mA or more, found 20.0 mA"),
+    ("ring.current.value", math.nan, "wanted 50 mA or more, found nan mA"),
+    ("sample.x.user_readback.value", 55.0, "wanted the sample in the beam, found it at 55.0 um"),
     ("front_end_shutter.word", "closed", "front_end_shutter: wanted open, found closed"),
     ("shutter.word", "Moving", "shutter: wanted open or closed, found Moving"),
     ("mono.feedback.is_locked", False, "mono feedback: wanted locked"),

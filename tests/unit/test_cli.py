@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from xsn_acq.cli import demo, main, progress, status
+from xsn_acq.cli import demo, logs, main, progress, status
 from xsn_acq.errors import ConfigError, DeviceError, LimitError, ReconstructionError
 from xsn_acq.storage import layout
 
@@ -83,10 +83,33 @@ def test_exit_status_of_an_error(error, ended):
     assert f"{ended} " in status.MEANING
 
 
-def test_libraries_log_their_tracebacks_with_debug_only(tmp_path):
-    loggers = [logging.getLogger(name) for name in ("bluesky", "ophyd.control_layer")]
-    main(["runs", "--data", str(tmp_path)])
-    assert not any(logger.isEnabledFor(logging.ERROR) for logger in loggers)
+@pytest.fixture
+def logged(capsys):
+    """What is seen of a record of the error that is being handled."""
+    handler = logs.handler()
+
+    def log(name, message, level=logging.ERROR):
+        error = ValueError("not a number")
+        record = logging.LogRecord(name, level, "", 0, message, (), (type(error), error, None))
+        if level >= handler.level:
+            handler.handle(record)
+        return capsys.readouterr().err
+
+    return log
+
+
+def test_what_libraries_log_is_one_line(logged):
+    assert logged("ophyd.objects", "Subscription value callback exception") == (
+        "ophyd: Subscription value callback exception: ValueError: not a number\n"
+    )
+    assert logged("bluesky", "started", logging.INFO) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "message"), [("bluesky", "Run aborted"), ("ophyd", "Exception occurred during callback <f>")]
+)
+def test_what_the_command_tells_itself_is_not_told_twice(logged, name, message):
+    assert logged(name, message) == ""
 
 
 def test_numbers_of_an_error_are_rounded():

@@ -104,6 +104,25 @@ def test_a_stop_that_is_meant_ends_the_move_well(bench):
     status.wait(1)
 
 
+def test_a_move_that_is_stopped_before_it_begins_does_not_begin(bench):
+    """The stop of an aborted plan comes while the move is still being looked at."""
+    looked, go_on = threading.Event(), threading.Event()
+
+    def look(target):
+        looked.set()
+        go_on.wait(1)
+
+    bench.motor._refuse_when_held = look
+    status = bench.motor.set(12.0)
+    assert looked.wait(1)
+    bench.motor.stop(success=True)
+    go_on.set()
+    status.wait(1)
+    assert bench.answer is None
+    bench.motor.set(12.0).wait(1)  # it may be moved again
+    assert bench.answer is not None
+
+
 def test_a_move_that_never_ends_fails_and_stops_the_motor(bench):
     bench.hold = True
     stopped = []
@@ -193,3 +212,25 @@ def test_a_shutter_that_does_not_follow_fails():
     assert shutter.is_open
     with pytest.raises(ValueError, match="'ajar' is not one of open, closed"):
         shutter.set("ajar")
+
+
+def test_a_shutter_is_moved_in_the_order_asked_for():
+    """The beam is shut off while the opening is still under way: it ends shut."""
+    shutter = fake(Shutter, "S:", name="shutter")
+    shutter.status.sim_put("Closed")
+    commands, words = [], dict(Shutter.words.values())
+    slow = threading.Event()
+
+    def follow(command):
+        commands.append(command)
+        threading.Timer(0.02, shutter.status.sim_put, [words[command]]).start()
+        slow.set()
+
+    shutter.command.after_put = follow
+    opened = shutter.set("open")
+    assert slow.wait(1)
+    others = [shutter.set(word) for word in ("closed", "open", "closed")]
+    for status in (opened, *others):
+        status.wait(2)
+    assert commands == [Shutter.words[word][0] for word in ("open", "closed", "open", "closed")]
+    assert shutter.state() == "closed"

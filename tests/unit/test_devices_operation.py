@@ -9,7 +9,7 @@ from ophyd import Signal
 
 from tests.unit.fake_devices import FakeChecked, lose
 from xsn_acq.devices.checked import agrees
-from xsn_acq.devices.operation import in_background, wait_until
+from xsn_acq.devices.operation import Turns, in_background, wait_until
 from xsn_acq.errors import DeviceError
 
 QUICK_S = 0.05
@@ -107,3 +107,42 @@ def test_a_foreign_error_is_wrapped_with_device_and_operation():
     status = in_background(Signal(name="device"), "prepare", work)
     with pytest.raises(DeviceError, match="device: prepare: wanted done, found TimeoutError: no answer"):
         status.wait(1)
+
+
+def test_operations_in_turn_do_not_overtake_and_outlive_a_failure():
+    turns, done, go_on = Turns(), [], threading.Event()
+
+    def first():
+        go_on.wait(1)
+        done.append("first")
+        raise ValueError
+
+    failing = in_background(Signal(name="x"), "first", turns.after_the_others(first))
+    others = [
+        in_background(Signal(name="x"), word, turns.after_the_others(lambda word=word: done.append(word)))
+        for word in ("second", "third")
+    ]
+    assert done == []
+    go_on.set()
+    for status in others:
+        status.wait(1)
+    assert done == ["first", "second", "third"]
+    with pytest.raises(DeviceError):
+        failing.wait(1)
+
+
+def test_sets_of_a_signal_are_done_in_order(signal):
+    written, go_on = [], threading.Event()
+
+    def write(value):
+        if not written:
+            go_on.wait(1)
+        written.append(value)
+        signal.sim_put(value)
+
+    signal.after_put = write
+    statuses = [signal.set(value) for value in (1.0, 2.0, 3.0)]
+    go_on.set()
+    for status in statuses:
+        status.wait(1)
+    assert written == [1.0, 2.0, 3.0]

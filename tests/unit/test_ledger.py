@@ -198,12 +198,13 @@ def test_a_pause_loses_nothing_that_was_not_reached():
     theta, times = pulses()
     ledger = Ledger(RHYTHM)
     ledger.begin(range(90), 0)
-    rows = ledger.push(theta[:16], times[:16], stamps(times)[:15])
+    rows = ledger.push(theta[:16], times[:16], stamps(times)[:15], sound=12)
     assert {row.status for row in rows} == {"ok"}
-    assert len(rows) == 14
+    assert len(rows) == 12
     ledger.break_off()
-    rows = ledger.push(theta[:20], times[:20], stamps(times)[:19]) + ledger.end()
+    rows = ledger.push(theta[:20], times[:20], stamps(times)[:19], sound=15) + ledger.end()
     assert [row.target for row in by_status(rows, "lost")] == [19]
+    assert [row.target for row in by_status(rows, "ok")] == [12, 13, 14]
     # what came after the pause was perhaps exposed while the stage braked
     assert [row.target for row in by_status(rows, "flagged")] == [15, 16, 17, 18]
     assert ledger.missing() == list(range(15, 90))

@@ -2,18 +2,14 @@
 
 import argparse
 import importlib
-import logging
 import sys
 import traceback
 from collections.abc import Sequence
 
-from xsn_acq.cli import status
+from xsn_acq.cli import logs, status
 from xsn_acq.errors import XsnError
 
 SUBCOMMANDS = ("sim", "check", "safe", "run", "live", "catalogue", "runs", "reconstruct", "export", "demo")
-
-TALKATIVE = ("bluesky", "ophyd")
-"""They log a traceback of every failed run, and of records that are let go while they connect."""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -32,8 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand; its exit status, see `xsn_acq.cli.status`."""
     args = build_parser().parse_args(argv)
     if not args.debug:
-        for name in TALKATIVE:
-            logging.getLogger(name).setLevel(logging.CRITICAL)
+        logs.in_lines()
     try:
         return int(args.run(args))
     except KeyboardInterrupt:

@@ -99,12 +99,11 @@ def _conclude(uid: str, failure: BaseException | None, services: dict[str, Any],
 
     run = find_run(data.journal, uid)
     word, reason = state_of(run)
-    if failure is None:
-        exported = _export(run, data)
-    else:
+    if failure is not None:
         _say(f"{word}: {reason or failure}; what was measured is being catalogued")
-        exported = True
-    well = _finish(services, data) and exported
+    whole = word in ("complete", "INCOMPLETE")
+    exported = _export(run, data) if whole else True
+    well = _finish(services, data) and exported and failure is None
     if word == "INCOMPLETE":
         _say(f"{word}: {reason}")
     return STATUS.get(word, status.FAILED) or (status.WELL if well else status.FAILED)

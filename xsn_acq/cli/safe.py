@@ -25,11 +25,13 @@ def run(args: argparse.Namespace) -> int:
     from xsn_acq import beamline
     from xsn_acq.config import load_beamline
 
-    with beamline.connected(load_beamline(args.beamline), timeout_s=args.timeout) as instrument:
-        for found in beamline.problems(instrument):
-            print(f"found: {found}")
-        failed = beamline.make_safe(instrument)
+    instrument = beamline.build(load_beamline(args.beamline))
+    try:
+        failed = beamline.make_safe(instrument, timeout_s=args.timeout)
+    finally:
+        beamline.destroy(instrument)
     for fault in failed:
         print(f"NOT PUT RIGHT: {fault}")
-    print(f"{args.beamline}: {'not safe' if failed else 'safe'}")
+    if not failed:
+        print(f"{args.beamline}: safe; xsn-acq check {args.beamline} tells what else is out of range")
     return 1 if failed else 0

@@ -7,6 +7,8 @@ from pydantic import Field, model_validator
 from xsn_acq.config.base import Finite, Frozen, Positive, Prefix
 from xsn_acq.units import NM, UM, wavelength_m
 
+NEAR_OUT = 0.25
+"""So near to its out position, as a fraction of the way there, a sample is out."""
 UndulatorRecord = Literal[
     "gap_set",
     "gap",
@@ -35,11 +37,17 @@ class Prefixes(Frozen):
 
 
 class Ring(Frozen):
-    """The storage ring; imaging below ``min_current_ma`` is refused."""
+    """The storage ring; imaging below ``min_current_ma`` is refused.
+
+    ``late_s``: a loss of beam is told within so many seconds. ``settle_s``: when the beam is back, the optics
+    need so many seconds before the next frame.
+    """
 
     energy_gev: Positive
     nominal_current_ma: Positive
     min_current_ma: Positive
+    late_s: Positive
+    settle_s: Positive
 
 
 class Undulator(Frozen):
@@ -118,3 +126,8 @@ class Geometry(Frozen):
     sample_x_centre_um: Finite
     sample_out_um: Finite
     pinhole_diameter_um: Positive
+
+    def is_out(self, sample_x_um: float, out_um: float | None = None) -> bool:
+        """Whether the sample is where flats are taken (``sample_out_um`` or ``out_um``), not in the beam."""
+        out = self.sample_out_um if out_um is None else out_um
+        return abs(sample_x_um - out) < NEAR_OUT * abs(out - self.sample_x_centre_um)

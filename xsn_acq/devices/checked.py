@@ -7,7 +7,7 @@ from typing import Any
 from ophyd import EpicsSignal, EpicsSignalRO
 from ophyd.status import Status, StatusBase
 
-from xsn_acq.devices.operation import Completion, in_background, require_connected, wait_until
+from xsn_acq.devices.operation import Completion, Turns, in_background, require_connected, wait_until
 from xsn_acq.errors import DeviceError
 
 WRITE_TIMEOUT_S = 10.0
@@ -41,16 +41,19 @@ class Checked:
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._band = kwargs.get("tolerance")
+        self._turns = Turns()
 
     def set(
         self, value: object, *, timeout: float | None = None, settle_time: float | None = None
     ) -> StatusBase:
-        """Write and read back; the status fails with `DeviceError` unless the record then shows the value."""
+        """Write and read back; the status fails with `DeviceError` unless the record then shows the value.
+
+        Sets are done in the order in which they were asked for.
+        """
         status = Status(self, settle_time=settle_time)
         limit = WRITE_TIMEOUT_S if timeout is None else timeout
-        return in_background(
-            self, "set", lambda: self.apply(value, timeout_s=limit, force=True), status=status
-        )
+        write = self._turns.after_the_others(lambda: self.apply(value, timeout_s=limit, force=True))
+        return in_background(self, "set", write, status=status)
 
     def apply(self, value: object, *, timeout_s: float = WRITE_TIMEOUT_S, force: bool = False) -> None:
         """Blocking `set`; without ``force`` nothing is written when the record already shows the value.

@@ -1,7 +1,7 @@
 """Kinetix camera with its file writer, as a bluesky flyer."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from xsn_acq.devices.camera_setup import CameraSetup, Rearm
 from xsn_acq.devices.frame_file import FrameDocuments, FrameTimes
 from xsn_acq.devices.hdf5_writer import Hdf5Writer
 from xsn_acq.devices.kinetix_driver import KinetixDriver
-from xsn_acq.devices.operation import Completion, in_background, wait_until
+from xsn_acq.devices.operation import Completion, Turns, in_background, wait_until
 from xsn_acq.errors import DeviceError
 
 logger = logging.getLogger(__name__)
@@ -27,7 +27,8 @@ class Kinetix(Device):
 
     ``prepare(setup)`` opens the file, ``kickoff()`` starts, ``complete()`` ends when every frame is counted
     and written; ``prepare(Rearm(n))``, ``kickoff()``, ``complete()`` add n frames to the same file;
-    ``close_file()``. Staging is not required; ``unstage()`` stops and closes.
+    ``close_file()``. Staging is not required; ``unstage()`` stops and closes. All but `complete` are done one
+    after the other, in the order in which they were asked for.
 
     Frames are counted by the camera (NumImagesCounter) and by the writer (NumCaptured): a frame the camera
     loses leaves no gap in UniqueId.
@@ -47,6 +48,7 @@ class Kinetix(Device):
         self._index = 0
         self._running = False
         self._stop_asked = False
+        self._turns = Turns()
 
     @property
     def image_key(self) -> str:
@@ -60,15 +62,15 @@ class Kinetix(Device):
         """
         if isinstance(value, Rearm):
             return self.rearm(value.frames)
-        return in_background(self, "prepare", lambda: self._prepare(value))
+        return self._next("prepare", lambda: self._prepare(value))
 
     def rearm(self, frames: int) -> StatusBase:
         """Make ready for ``frames`` more into the open file; then `kickoff` and `complete` again."""
-        return in_background(self, "rearm", lambda: self._rearm(frames))
+        return self._next("rearm", lambda: self._rearm(frames))
 
     def kickoff(self) -> StatusBase:
         """Start acquiring; the status ends when the camera does."""
-        return in_background(self, "kickoff", self._kickoff)
+        return self._next("kickoff", self._kickoff)
 
     def complete(self) -> StatusBase:
         """Wait for every frame, counted and written.
@@ -82,7 +84,7 @@ class Kinetix(Device):
     def stop_acquiring(self) -> StatusBase:
         """Stop, keeping the file open; a pending `complete` then ends once all frames counted are written."""
         self._stop_asked = True
-        return in_background(self, "stop", self._stop)
+        return self._next("stop", self._stop)
 
     def close_file(self) -> StatusBase:
         """Close the file, after every frame counted has been written.
@@ -90,7 +92,7 @@ class Kinetix(Device):
         A file that an earlier session left open is closed as it is. The status fails with `DeviceError` when
         the file lacks frames.
         """
-        return in_background(self, "close", self._close)
+        return self._next("close", self._close)
 
     def stop(self, *, success: bool = False) -> None:
         """Stop acquiring and return at once; the file stays open."""
@@ -101,11 +103,10 @@ class Kinetix(Device):
 
         `close_file` is the one that checks.
         """
-        self._stop_asked = True
-        for step in (self._stop, self._close):
+        for step in (self.stop_acquiring, self.close_file):
             try:
-                step()
-            except (DeviceError, TimeoutError) as error:
+                step().wait()
+            except DeviceError as error:
                 logger.warning("%s", error)
         return super().unstage()
 
@@ -149,6 +150,9 @@ class Kinetix(Device):
         """Announce the frames up to ``index``: one stream resource, then a stream datum for what is new."""
         if self._documents is not None:
             yield from self._documents.up_to(self.get_index() if index is None else index)
+
+    def _next(self, operation: str, work: Callable[[], None]) -> StatusBase:
+        return in_background(self, operation, self._turns.after_the_others(work))
 
     def _prepared(self, operation: str) -> CameraSetup:
         if self._setup is None:
@@ -225,6 +229,7 @@ class Kinetix(Device):
         return written >= counted and (counted >= self._target or not acquiring)
 
     def _stop(self) -> None:
+        self._stop_asked = True
         if not self.cam.is_acquiring():
             return
         self.cam.acquire.put("Done")

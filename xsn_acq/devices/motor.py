@@ -2,6 +2,7 @@
 
 import logging
 import math
+import threading
 import time
 from typing import Any, Protocol
 
@@ -17,6 +18,7 @@ logger = logging.getLogger(__name__)
 
 _MARGIN_S = 10.0
 _SLACK = 2.0
+_STOP_TIMEOUT_S = 10.0
 
 
 class AxisLike(Protocol):
@@ -72,6 +74,8 @@ class Motor(EpicsMotor):
     def __init__(self, prefix: str, *, axis: AxisLike, name: str, **kwargs: Any) -> None:
         self.axis = axis
         self._stop_accepted = False
+        self._sending = threading.Lock()
+        self._stops = 0
         self._moving_seen = False
         super().__init__(prefix, name=name, **kwargs)
 
@@ -100,9 +104,8 @@ class Motor(EpicsMotor):
             )
         low, high = (float(s.get(use_monitor=False)) for s in (self.low_limit_travel, self.high_limit_travel))
         if low < high and not low <= pos <= high:
-            faults.append(
-                f"{self.name}: {pos:.7g} {unit} is outside the record's soft limits {low:g} to {high:g} {unit}"
-            )
+            limits = f"soft limits {low:g} to {high:g} {unit}"
+            faults.append(f"{self.name}: {pos:.7g} {unit} is outside the record's {limits}")
         return faults
 
     def move(
@@ -117,30 +120,52 @@ class Motor(EpicsMotor):
         """
         target = float(position)
         self.check_value(target)
-        self._stop_accepted = False
+        self._stop_accepted, stops = False, self._stops
         status = MoveStatus(self, target, settle_time=self._settle_time)
         if moved_cb is not None:
             status.add_callback(lambda done: moved_cb(done, obj=self))
         limit = self._timeout if timeout is None else timeout
-        in_background(self, "move", lambda: self._travel(target, limit), status=status)
+        in_background(self, "move", lambda: self._travel(target, limit, stops), status=status)
         if wait:
             status.wait()
         return status
 
     def stop(self, *, success: bool = False) -> None:
-        """Stop; a move under way then fails, unless ``success``."""
-        self._stop_accepted = success
+        """Stop; a move asked for before then fails, unless ``success``, also when it had not begun."""
+        with self._sending:
+            self._stop_accepted = success
+            self._stops += 1
         if not self.motor_stop.connected:
             logger.warning("%s: cannot be stopped, its record does not answer", self.name)
             return
         self.motor_stop.put(1, wait=False)
 
-    def _travel(self, target: float, timeout_s: float | None) -> None:
+    def stand(self) -> StatusBase:
+        """Stop; the status ends when it stands. The move it was making ends without a complaint."""
+        self.stop(success=True)
+        return in_background(self, "stop", self._stand)
+
+    def _stand(self) -> None:
+        stands = wait_until(
+            lambda: not self.moving,
+            (self.motor_done_move,),
+            device=self.name,
+            operation="stop",
+            timeout_s=_STOP_TIMEOUT_S,
+        )
+        if not stands:
+            raise DeviceError(self.name, "stop", "at rest", f"moving after {_STOP_TIMEOUT_S} s")
+
+    def _travel(self, target: float, timeout_s: float | None, stops: int) -> None:
         self._refuse_when_held(target)
         limit = self._expected_s(target) if timeout_s is None else timeout_s
         answer = Completion()
         signals = (self.motor_done_move, self.user_setpoint)
-        self.user_setpoint.put(target, force=True, use_complete=True, callback=answer)
+        with self._sending:
+            if self._stops == stops:
+                self.user_setpoint.put(target, force=True, use_complete=True, callback=answer)
+            else:
+                answer.done = True
         ended = wait_until(
             lambda: answer.done and self.motor_done_move.get() == 1,
             signals,

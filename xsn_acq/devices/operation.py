@@ -124,3 +124,34 @@ def in_background(
 
     get_cl().thread_class(target=run, name=f"{device.name} {operation}", daemon=True).start()
     return outcome
+
+
+class Turns:
+    """Operations that must not overtake each other: done in the order in which they were asked for.
+
+    An abort lets a plan go on to its cleanup while an operation is still under way: the file would be opened
+    after it was closed.
+    """
+
+    def __init__(self) -> None:
+        self._asking = threading.Lock()
+        self._last = threading.Event()
+        self._last.set()
+
+    def after_the_others(self, work: Callable[[], None]) -> Callable[[], None]:
+        """Take a turn now; ``work``, when called, waits until all turns taken before are over.
+
+        Who takes a turn must call it: the next one waits.
+        """
+        mine = threading.Event()
+        with self._asking:
+            before, self._last = self._last, mine
+
+        def in_turn() -> None:
+            before.wait()
+            try:
+                work()
+            finally:
+                mine.set()
+
+        return in_turn

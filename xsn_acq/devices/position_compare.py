@@ -1,6 +1,7 @@
 """Position compare (Zebra): camera triggers at encoder positions, and the angles captured with them."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,7 +12,7 @@ from ophyd import Device, EpicsSignalRO
 from ophyd.status import StatusBase
 
 from xsn_acq.devices.checked import CheckedSignal, FrameCounter
-from xsn_acq.devices.operation import in_background, require_connected, wait_until
+from xsn_acq.devices.operation import Turns, in_background, require_connected, wait_until
 from xsn_acq.errors import DeviceError
 
 _ARM_TIMEOUT_S = 10.0
@@ -88,14 +89,15 @@ class PositionCompare(Device):
         super().__init__(prefix, name=name, **kwargs)
         self._train: PulseTrain | None = None
         self._armed_at_s = math.nan
+        self._turns = Turns()
 
     def prepare(self, train: PulseTrain) -> StatusBase:
         """Load a train; the status ends when every setting has been read back."""
-        return in_background(self, "prepare", lambda: self._prepare(train))
+        return self._next("prepare", lambda: self._prepare(train))
 
     def kickoff(self) -> StatusBase:
         """Arm; the status ends when it is armed."""
-        return in_background(self, "arm", self._arm)
+        return self._next("arm", self._arm)
 
     def complete(self) -> StatusBase:
         """Wait for the last pulse.
@@ -107,7 +109,7 @@ class PositionCompare(Device):
 
     def disarm(self) -> StatusBase:
         """Disarm, if it is armed; what was captured stays."""
-        return in_background(self, "disarm", self._disarm)
+        return self._next("disarm", self._disarm)
 
     def stop(self, *, success: bool = False) -> None:
         """Disarm and return at once."""
@@ -115,7 +117,7 @@ class PositionCompare(Device):
 
     def unstage(self) -> list[object]:
         """Disarm."""
-        self._disarm()
+        self.disarm().wait()
         return super().unstage()
 
     def is_armed(self) -> bool:
@@ -141,6 +143,9 @@ class PositionCompare(Device):
         seconds = np.atleast_1d(self.times.get(count=count))[:count].astype(np.float64)
         both = min(len(angles), len(seconds))
         return angles[:both], seconds[:both] + self._armed_at_s
+
+    def _next(self, operation: str, work: Callable[[], None]) -> StatusBase:
+        return in_background(self, operation, self._turns.after_the_others(work))
 
     def _prepare(self, train: PulseTrain) -> None:
         self._train = None

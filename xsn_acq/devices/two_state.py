@@ -1,13 +1,12 @@
 """Parts with two states: a command is given in words, the status must say the same."""
 
-import threading
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from ophyd import Device
 from ophyd.status import StatusBase
 
-from xsn_acq.devices.operation import in_background, wait_until
+from xsn_acq.devices.operation import Turns, in_background, wait_until
 from xsn_acq.errors import DeviceError
 
 _TIMEOUT_S = 10.0
@@ -16,7 +15,7 @@ _TIMEOUT_S = 10.0
 class TwoState(Device):
     """A ``command`` and a ``status``; ``words`` maps what we say to (command string, status string).
 
-    A set waits for the end of the one before it, so that the last one asked for is the last one done.
+    Sets are done one after the other, in the order in which they were asked for.
     """
 
     words: ClassVar[Mapping[str, tuple[str, str]]]
@@ -25,7 +24,7 @@ class TwoState(Device):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._in_turn = threading.Lock()
+        self._turns = Turns()
 
     def set(self, value: str, *, timeout: float | None = None) -> StatusBase:
         """Go to a state; the status ends when the hardware says it is there.
@@ -37,9 +36,9 @@ class TwoState(Device):
         """
         if value not in self.words:
             raise ValueError(f"{self.name}: {value!r} is not one of {', '.join(self.words)}")
-        return in_background(
-            self, "set", lambda: self._change(value, _TIMEOUT_S if timeout is None else timeout)
-        )
+        limit_s = _TIMEOUT_S if timeout is None else timeout
+        change = self._turns.after_the_others(lambda: self._change(value, limit_s))
+        return in_background(self, "set", change)
 
     def state(self) -> str:
         """Tell the present state in our words; the record's own word while it is neither."""
@@ -47,10 +46,6 @@ class TwoState(Device):
         return next((word for word, (_, status) in self.words.items() if status == found), str(found))
 
     def _change(self, value: str, timeout_s: float) -> None:
-        with self._in_turn:
-            self._go(value, timeout_s)
-
-    def _go(self, value: str, timeout_s: float) -> None:
         command, wanted = self.words[value]
         self.command.send(command, timeout_s=timeout_s)
         arrived = wait_until(

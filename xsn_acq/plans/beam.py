@@ -1,26 +1,115 @@
-"""No beam, no measurement: the RunEngine suspends until it is back."""
+"""Beam: noticed when it is lost, also between two looks; waited for; and which frames surely had it."""
 
-from bluesky import preprocessors as bpp
-from bluesky.suspenders import SuspendFloor, SuspendWhenChanged
+import logging
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from bluesky import plan_stubs as bps
 
 from xsn_acq.plans.instrument import Instrument
 from xsn_acq.plans.steps import Plan
 
+logger = logging.getLogger(__name__)
 
-def while_beam(devices: Instrument, plan: Plan) -> Plan:
-    """Run the plan; suspend it while the ring current is too low or the front end is not open.
+LOOK_S = 0.2
+"""Between two looks at a beam that is waited for, seconds."""
 
-    A suspension stops the motors, like a pause.
+
+class Beam:
+    """The beam of an instrument: ring current, front end, feedback of the monochromator.
+
+    Bluesky's suspenders are not used: they overlook a loss during a pause, and one while the plan computes.
     """
-    least = devices.file.ring.min_current_ma
-    front_end = devices.front_end_shutter
-    suspenders = [
-        SuspendFloor(devices.ring.current, least, tripped_message="waiting for beam"),
-        SuspendWhenChanged(
-            front_end.status,
-            expected_value=front_end.words["open"][1],
-            allow_resume=True,
-            tripped_message="waiting for the front end",
-        ),
-    ]
-    return (yield from bpp.suspend_wrapper(plan, suspenders))
+
+    def __init__(self, devices: Instrument) -> None:
+        self._devices = devices
+        self._ring = devices.file.ring
+        self._losses = self._settled = 0
+
+    @property
+    def losses(self) -> int:
+        """How often a reading said that there is no beam; it grows within ``ring.late_s`` of a loss."""
+        return self._losses
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Within this context every reading of ring and front end is looked at."""
+        watched = (
+            (self._devices.ring.current, self._look_at_current),
+            (self._devices.front_end_shutter.status, self._look_at_front_end),
+        )
+        numbers = [(signal, signal.subscribe(look, run=False)) for signal, look in watched]
+        try:
+            yield
+        finally:
+            for signal, number in numbers:
+                signal.unsubscribe(number)
+
+    def faults(self) -> list[str]:
+        """Reasons why there is no steady beam, asked now; one line each."""
+        devices, least = self._devices, self._ring.min_current_ma
+        current, front_end = (
+            float(devices.ring.current.get(use_monitor=False)),
+            devices.front_end_shutter.state(),
+        )
+        found = []
+        if not current >= least:
+            found.append(f"ring: wanted {least:g} mA or more, found {current:.1f} mA; wait for beam")
+        if front_end != "open":
+            found.append(f"front_end_shutter: wanted open, found {front_end}; open it")
+        if not devices.mono.feedback.is_locked:
+            found.append("mono feedback: wanted locked, found not locked; switch it on and wait for its lock")
+        return found
+
+    def wait(self) -> Plan:
+        """Wait until there is beam and, after a loss, the optics have settled; the `losses` by then."""
+        counted, good_since = self._settled, 0.0
+        told = False
+        while True:
+            faults, losses = self.faults(), self._losses
+            if faults and not told:
+                logger.warning("waiting for beam: %s", "; ".join(faults))
+                told = True
+            if faults or losses != counted:
+                self._settled, counted, good_since = -1, losses, time.monotonic()
+            elif losses == self._settled or time.monotonic() - good_since >= self._ring.settle_s:
+                self._settled = losses
+                return losses
+            yield from bps.sleep(LOOK_S)
+
+    def _look_at_current(self, *, value: float, **_: Any) -> None:
+        self._losses += not value >= self._ring.min_current_ma
+
+    def _look_at_front_end(self, *, value: object, **_: Any) -> None:
+        self._losses += str(value) != self._devices.front_end_shutter.words["open"][1]
+
+
+class Confirmed:
+    """How many frames surely had what they need: those there already ``late_s`` before all was still well.
+
+    Parameters
+    ----------
+    late_s : float
+        A loss is told within so many seconds.
+
+    Examples
+    --------
+    >>> confirmed = Confirmed(late_s=1.0)
+    >>> confirmed.look(10, 0.0), confirmed.look(15, 0.7), confirmed.look(20, 1.2), confirmed.look(20, 2.0)
+    (0, 0, 10, 15)
+    """
+
+    def __init__(self, late_s: float) -> None:
+        self._late_s = late_s
+        self._looks: deque[tuple[float, int]] = deque()
+        self._frames = 0
+
+    def look(self, frames: int, now_s: float) -> int:
+        """All is well at ``now_s`` and there are so many frames: how many of them are beyond doubt."""
+        self._looks.append((now_s, frames))
+        while self._looks and self._looks[0][0] <= now_s - self._late_s:
+            self._frames = self._looks.popleft()[1]
+        return self._frames

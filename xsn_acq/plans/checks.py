@@ -38,7 +38,8 @@ def check_before(
     file = devices.file
     faults = [
         *number_faults(state),
-        *beam_faults(file, state),
+        *state.beam_faults,
+        *sample_faults(file, params, state),
         *focus_faults(file, state),
         *source_faults(file, state),
         *state.left_behind,
@@ -63,17 +64,14 @@ def number_faults(state: State) -> Iterator[str]:
             yield f"{field.name} reads {value}; wanted a number; look at its record"
 
 
-def beam_faults(file: Beamline, state: State) -> Iterator[str]:
-    """Reasons why there would be no steady beam."""
-    least = file.ring.min_current_ma
-    if state.ring_current_ma < least:
-        yield f"ring: wanted {least} mA or more, found {state.ring_current_ma:.1f} mA; wait for beam"
-    if state.front_end != "open":
-        yield f"front_end_shutter: wanted open, found {state.front_end}; open it"
+def sample_faults(file: Beamline, params: XsnTomography, state: State) -> Iterator[str]:
+    """The shutter is in no state, or the sample was left where flats are taken."""
     if state.shutter not in ("open", "closed"):
         yield f"shutter: wanted open or closed, found {state.shutter}; look at its status"
-    if not state.feedback_locked:
-        yield "mono feedback: wanted locked, found not locked; switch it on and wait for its lock"
+    out = sample_out_um(file, params)
+    if file.geometry.is_out(state.sample_x_um, out):
+        found = f"found it at {state.sample_x_um:.1f} um, near {out:g} um where flats are taken"
+        yield f"sample_x: wanted the sample in the beam, {found}; was a run killed? Move it back"
 
 
 def focus_faults(file: Beamline, state: State) -> Iterator[str]:

@@ -1,6 +1,5 @@
 """Projections on the fly: trains of pulses at constant velocity, until every target has its frame."""
 
-import logging
 import math
 import time
 from dataclasses import replace
@@ -9,22 +8,20 @@ from typing import Any, Literal
 import numpy as np
 from bluesky import plan_stubs as bps
 from bluesky.utils import short_uid
-from ophyd.status import StatusBase
 
 from xsn_acq.devices.camera_setup import CameraSetup, Rearm
 from xsn_acq.devices.operation import require_connected
 from xsn_acq.devices.position_compare import PulseTrain
 from xsn_acq.params import XsnTomography
+from xsn_acq.plans.beam import Beam, Confirmed
 from xsn_acq.plans.framing import Framing, sweep
 from xsn_acq.plans.instrument import Instrument
 from xsn_acq.plans.ledger import Ledger
 from xsn_acq.plans.record import ledger_rows
 from xsn_acq.plans.rows import Summary, neighbours
 from xsn_acq.plans.state import State
-from xsn_acq.plans.steps import POLL_S, Interruption, Plan, every_one, finished, move, step
+from xsn_acq.plans.steps import POLL_S, Interruption, Plan, every_one, finished, move, shut, step, stop
 from xsn_acq.plans.stills import FLUSH_S, open_stream
-
-logger = logging.getLogger(__name__)
 
 PATIENCE_S = 2.0
 PATIENCE_PERIODS = 2
@@ -50,6 +47,8 @@ class Flight:
         Velocity and acceleration of the rotation stage before the scan.
     interruption : Interruption
         Tells of pauses.
+    beam : Beam
+        Tells of losses of beam.
     """
 
     def __init__(
@@ -60,23 +59,28 @@ class Flight:
         setup: CameraSetup,
         state: State,
         interruption: Interruption,
+        beam: Beam,
     ) -> None:
         self.ledger = Ledger(frame.rhythm(params))
         self.rows = ledger_rows()
         self._devices, self._params, self._state = devices, params, state
-        self._setup, self._interruption = setup, interruption
+        self._setup, self._interruption, self._beam = setup, interruption, beam
         self._rhythm = self.ledger.rhythm
         self._frames_before = self._counted = 0
         self._ring_current_ma = math.nan
         self._opened = False
         self._flying = False
-        self._pauses = 0
+        self._before = (0, 0)
+        self._cut = False
+        self._confirmed = Confirmed(devices.file.ring.late_s)
+        self._sound = 0
         self._angles = self._pulse_times = self._frame_times = np.empty(0)
 
     def fly(self) -> Plan:
         """Fly; then fly again, as many rounds as asked for, over exactly the angles that have no frame.
 
-        A pause stops the stage; after it the angles not yet taken are flown, which counts as no round.
+        A pause or a loss of beam stops the stage; after it the angles not yet taken are flown, which counts
+        as no round.
         """
         yield from self.rows.declare()
         rounds = 0
@@ -96,8 +100,8 @@ class Flight:
         """Bring in the frames and rows of a train that was broken off; the errors, in order."""
         if not self._flying:
             return []
-        self.ledger.break_off()
-        return (yield from every_one(self._halt(), self._tally()))
+        self._cut = True
+        return (yield from every_one(self._halt, self._tally))
 
     def summary(self) -> Summary:
         """What became of the projections."""
@@ -105,28 +109,30 @@ class Flight:
         return self.ledger.summary(counted=max(self._counted, written), written=written)
 
     def _train(self, targets: tuple[int, ...]) -> Plan:
-        """Fly over neighbouring targets; whether a pause cut it short."""
+        """Fly over neighbouring targets; whether it was cut short."""
         devices, theta = self._devices, self._devices.sample.theta
         tolerance = devices.file.axes.sample_theta.tolerance
         start = self.ledger.start_deg(targets[0])
         turn = sweep(self._rhythm, start, len(targets), self._state.theta_acceleration_s, tolerance)
+        losses = yield from self._beam.wait()
         yield from move(theta.velocity, devices.file.axes.sample_theta.velocity, self._interruption)
         yield from move(theta, turn.begin_deg, self._interruption)
         yield from move(theta.velocity, self._rhythm.velocity_deg_s, self._interruption)
-        yield from self._arm(targets, start)
-        with self._interruption.making_safe(self._shut):
+        yield from self._arm(targets, start, losses)
+        with self._interruption.making_safe(lambda: shut(devices.shutter)):
             yield from move(devices.shutter, "open", self._interruption)
-            self._pauses, group = self._interruption.pauses, short_uid("turn")
+            group = short_uid("turn")
             turning = yield from bps.abs_set(theta, turn.end_deg, group=group)
             yield from self._follow(turning, group)
-            interrupted = self._interrupted
             yield from self._halt()
         yield from move(devices.shutter, "closed", self._interruption)
         yield from self._tally()
-        return interrupted
+        return self._interrupted
 
-    def _arm(self, targets: tuple[int, ...], start_deg: float) -> Plan:
-        """Camera and position compare wait for the stage."""
+    def _arm(self, targets: tuple[int, ...], start_deg: float, losses: int) -> Plan:
+        """Camera and position compare wait for the stage; pauses from here on count, and further losses."""
+        self._before, self._cut = (self._interruption.pauses, losses), False
+        self._confirmed, self._sound = Confirmed(self._devices.file.ring.late_s), 0
         camera, compare = self._devices.camera, self._devices.position_compare
         free = self._rhythm.phase_free
         frames = 2 * len(targets) + RUN_UP_FRAMES if free else len(targets)
@@ -150,10 +156,6 @@ class Flight:
         yield from finished(bps.kickoff(compare, wait=True))
         yield from finished(bps.kickoff(camera, wait=True))
 
-    def _shut(self) -> None:
-        """Take the beam off the sample and do not wait."""
-        self._devices.shutter.set("closed").add_callback(_tell_failure)
-
     def _follow(self, turning: Any, group: str) -> Plan:
         """Announce frames and rows while the stage turns, and until the last frame is there."""
         while not self._interrupted:
@@ -173,8 +175,10 @@ class Flight:
                 break
 
     def _halt(self) -> Plan:
-        """Nothing triggers any more, and every frame is written."""
+        """The stage stands, nothing triggers any more, and every frame is written."""
         camera, compare = self._devices.camera, self._devices.position_compare
+        if self._interrupted:
+            yield from stop(self._devices.sample.theta)
         if self._flying and len(self._angles) == len(self.ledger.targets):
             yield from finished(bps.complete(compare, wait=True))
         yield from step("position compare disarm", compare.disarm)
@@ -183,7 +187,7 @@ class Flight:
 
     def _tally(self) -> Plan:
         """Read what came last; the ledger then knows what is missing."""
-        errors = yield from every_one(self._read_all())
+        errors = yield from every_one(self._read_all)
         self._flying = False
         self.rows.push(self.ledger.end(ring_current_ma=self._ring_current_ma))
         yield from self.rows.emit()
@@ -192,25 +196,28 @@ class Flight:
             raise errors[0]
 
     def _read_all(self) -> Plan:
-        """Wait until the times of all frames written can be read."""
-        until = time.monotonic() + PATIENCE_S
+        """Wait until the times of all frames written can be read, and these frames are beyond doubt."""
+        until = time.monotonic() + PATIENCE_S + self._devices.file.ring.late_s
         yield from self._announce()
         self._counted = self._devices.camera.frames_counted()
         wanted = self._devices.camera.frames_written() - self._frames_before
-        while len(self._frame_times) < wanted and time.monotonic() < until:
+        while not self._settled(wanted) and time.monotonic() < until:
             yield from bps.sleep(POLL_S)
             yield from self._announce()
+
+    def _settled(self, wanted: int) -> bool:
+        """Whether so many frames are known, and none of them will yet turn out sound."""
+        return len(self._frame_times) >= wanted and (self._interrupted or self._sound >= wanted)
 
     def _announce(self) -> Plan:
         """Emit the documents of new frames and the ledger rows that are beyond doubt."""
         devices = self._devices
         camera, compare = devices.camera, devices.position_compare
         yield from bps.collect(camera, name=self._setup.stream)
-        self._ring_current_ma = float(devices.ring.current.get())
-        if self._interrupted or not self._ring_current_ma >= devices.file.ring.min_current_ma:
-            self.ledger.break_off()
+        known, sound = len(self._frame_times), self._sound
         frame_times = camera.frame_times_s()[self._frames_before :]
-        nothing_new = len(frame_times) == len(self._frame_times)
+        self._look(len(frame_times))
+        nothing_new = len(frame_times) == known and self._sound == sound
         if nothing_new and len(self._angles) == len(self.ledger.targets):
             return
         require_connected("instrument", "fly", (camera.hdf.captured, compare.captures, devices.ring.current))
@@ -218,22 +225,32 @@ class Flight:
         self._angles, self._pulse_times = compare.captured()
         self.rows.push(
             self.ledger.push(
-                self._angles, self._pulse_times, frame_times, ring_current_ma=self._ring_current_ma
+                self._angles,
+                self._pulse_times,
+                frame_times,
+                sound=self._sound,
+                ring_current_ma=self._ring_current_ma,
             )
         )
         yield from self.rows.emit()
 
+    def _look(self, frames: int) -> None:
+        """Which of the frames there are now beyond doubt; none any more after an interruption."""
+        if self._interrupted:
+            self.ledger.break_off()
+        else:
+            self._sound = self._confirmed.look(frames, time.monotonic())
+            self._ring_current_ma = float(self._devices.ring.current.get())
+
     @property
     def _interrupted(self) -> bool:
-        """Whether there was a pause since the stage set out."""
-        return self._interruption.pauses != self._pauses
+        """Whether the train is cut short: a pause or a loss of beam since it was armed, or an abort."""
+        return self._cut or self._interruptions != self._before
+
+    @property
+    def _interruptions(self) -> tuple[int, int]:
+        return self._interruption.pauses, self._beam.losses
 
     @property
     def _seen(self) -> tuple[int, int]:
         return len(self._angles), len(self._frame_times)
-
-
-def _tell_failure(status: StatusBase) -> None:
-    error = status.exception()
-    if error is not None:
-        logger.error("after a pause: %s", error)

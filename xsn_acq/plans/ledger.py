@@ -56,6 +56,7 @@ class Ledger:
         pulse_times: npt.ArrayLike,
         frame_times: npt.ArrayLike,
         *,
+        sound: int | None = None,
         ring_current_ma: float = math.nan,
     ) -> list[Row]:
         """Take all pulses and frames of the train so far, from its start; the rows that are now beyond doubt.
@@ -66,20 +67,20 @@ class Ledger:
             Captured encoder angles, degrees, and trigger times, seconds.
         frame_times : array_like, shape (frames,)
             Time stamps of the train's frames, seconds.
+        sound : int, optional
+            So many frames surely had beam and a stage at its speed; the others are not decided yet, and
+            flagged if the train ends first. All, when left out.
         ring_current_ma : float
             Ring current now, kept with the new rows.
         """
         train = self._open_train()
         train.take(theta_deg, pulse_times, frame_times)
-        return self._decide(train, train.horizon, ring_current_ma)
+        train.sound = len(train.frame_times) if sound is None else sound
+        return self._decide(train, min(train.horizon, train.sound), ring_current_ma)
 
     def break_off(self) -> None:
-        """The open train is broken off: a pause, an abort, no beam.
-
-        Frames not yet pushed may have been exposed while the stage braked or the shutter closed: they are
-        flagged. The targets that were not reached are not lost.
-        """
-        self._open_train().break_off()
+        """The open train is broken off (a pause, an abort, no beam): targets not reached are not lost."""
+        self._open_train().broken_off = True
 
     def end(self, *, ring_current_ma: float = math.nan) -> list[Row]:
         """Close the train: rows of the last frames, then one for each pulse and target without a frame."""
@@ -88,7 +89,7 @@ class Ledger:
         self._offset_s = self._offset_s if offset_s is None else offset_s
         rows = self._decide(train, len(train.frame_times), ring_current_ma)
         lost = self._without_frames(train)
-        if train.sound is not None:
+        if train.broken_off:
             lost = [row for row in lost if row.pulse != UNKNOWN]
             self._pulses -= len(train.targets) - len(train.theta)
         elif len(self._good.intersection(train.targets)) < len(train.targets) - self.rhythm.count / 2:
@@ -185,7 +186,7 @@ class Ledger:
         self, train: Train, frame: int, pulse: int, residual_s: float, sure: bool, ring_current_ma: float
     ) -> Row:
         target, trusted = train.pulse_targets[pulse] if pulse != UNKNOWN else (UNKNOWN, False)
-        sure = sure and trusted and (train.sound is None or frame < train.sound)
+        sure = sure and trusted and frame < train.sound
         good = sure and pulse not in train.claimed and target not in self._good
         if pulse != UNKNOWN:
             train.claimed.add(pulse)

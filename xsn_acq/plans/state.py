@@ -6,6 +6,7 @@ from typing import Any
 from xsn_acq.config import Beamline
 from xsn_acq.devices.left_behind import left_behind
 from xsn_acq.params import XsnTomography
+from xsn_acq.plans.beam import Beam
 from xsn_acq.plans.framing import Framing
 from xsn_acq.plans.instrument import Instrument
 from xsn_acq.units import UM, wavelength_m
@@ -15,13 +16,11 @@ from xsn_acq.units import UM, wavelength_m
 class State:
     """What the devices say."""
 
-    ring_current_ma: float
-    front_end: str
+    beam_faults: tuple[str, ...]
     shutter: str
     gap_mm: float
     gap_deadband_mm: float
     energy_ev: float
-    feedback_locked: bool
     zone_plate_z_mm: float
     detector_z_mm: float
     cutoff_x_um: float
@@ -36,13 +35,11 @@ def read_state(devices: Instrument) -> State:
     """Ask the devices, now."""
     theta = devices.sample.theta
     return State(
-        ring_current_ma=_asked(devices.ring.current),
-        front_end=devices.front_end_shutter.state(),
+        beam_faults=tuple(Beam(devices).faults()),
         shutter=devices.shutter.state(),
         gap_mm=_asked(devices.undulator.gap),
         gap_deadband_mm=_asked(devices.undulator.deadband),
         energy_ev=float(devices.mono.energy_ev.get()),
-        feedback_locked=devices.mono.feedback.is_locked,
         zone_plate_z_mm=_asked(devices.zone_plate.z.user_readback),
         detector_z_mm=_asked(devices.detector.z.user_readback),
         cutoff_x_um=_asked(devices.cutoff.x.user_readback),

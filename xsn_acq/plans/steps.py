@@ -1,22 +1,23 @@
 """Pieces plans are made of: a device's operation as a message, moves that outlive a pause, clear errors."""
 
-import time
+import logging
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from bluesky import plan_stubs as bps
-from bluesky.utils import FailedStatus, Msg
+from bluesky.utils import FailedStatus, Msg, RunEngineControlException
 from ophyd.status import StatusBase
 from ophyd.utils import DisconnectedError
 
 from xsn_acq.errors import DeviceError, XsnError
 
+logger = logging.getLogger(__name__)
+
 Plan = Generator[Msg, Any, Any]
 
 POLL_S = 0.1
 """Between looks at what sends no message when it changes, seconds."""
-STOP_TIMEOUT_S = 10.0
 
 
 class Step:
@@ -49,26 +50,18 @@ def finished(operation: Plan) -> Plan:
 
 
 def stop(motor: Any) -> Plan:
-    """Stop a motor and wait until it stands; the move it was making ends without a complaint.
+    """Stop a motor and wait until it stands; the move it was making ends without a complaint."""
+    yield from step(f"{motor.name} stop", motor.stand)
 
-    Raises
-    ------
-    DeviceError
-        It still moves after 10 s.
-    """
 
-    def ask() -> StatusBase:
-        motor.stop(success=True)
-        done = StatusBase()
-        done.set_finished()
-        return done
+def shut(shutter: Any) -> None:
+    """Tell a shutter to close and do not wait: for `Interruption.making_safe`."""
 
-    yield from step(f"{motor.name} stop", ask)
-    until = time.monotonic() + STOP_TIMEOUT_S
-    while motor.moving:
-        if time.monotonic() > until:
-            raise DeviceError(motor.name, "stop", "at rest", f"moving after {STOP_TIMEOUT_S} s")
-        yield from bps.sleep(POLL_S)
+    def tell(status: StatusBase) -> None:
+        if status.exception() is not None:
+            logger.error("after a pause: %s", status.exception())
+
+    shutter.set("closed").add_callback(tell)
 
 
 class Interruption:
@@ -130,12 +123,21 @@ def in_plain_words(plan: Plan) -> Plan:
         raise DeviceError("instrument", "read", "an answer", error, hint="is the IOC running?") from error
 
 
-def every_one(*plans: Plan) -> Plan:
-    """Run all plans, the later ones also when an earlier one fails; the errors, in order."""
+def every_one(*parts: Callable[[], Plan]) -> Plan:
+    """Run all parts, the later ones also when an earlier one fails; the errors, in order.
+
+    A part that an abort breaks off is begun again: what must be put back is put back.
+    """
     errors: list[Exception] = []
-    for plan in plans:
-        try:
-            yield from in_plain_words(plan)
-        except Exception as error:
-            errors.append(error)
+    for part in parts:
+        for _ in range(2):
+            try:
+                yield from in_plain_words(part())
+            except RunEngineControlException:
+                continue
+            except Exception as error:
+                errors.append(error)
+            break
+        else:
+            errors.append(DeviceError("plan", "put back", "done", "broken off twice"))
     return errors

@@ -1,11 +1,13 @@
 """Series of frames with nothing moving: darks and flats."""
 
+from collections.abc import Callable
 from typing import Any
 
 from bluesky import plan_stubs as bps
 from bluesky.utils import short_uid
 
 from xsn_acq.devices.camera_setup import CameraSetup
+from xsn_acq.errors import DeviceError
 from xsn_acq.plans.steps import POLL_S, Plan, finished, step
 
 FLUSH_S = 1.0
@@ -18,8 +20,14 @@ def open_stream(camera: Any, setup: CameraSetup) -> Plan:
     yield from bps.declare_stream(camera, name=setup.stream, collect=True)
 
 
-def take_frames(camera: Any, setup: CameraSetup) -> Plan:
-    """Take the frames of ``setup`` into their file, as a stream of the open run; close the file."""
+def take_frames(camera: Any, setup: CameraSetup, *, spoilt: Callable[[], bool] = lambda: False) -> Plan:
+    """Take the frames of ``setup`` into their file, as a stream of the open run; close the file.
+
+    Raises
+    ------
+    DeviceError
+        They are ``spoilt``: looked at once a second, and at the end.
+    """
     yield from open_stream(camera, setup)
     yield from finished(bps.kickoff(camera, wait=True))
     group = short_uid("frames")
@@ -27,6 +35,10 @@ def take_frames(camera: Any, setup: CameraSetup) -> Plan:
     while True:
         known = yield from bps.wait(group, timeout=FLUSH_S, error_on_timeout=False)
         yield from bps.collect(camera, name=setup.stream)
+        if spoilt():
+            raise DeviceError(
+                camera.name, setup.stream, "beam and no pause", "an interruption", hint="start the run again"
+            )
         if taken is None or taken.done:
             break
         if known:  # after a pause the RunEngine knows the group no more

@@ -49,7 +49,8 @@ class Train:
         self.theta = self.pulse_times = self.frame_times = np.empty(0)
         self.pulse_targets: list[tuple[int, bool]] = []
         self.decided = 0
-        self.sound: int | None = None
+        self.sound = 0
+        self.broken_off = False
         self.claimed: set[int] = set()
         self._rhythm = rhythm
         self._streams = rhythm.phase_free
@@ -66,11 +67,6 @@ class Train:
         if not self._streams and len(self.theta) and len(self.frame_times):
             late = self._wanted[0] - self.pulse_times[0]
             self._streams = bool(abs(late) <= CLOSE * self._rhythm.period_s)
-
-    def break_off(self) -> None:
-        """Only the frames taken so far are ``sound``: exposed before the train was broken off."""
-        if self.sound is None:
-            self.sound = len(self.frame_times)
 
     @property
     def horizon(self) -> int:

@@ -11,16 +11,15 @@ from bluesky import preprocessors as bpp
 from bluesky.utils import RunEngineControlException
 
 from xsn_acq.devices.camera_setup import CameraSetup
-from xsn_acq.errors import DeviceError
 from xsn_acq.params import XsnTomography
-from xsn_acq.plans.beam import while_beam
+from xsn_acq.plans.beam import Beam
 from xsn_acq.plans.checks import check_before, sample_out_um
 from xsn_acq.plans.fly import Flight
 from xsn_acq.plans.framing import Framing, framing
 from xsn_acq.plans.instrument import Instrument
 from xsn_acq.plans.record import summary_rows
 from xsn_acq.plans.state import State, acquisition, read_state
-from xsn_acq.plans.steps import Interruption, Plan, every_one, in_plain_words, move, step, stop
+from xsn_acq.plans.steps import Interruption, Plan, every_one, in_plain_words, move, shut, step, stop
 from xsn_acq.plans.stills import take_frames
 
 logger = logging.getLogger(__name__)
@@ -57,7 +56,8 @@ def xsn_tomography(
     -----
     Streams: ``darks``, ``flats``, ``projections``, ``flats_after`` (frames), ``ledger``, ``ledger_summary``.
     A pause stops the stage and shuts the beam off; nothing is replayed, the run goes on with the angles that
-    are missing. Loss of beam suspends the run in the same way. The rotation stage is left with the velocity
+    are missing. So it does after a loss of beam, once that is back. Interrupted flats end the run: they have
+    no ledger. The rotation stage is left with the velocity
     of the beamline file.
     """
     frame = framing(devices.file, params)
@@ -76,6 +76,7 @@ class _Tomogram:
         self._devices, self._params, self._frame, self._state = devices, params, frame, state
         self._folder = folder
         self._interruption = Interruption()
+        self._beam = Beam(devices)
         self._flight: Flight | None = None
         self._summarised = False
         self._reason = ""
@@ -86,9 +87,7 @@ class _Tomogram:
         uid = yield from bps.open_run({**self._start(), **md})
         self._folder = self._folder / str(uid)[:8]
         measured = bpp.contingency_wrapper(
-            in_plain_words(while_beam(self._devices, self._measure())),
-            except_plan=self._restore_after,
-            else_plan=self._restore,
+            in_plain_words(self._measure()), except_plan=self._restore_after, else_plan=self._restore
         )
         yield from bpp.contingency_wrapper(measured, except_plan=self._close_after, else_plan=self._close)
 
@@ -105,12 +104,13 @@ class _Tomogram:
 
     def _measure(self) -> Plan:
         yield from self._interruption.watch()
-        yield from self._darks()
-        if self._params.takes_flats_before:
-            yield from self._flats("flats")
-        yield from self._projections()
-        if self._params.takes_flats_after:
-            yield from self._flats("flats_after")
+        with self._beam.watched():
+            yield from self._darks()
+            if self._params.takes_flats_before:
+                yield from self._flats("flats")
+            yield from self._projections()
+            if self._params.takes_flats_after:
+                yield from self._flats("flats_after")
 
     def _darks(self) -> Plan:
         yield from move(self._devices.shutter, "closed", self._interruption)
@@ -119,12 +119,15 @@ class _Tomogram:
     def _flats(self, stream: str) -> Plan:
         devices, out = self._devices, sample_out_um(self._devices.file, self._params)
         yield from move(devices.sample.x, out, self._interruption)
-        yield from move(devices.shutter, "open", self._interruption)
-        pauses = self._interruption.pauses
-        yield from take_frames(devices.camera, self._setup(stream, self._params.flats))
-        if self._interruption.pauses != pauses:  # the beam may have been lost, for which flats have no ledger
-            hint = "start the tomogram again"
-            raise DeviceError(devices.camera.name, stream, "flats without a pause", "a pause", hint=hint)
+        losses = yield from self._beam.wait()
+        before = self._interruption.pauses, losses
+        with self._interruption.making_safe(lambda: shut(devices.shutter)):
+            yield from move(devices.shutter, "open", self._interruption)
+            yield from take_frames(
+                devices.camera,
+                self._setup(stream, self._params.flats),
+                spoilt=lambda: (self._interruption.pauses, self._beam.losses) != before,
+            )
         yield from move(devices.shutter, "closed", self._interruption)
         yield from move(devices.sample.x, self._state.sample_x_um, self._interruption)
 
@@ -140,6 +143,7 @@ class _Tomogram:
             replace(setup, trigger=trigger),
             self._state,
             self._interruption,
+            self._beam,
         )
         yield from self._flight.fly()
         yield from self._summarise(self._flight)
@@ -160,6 +164,7 @@ class _Tomogram:
     def _restore(self) -> Plan:
         """Leave the hardware safe and as it was found."""
         errors = yield from self._put_back()
+        self._not_put_back = errors[1:]
         if errors:
             raise errors[0]
 
@@ -174,16 +179,17 @@ class _Tomogram:
         """Stop, shut, bring in what was measured, put back; the errors, in order."""
         devices, state = self._devices, self._state
         theta, camera = devices.sample.theta, devices.camera
+        usual = devices.file.axes.sample_theta.velocity
         return (
             yield from every_one(
-                move(devices.shutter, "closed", self._interruption),
-                stop(theta),
-                step("position compare disarm", devices.position_compare.disarm),
-                step("camera stop", camera.stop_acquiring),
-                self._salvage(),
-                step("camera close file", camera.close_file),
-                move(theta.velocity, devices.file.axes.sample_theta.velocity, self._interruption),
-                move(devices.sample.x, state.sample_x_um, self._interruption),
+                lambda: move(devices.shutter, "closed", self._interruption),
+                lambda: stop(theta),
+                lambda: step("position compare disarm", devices.position_compare.disarm),
+                lambda: step("camera stop", camera.stop_acquiring),
+                self._salvage,
+                lambda: step("camera close file", camera.close_file),
+                lambda: move(theta.velocity, usual, self._interruption),
+                lambda: move(devices.sample.x, state.sample_x_um, self._interruption),
             )
         )
 

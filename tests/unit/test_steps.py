@@ -1,0 +1,58 @@
+"""Pieces of plans: what must be put back is put back, also when it is broken off."""
+
+from bluesky.simulators import RunEngineSimulator
+from bluesky.utils import Msg, RequestAbort
+
+from xsn_acq.errors import DeviceError
+from xsn_acq.plans.steps import every_one
+
+
+class Part:
+    """One message, in which errors are raised, one each time it is begun."""
+
+    def __init__(self, *errors):
+        self.errors, self.begun, self.done = list(errors), 0, False
+
+    def __call__(self):
+        self.begun += 1
+        yield Msg("null")
+        if self.errors:
+            raise self.errors.pop(0)
+        self.done = True
+
+
+def outcome(*parts):
+    """What `every_one` returns."""
+    errors = []
+
+    def plan():
+        errors.extend((yield from every_one(*parts)))
+
+    RunEngineSimulator().simulate_plan(plan())
+    return errors
+
+
+def test_all_are_done_in_order():
+    parts = [Part(), Part()]
+    assert outcome(*parts) == []
+    assert all(part.done for part in parts)
+
+
+def test_the_others_are_done_when_one_fails():
+    error, last = DeviceError("shutter", "set", "closed", "open"), Part()
+    assert outcome(Part(error), last) == [error]
+    assert last.done
+
+
+def test_what_an_abort_breaks_off_is_begun_again():
+    part = Part(RequestAbort())
+    assert outcome(part) == []
+    assert part.begun == 2
+    assert part.done
+
+
+def test_what_is_broken_off_twice_is_told():
+    part, last = Part(RequestAbort(), RequestAbort()), Part()
+    (error,) = outcome(part, last)
+    assert "broken off twice" in str(error)
+    assert last.done

@@ -1,0 +1,38 @@
+"""What other packages log, in lines: no tracebacks, and nothing that the command tells itself."""
+
+import logging
+
+NOTHING_NEW = (
+    "Run aborted",  # with every failed run; the command says why in its own line
+    "No open traces left to close!",
+    "Exception occurred during callback",  # ophyd's own, of records let go while they connect
+)
+"""What the RunEngine and ophyd log without need. Errors in our callbacks read "Subscription ..."."""
+
+
+class _OneLine(logging.Formatter):
+    """``logger: message: what went wrong``."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Leave the traceback out, keep the error."""
+        error = record.exc_info[1] if record.exc_info else None
+        cause = f": {type(error).__name__}: {error}" if error is not None else ""
+        return f"{record.name.partition('.')[0]}: {record.getMessage()}{cause}"
+
+
+def _worth_telling(record: logging.LogRecord) -> bool:
+    return not record.getMessage().startswith(NOTHING_NEW)
+
+
+def handler() -> logging.Handler:
+    """Warnings and errors to stderr, one line each."""
+    made = logging.StreamHandler()
+    made.setLevel(logging.WARNING)
+    made.setFormatter(_OneLine())
+    made.addFilter(_worth_telling)
+    return made
+
+
+def in_lines() -> None:
+    """Print warnings and errors of all packages in lines."""
+    logging.basicConfig(handlers=[handler()])
