@@ -192,6 +192,10 @@ def connected(file: Beamline, timeout_s: float = 10.0) -> Iterator[Instrument]:
     instrument = build(file)
     try:
         connect(instrument, timeout_s)
+    except ConnectError:
+        destroy(instrument)
+        raise  # a Ctrl-C ends the program; to let go what is just connecting can crash libca
+    try:
         yield instrument
     finally:
         destroy(instrument)

@@ -45,6 +45,15 @@ def test_every_device_answers_and_nothing_is_wrong(devices):
     assert "camera" not in names
 
 
+def test_a_camera_told_to_close_while_it_opens_is_closed(camera, tmp_path):
+    """An aborted plan does not wait for what it began: what it asks for next comes next."""
+    asked = [camera.prepare(setup(tmp_path)), camera.kickoff(), camera.stop_acquiring(), camera.close_file()]
+    for status in asked:
+        status.wait(DONE_S)
+    assert not camera.hdf.is_capturing()
+    assert not camera.cam.is_acquiring()
+
+
 def test_devices_that_do_not_answer_are_all_named(ioc):
     file = load_beamline("pls2-7c-xni")
     wrong = file.pvs.model_copy(update={"ring": "NO:", "shutter": "NO:SHT:"})

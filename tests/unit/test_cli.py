@@ -86,9 +86,9 @@ def test_exit_status_of_an_error(error, ended):
 @pytest.fixture
 def logged(capsys):
     """What is seen of a record of the error that is being handled."""
-    handler = logs.handler()
 
     def log(name, message, level=logging.ERROR):
+        handler = logs.handler()
         error = ValueError("not a number")
         record = logging.LogRecord(name, level, "", 0, message, (), (type(error), error, None))
         if level >= handler.level:
