@@ -12,7 +12,7 @@ demo: $(READY)
 	$(BIN)/xsn-acq demo --output demo
 
 test: $(READY) lint
-	$(BIN)/python -m pytest tests
+	$(BIN)/python -m pytest tests -n 2 --dist loadfile
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -70,7 +70,7 @@ SPOILT = [
 ]
 
 
-@pytest.mark.parametrize(("path", "value", "message"), SPOILT, ids=[f"{p}={v}" for p, v, _ in SPOILT])
+@pytest.mark.parametrize(("path", "value", "message"), SPOILT, ids=[message for *_, message in SPOILT])
 def test_refused(tmp_path, path, value, message):
     devices = instrument()
     spoil(path, value)(devices)
