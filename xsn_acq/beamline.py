@@ -22,7 +22,7 @@ from xsn_acq.devices.ring import Ring
 from xsn_acq.devices.sample import SampleStage
 from xsn_acq.devices.shutter import Shutter
 from xsn_acq.devices.undulator import Undulator
-from xsn_acq.errors import ConnectError, XsnError
+from xsn_acq.errors import ConnectError
 
 SAFE_TIMEOUT_S = 30.0
 USUAL = 0.01
@@ -275,13 +275,11 @@ def make_safe(instrument: Instrument, timeout_s: float = SAFE_TIMEOUT_S) -> list
 
 def _failed(device: Device, act: Callable[[], StatusBase], timeout_s: float) -> list[str]:
     silent = connection_faults([device], timeout_s)
-    if silent:
-        return silent
     try:
         act().wait(timeout_s)
-    except (XsnError, TimeoutError) as error:
-        return [f"{device.name}: {str(error) or 'not done in time'}"]
-    return []
+    except Exception as error:  # whatever it is, the other parts come next
+        return silent or [f"{device.name}: {str(error) or type(error).__name__}"]
+    return silent
 
 
 def baseline(instrument: Instrument) -> list[Device]:

@@ -87,3 +87,16 @@ def test_frames_are_beyond_doubt_when_all_is_well_later(at, confirmed):
     frames.look(3, 0.0)
     frames.look(7, 1.0) if at > 1.0 else None
     assert frames.look(9, at) == confirmed
+
+
+@pytest.mark.parametrize("steady", [True, False])
+def test_what_may_be_told_late_is_waited_for(devices, steady):
+    """Flats that ended before the ring told of the loss."""
+    beam = Beam(devices)
+    confirming = beam.confirm(beam.losses)
+    (message,) = islice(confirming, 1)
+    assert message.args == (devices.file.ring.late_s,)
+    devices.mono.feedback.is_locked = steady
+    with pytest.raises(StopIteration) as ended:
+        next(confirming)
+    assert ended.value.value is steady

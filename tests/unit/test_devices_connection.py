@@ -3,7 +3,10 @@
 from types import SimpleNamespace
 
 import pytest
+from ophyd.status import StatusBase
+from ophyd.utils import ReadOnlyError
 
+from xsn_acq import beamline
 from xsn_acq.devices.connection import connection_faults, sought_where
 
 
@@ -57,3 +60,18 @@ def test_when_none_answers_one_line_says_where_they_were_sought(monkeypatch):
 )
 def test_where(environment, where):
     assert sought_where(environment) == where
+
+
+def test_what_is_made_safe_does_not_stop_at_an_error_of_any_kind():
+    """A gateway that lets nobody write: told, and the next part is tried."""
+
+    def refused():
+        raise ReadOnlyError("theta.STOP")
+
+    done = StatusBase()
+    done.set_finished()
+    answering, silent = device("theta", Stop=True), device("camera", Acquire=False)
+    assert beamline._failed(answering, refused, 0.1) == ["theta: theta.STOP"]
+    assert beamline._failed(answering, lambda: done, 0.1) == []
+    (line,) = beamline._failed(silent, refused, 0.1)
+    assert line.startswith("no record answered")

@@ -117,9 +117,9 @@ def test_operations_in_turn_do_not_overtake_and_outlive_a_failure():
         done.append("first")
         raise ValueError
 
-    failing = in_background(Signal(name="x"), "first", turns.after_the_others(first))
+    failing = turns.start(Signal(name="x"), "first", first)
     others = [
-        in_background(Signal(name="x"), word, turns.after_the_others(lambda word=word: done.append(word)))
+        turns.start(Signal(name="x"), word, lambda word=word: done.append(word))
         for word in ("second", "third")
     ]
     assert done == []

@@ -220,6 +220,53 @@ def test_everything_is_put_back(devices, tmp_path, when, error):
     assert raised is error
 
 
+def test_an_abort_while_the_last_frames_are_read_ends_the_run(devices, tmp_path, monkeypatch):
+    """No further train is begun, and what was read is in the ledger."""
+    monkeypatch.setattr(fly, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(fly, "PATIENCE_PERIODS", 0)
+    closings = []
+
+    def tallying(message):
+        closings.extend([message] if message.command == "set" and message.args == ("closed",) else [])
+        return len(closings) == 3 and message.command == "collect"  # after darks, flats, and a train
+
+    error = RequestAbort()
+    after, raised = broken(xsn_tomography(devices, PARAMS, folder=tmp_path), (tallying, error))
+    assert raised is error
+    assert told(after)[-1] == "close_run"
+    assert not {"shutter open", "kickoff camera"} & set(told(after))
+
+
+def test_dark_flats_are_not_accepted_when_the_ring_tells_late(devices, tmp_path):
+    """The flats have ended, and their shutter is shut, when the loss is told."""
+
+    def told_late(message):
+        if message.command == "sleep" and message.args == (devices.file.ring.late_s,):
+            devices.ring.current.value = 0.0
+        return False
+
+    _, raised = broken(xsn_tomography(devices, PARAMS, folder=tmp_path), (told_late, RequestAbort()))
+    assert "flats: wanted beam and no pause" in str(raised)
+
+
+def test_frames_are_not_beyond_doubt_when_nothing_tells_of_the_beam(devices, tmp_path):
+    """The front end's record has died: the run fails before it trusts another frame."""
+    flying = machine(devices)
+
+    def silent():
+        raise TimeoutError("no answer")
+
+    def fly_and_forget(message):
+        flying._set(message)
+        if flying.trains:
+            devices.front_end_shutter.state = silent
+
+    flying.simulator.add_handler("set", fly_and_forget)
+    with pytest.raises(DeviceError, match="wanted an answer"):
+        flying.run(xsn_tomography(devices, PARAMS, folder=tmp_path))
+    assert not [row for row in flying.rows["ledger"] if row["status"] == "ok"]
+
+
 def test_a_part_that_fails_while_putting_back_stops_no_other(devices, tmp_path):
     first = DeviceError("camera", "kickoff", "acquiring", "idle")
     second = DeviceError("shutter", "set", "closed", "open")

@@ -94,6 +94,8 @@ def _acquire(args: argparse.Namespace, file: Any, params: Any, data: Any) -> int
 
 def _conclude(uid: str, failure: BaseException | None, services: dict[str, Any], data: Any) -> int:
     """Export, wait for the processes beside the run, say how it ended; the exit status."""
+    from bluesky.utils import RunEngineInterrupted
+
     from xsn_acq.storage.ending import state_of
     from xsn_acq.storage.journal import find_run
 
@@ -106,6 +108,8 @@ def _conclude(uid: str, failure: BaseException | None, services: dict[str, Any],
     well = _finish(services, data) and exported and failure is None
     if word == "INCOMPLETE":
         _say(f"{word}: {reason}")
+    if isinstance(failure, RunEngineInterrupted):
+        return status.BROKEN_OFF
     return STATUS.get(word, status.FAILED) or (status.WELL if well else status.FAILED)
 
 

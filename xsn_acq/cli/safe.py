@@ -1,6 +1,7 @@
 """``xsn-acq safe``: put right what a session that was killed left behind."""
 
 import argparse
+import sys
 from typing import Any
 
 from xsn_acq.cli import options
@@ -26,12 +27,11 @@ def run(args: argparse.Namespace) -> int:
     from xsn_acq.config import load_beamline
 
     instrument = beamline.build(load_beamline(args.beamline))
-    try:
-        failed = beamline.make_safe(instrument, timeout_s=args.timeout)
-    finally:
-        beamline.destroy(instrument)
+    failed = beamline.make_safe(instrument, timeout_s=args.timeout)
     for fault in failed:
         print(f"NOT PUT RIGHT: {fault}")
     if not failed:
         print(f"{args.beamline}: safe; xsn-acq check {args.beamline} tells what else is out of range")
+    sys.stdout.flush()
+    beamline.destroy(instrument)
     return 1 if failed else 0

@@ -7,7 +7,7 @@ from typing import Any
 from ophyd import EpicsSignal, EpicsSignalRO
 from ophyd.status import Status, StatusBase
 
-from xsn_acq.devices.operation import Completion, Turns, in_background, require_connected, wait_until
+from xsn_acq.devices.operation import Completion, Turns, require_connected, wait_until
 from xsn_acq.errors import DeviceError
 
 WRITE_TIMEOUT_S = 10.0
@@ -52,8 +52,7 @@ class Checked:
         """
         status = Status(self, settle_time=settle_time)
         limit = WRITE_TIMEOUT_S if timeout is None else timeout
-        write = self._turns.after_the_others(lambda: self.apply(value, timeout_s=limit, force=True))
-        return in_background(self, "set", write, status=status)
+        return self._turns.start(self, "set", lambda: self.apply(value, timeout_s=limit, force=True), status)
 
     def apply(self, value: object, *, timeout_s: float = WRITE_TIMEOUT_S, force: bool = False) -> None:
         """Blocking `set`; without ``force`` nothing is written when the record already shows the value.

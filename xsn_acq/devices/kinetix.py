@@ -152,7 +152,7 @@ class Kinetix(Device):
             yield from self._documents.up_to(self.get_index() if index is None else index)
 
     def _next(self, operation: str, work: Callable[[], None]) -> StatusBase:
-        return in_background(self, operation, self._turns.after_the_others(work))
+        return self._turns.start(self, operation, work)
 
     def _prepared(self, operation: str) -> CameraSetup:
         if self._setup is None:
@@ -259,10 +259,12 @@ class Kinetix(Device):
             )
             counted, written = self.frames_counted(), self.frames_written()
         finally:
-            if self._times is not None:
-                self._times.close()
             self._setup = None
-            self.hdf.close()
+            try:
+                if self._times is not None:
+                    self._times.close()
+            finally:
+                self.hdf.close()
         if written < counted:
             raise DeviceError(self.name, "close", counted, written, "frames written", "the file lacks frames")
 

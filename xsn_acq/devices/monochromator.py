@@ -1,6 +1,7 @@
 """Double-crystal monochromator with pitch feedback."""
 
 import math
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from ophyd import Component as Cpt
@@ -29,13 +30,13 @@ class PitchFeedback(TwoState):
         """The command record: it has no other readback."""
         return self.command
 
-    def _change(self, value: str, timeout_s: float) -> None:
+    def _change(self, value: str, timeout_s: float, overtaken: Callable[[], bool]) -> None:
         """Switch; "on" has also to hold the beam."""
-        super()._change(value, timeout_s)
+        super()._change(value, timeout_s, overtaken)
         if value != "on":
             return
         held = wait_until(
-            lambda: self.locked.get() == "Yes",
+            lambda: overtaken() or self.locked.get() == "Yes",
             [self.locked],
             device=self.name,
             operation="lock",

@@ -138,11 +138,14 @@ class Turns:
         self._last = threading.Event()
         self._last.set()
 
-    def after_the_others(self, work: Callable[[], None]) -> Callable[[], None]:
-        """Take a turn now; ``work``, when called, waits until all turns taken before are over.
-
-        Who takes a turn must call it: the next one waits.
-        """
+    def start(
+        self,
+        device: Device | Signal,
+        operation: str,
+        work: Callable[[], None],
+        status: StatusBase | None = None,
+    ) -> StatusBase:
+        """`in_background`, but ``work`` begins when all that was started before has ended."""
         mine = threading.Event()
         with self._asking:
             before, self._last = self._last, mine
@@ -154,4 +157,8 @@ class Turns:
             finally:
                 mine.set()
 
-        return in_turn
+        try:
+            return in_background(device, operation, in_turn, status=status)
+        except RuntimeError:  # no more threads: let the others go on
+            mine.set()
+            raise

@@ -145,7 +145,7 @@ class PositionCompare(Device):
         return angles[:both], seconds[:both] + self._armed_at_s
 
     def _next(self, operation: str, work: Callable[[], None]) -> StatusBase:
-        return in_background(self, operation, self._turns.after_the_others(work))
+        return self._turns.start(self, operation, work)
 
     def _prepare(self, train: PulseTrain) -> None:
         self._train = None

@@ -1,12 +1,13 @@
 """Parts with two states: a command is given in words, the status must say the same."""
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from ophyd import Device
 from ophyd.status import StatusBase
 
-from xsn_acq.devices.operation import Turns, in_background, wait_until
+from xsn_acq.devices.operation import Completion, in_background, require_connected, wait_until
 from xsn_acq.errors import DeviceError
 
 _TIMEOUT_S = 10.0
@@ -15,7 +16,7 @@ _TIMEOUT_S = 10.0
 class TwoState(Device):
     """A ``command`` and a ``status``; ``words`` maps what we say to (command string, status string).
 
-    Sets are done one after the other, in the order in which they were asked for.
+    A set is sent at once, also while an earlier one is under way: that one then ends without a complaint.
     """
 
     words: ClassVar[Mapping[str, tuple[str, str]]]
@@ -24,10 +25,11 @@ class TwoState(Device):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._turns = Turns()
+        self._sending = threading.Lock()
+        self._asked = 0
 
     def set(self, value: str, *, timeout: float | None = None) -> StatusBase:
-        """Go to a state; the status ends when the hardware says it is there.
+        """Go to a state; the status ends when the hardware says it is there, or another set overtakes it.
 
         Raises
         ------
@@ -36,25 +38,35 @@ class TwoState(Device):
         """
         if value not in self.words:
             raise ValueError(f"{self.name}: {value!r} is not one of {', '.join(self.words)}")
+        with self._sending:
+            self._asked += 1
+            mine = self._asked
         limit_s = _TIMEOUT_S if timeout is None else timeout
-        change = self._turns.after_the_others(lambda: self._change(value, limit_s))
-        return in_background(self, "set", change)
+        return in_background(self, "set", lambda: self._change(value, limit_s, lambda: self._asked != mine))
 
     def state(self) -> str:
         """Tell the present state in our words; the record's own word while it is neither."""
         found = self.status.get(use_monitor=False)
         return next((word for word, (_, status) in self.words.items() if status == found), str(found))
 
-    def _change(self, value: str, timeout_s: float) -> None:
+    def _change(self, value: str, timeout_s: float, overtaken: Callable[[], bool]) -> None:
         command, wanted = self.words[value]
-        self.command.send(command, timeout_s=timeout_s)
+        signals = (self.command, self.status)
+        require_connected(self.name, "set", signals)
+        answer = Completion()
+        with self._sending:
+            if not overtaken():
+                self.command.put(command, use_complete=True, callback=answer)
         arrived = wait_until(
-            lambda: self.status.get() == wanted,
-            [self.status],
+            lambda: overtaken() or (answer.done and self.status.get() == wanted),
+            signals,
             device=self.name,
             operation="set",
             timeout_s=timeout_s,
+            woken=answer.woken,
         )
+        if overtaken():
+            return
         found = self.state()
         if not arrived or found != value:
             raise DeviceError(self.name, "set", value, found, hint=f"waited {timeout_s} s")

@@ -1,6 +1,7 @@
 """Beam: noticed when it is lost, also between two looks; waited for; and which frames surely had it."""
 
 import logging
+import threading
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -28,11 +29,23 @@ class Beam:
         self._devices = devices
         self._ring = devices.file.ring
         self._losses = self._settled = 0
+        self._counting = threading.Lock()
 
     @property
     def losses(self) -> int:
         """How often a reading said that there is no beam; it grows within ``ring.late_s`` of a loss."""
         return self._losses
+
+    def look(self) -> None:
+        """Ask now, whatever the monitors tell, and count what is wrong as a loss."""
+        if self.faults():
+            self._lose()
+
+    def confirm(self, losses: int) -> Plan:
+        """Wait until any loss up to now would have been told; whether there was none since ``losses``."""
+        yield from bps.sleep(self._ring.late_s)
+        self.look()
+        return self._losses == losses
 
     @contextmanager
     def watched(self) -> Iterator[None]:
@@ -81,10 +94,16 @@ class Beam:
             yield from bps.sleep(LOOK_S)
 
     def _look_at_current(self, *, value: float, **_: Any) -> None:
-        self._losses += not value >= self._ring.min_current_ma
+        if not value >= self._ring.min_current_ma:
+            self._lose()
 
     def _look_at_front_end(self, *, value: object, **_: Any) -> None:
-        self._losses += str(value) != self._devices.front_end_shutter.words["open"][1]
+        if str(value) != self._devices.front_end_shutter.words["open"][1]:
+            self._lose()
+
+    def _lose(self) -> None:
+        with self._counting:
+            self._losses += 1
 
 
 class Confirmed:

@@ -186,14 +186,20 @@ class Flight:
         yield from finished(bps.complete(camera, wait=True))
 
     def _tally(self) -> Plan:
-        """Read what came last; the ledger then knows what is missing."""
-        errors = yield from every_one(self._read_all)
+        """Read what came last; the ledger then knows what is missing. An abort meanwhile is passed on."""
+        if not self._flying:
+            return
+        failure: Exception | None = None
+        try:
+            yield from self._read_all()
+        except Exception as error:
+            failure = error
         self._flying = False
         self.rows.push(self.ledger.end(ring_current_ma=self._ring_current_ma))
         yield from self.rows.emit()
         self._frames_before += len(self._frame_times)
-        if errors:
-            raise errors[0]
+        if failure is not None:
+            raise failure
 
     def _read_all(self) -> Plan:
         """Wait until the times of all frames written can be read, and these frames are beyond doubt."""
@@ -236,6 +242,8 @@ class Flight:
 
     def _look(self, frames: int) -> None:
         """Which of the frames there are now beyond doubt; none any more after an interruption."""
+        if not self._interrupted:
+            self._beam.look()
         if self._interrupted:
             self.ledger.break_off()
         else:

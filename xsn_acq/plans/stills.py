@@ -20,6 +20,11 @@ def open_stream(camera: Any, setup: CameraSetup) -> Plan:
     yield from bps.declare_stream(camera, name=setup.stream, collect=True)
 
 
+def spoilt_frames(camera: str, stream: str) -> DeviceError:
+    """The error of frames that have no ledger and were interrupted."""
+    return DeviceError(camera, stream, "beam and no pause", "an interruption", hint="start the run again")
+
+
 def take_frames(camera: Any, setup: CameraSetup, *, spoilt: Callable[[], bool] = lambda: False) -> Plan:
     """Take the frames of ``setup`` into their file, as a stream of the open run; close the file.
 
@@ -36,9 +41,7 @@ def take_frames(camera: Any, setup: CameraSetup, *, spoilt: Callable[[], bool] =
         known = yield from bps.wait(group, timeout=FLUSH_S, error_on_timeout=False)
         yield from bps.collect(camera, name=setup.stream)
         if spoilt():
-            raise DeviceError(
-                camera.name, setup.stream, "beam and no pause", "an interruption", hint="start the run again"
-            )
+            raise spoilt_frames(camera.name, setup.stream)
         if taken is None or taken.done:
             break
         if known:  # after a pause the RunEngine knows the group no more

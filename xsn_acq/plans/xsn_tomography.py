@@ -20,7 +20,7 @@ from xsn_acq.plans.instrument import Instrument
 from xsn_acq.plans.record import summary_rows
 from xsn_acq.plans.state import State, acquisition, read_state
 from xsn_acq.plans.steps import Interruption, Plan, every_one, in_plain_words, move, shut, step, stop
-from xsn_acq.plans.stills import take_frames
+from xsn_acq.plans.stills import spoilt_frames, take_frames
 
 logger = logging.getLogger(__name__)
 
@@ -129,6 +129,9 @@ class _Tomogram:
                 spoilt=lambda: (self._interruption.pauses, self._beam.losses) != before,
             )
         yield from move(devices.shutter, "closed", self._interruption)
+        steady = yield from self._beam.confirm(losses)
+        if not steady:
+            raise spoilt_frames(devices.camera.name, stream)
         yield from move(devices.sample.x, self._state.sample_x_um, self._interruption)
 
     def _projections(self) -> Plan:
