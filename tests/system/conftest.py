@@ -2,6 +2,7 @@ import pytest
 
 from tests.system.ca_client import Client
 from tests.system.ioc import Ioc
+from tests.system.running import put_back
 from xsn_acq import beamline
 from xsn_acq.config import load_beamline
 
@@ -21,6 +22,7 @@ def devices(ioc):
     file = load_beamline("pls2-7c-xni")
     ring = file.ring.model_copy(update={"late_s": 0.4, "settle_s": 0.3})
     with beamline.connected(file.model_copy(update={"ring": ring}), timeout_s=30.0) as made:
+        put_back(made)  # the tests of another file may have left it anywhere
         yield made
 
 

@@ -53,10 +53,15 @@ def engine():
 
 
 def put_right(RE, devices):
-    """Bring the instrument back to where a test expects it, whatever the last one did."""
+    """End the run and bring the instrument back to where a test expects it, whatever the last one did."""
     with suppress(Exception):
         if RE.state != "idle":
             RE.abort()
+    put_back(devices)
+
+
+def put_back(devices):
+    """Bring the instrument to where a test expects it."""
     assert beamline.make_safe(devices) == []
     theta = devices.sample.theta
     theta.velocity.set(30.0).wait(DONE_S)
