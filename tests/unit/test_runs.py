@@ -14,8 +14,8 @@ ENDINGS = [
         "INCOMPLETE   3 of 36 projections missing",
     ),
     (
-        {"exit_status": "abort", "reason": "broken off: 41 of 180 projections taken"},
-        "ABORTED      broken off: 41 of 180 projections taken",
+        {"exit_status": "abort", "reason": "broken off: 41 of 180 projections good, 3 more flagged"},
+        "ABORTED      broken off: 41 of 180 projections good, 3 more flagged",
     ),
     (
         {"exit_status": "fail", "reason": "camera: lost;\n  look at it"},
@@ -45,6 +45,12 @@ def test_how_a_run_ended(tmp_path, capsys, ending, words):
     journal, stop = begun(data)
     journal("stop", stop | ending)
     assert listed(data, capsys) == [words]
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path, capsys):
+    assert main(["runs", "--data", str(tmp_path / "nowhere")]) == 2
+    assert "nowhere: wanted a data folder, found none" in capsys.readouterr().err
+    assert not (tmp_path / "nowhere").exists()
 
 
 def test_a_run_without_an_end_is_running_or_was_interrupted(tmp_path, capsys):

@@ -5,9 +5,10 @@ import logging
 NOTHING_NEW = (
     "Run aborted",  # with every failed run; the command says why in its own line
     "No open traces left to close!",
+    "High load. Batched",  # caproto's, of a simulated beamline that is faster than real time
     "Exception occurred during callback",  # ophyd's own, of records let go while they connect
 )
-"""What the RunEngine and ophyd log without need. Errors in our callbacks read "Subscription ..."."""
+"""What other packages log without need. Errors in our callbacks read "Subscription ..."."""
 
 
 class _OneLine(logging.Formatter):

@@ -49,8 +49,8 @@ def run(args: argparse.Namespace) -> int:
 
     file = load_beamline(args.beamline)
     params = plan_parameters(args.plan, args.params)
-    print(plan_summary(args.plan, file, params, speed=args.speed), flush=True)
     refuse_infeasible(args.plan, file, params)
+    print(plan_summary(args.plan, file, params, speed=args.speed), flush=True)
     if args.dry_run:
         return status.WELL
     return _acquire(args, file, params, DataFolder(args.data))
@@ -106,6 +106,8 @@ def _conclude(uid: str, failure: BaseException | None, services: dict[str, Any],
     whole = word in ("complete", "INCOMPLETE")
     exported = _export(run, data) if whole else True
     well = _finish(services, data) and exported and failure is None
+    if "live" in services:
+        _tell_volume(uid, data)
     if word == "INCOMPLETE":
         _say(f"{word}: {reason}")
     if isinstance(failure, RunEngineInterrupted):
@@ -115,6 +117,15 @@ def _conclude(uid: str, failure: BaseException | None, services: dict[str, Any],
 
 def _say(what: str) -> None:
     print(f"xsn-acq run: {what}", file=sys.stderr, flush=True)
+
+
+def _tell_volume(uid: str, data: Any) -> None:
+    """Where the reconstruction is, if there is one."""
+    from xsn_acq.live.volume import FILE_NAME
+
+    path = data.results(uid) / FILE_NAME
+    if path.exists():
+        print(f"volume {path}", flush=True)
 
 
 def _export(run: Any, data: Any) -> bool:

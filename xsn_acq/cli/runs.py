@@ -16,10 +16,13 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """One line for each run."""
+    from xsn_acq.errors import ConfigError
     from xsn_acq.storage.ending import state_of
     from xsn_acq.storage.journal import list_runs
     from xsn_acq.storage.layout import DataFolder
 
+    if not args.data.is_dir():
+        raise ConfigError(str(args.data), ["wanted a data folder, found none"])
     for item in list_runs(DataFolder(args.data).journal):
         started = datetime.fromtimestamp(item.start_time).isoformat(" ", "seconds")
         word, reason = state_of(item)

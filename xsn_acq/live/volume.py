@@ -68,8 +68,8 @@ def write_volume(path: Path, store: FieldStore, settings: XsnSettings, start: Ma
     """
     if len(store) == 0:
         raise ReconstructionError(
-            f"run {str(start['uid'])[:8]}: no two frames were half a turn apart: too few projections, "
-            "or over a turn of 180 degrees or less"
+            f"run {str(start['uid'])[:8]}: no two frames were half a turn apart: broken off early, too few "
+            "projections, or a turn of 180 degrees or less"
         )
     part = path.with_suffix(".part")
     try:

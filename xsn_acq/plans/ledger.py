@@ -117,6 +117,11 @@ class Ledger:
         """Whether most of the tomogram failed twice for one reason: to fly it again is of no use."""
         return any(times > 1 for times in self._failures.values())
 
+    @property
+    def flagged(self) -> int:
+        """Frames that are not to be trusted."""
+        return self._flagged
+
     def missing(self) -> list[int]:
         """Targets that have no good frame yet."""
         return [target for target in range(self.rhythm.count) if target not in self._good]

@@ -210,8 +210,10 @@ class _Tomogram:
 
     def _close_after(self, error: Exception) -> Plan:
         if isinstance(error, RunEngineControlException):
-            taken = self._params.projections - len(self._flight.ledger.missing()) if self._flight else 0
-            reason = f"broken off: {taken} of {self._params.projections} projections taken"
+            ledger = self._flight.ledger if self._flight else None
+            good = self._params.projections - len(ledger.missing()) if ledger else 0
+            flagged = f", {ledger.flagged} more flagged" if ledger and ledger.flagged else ""
+            reason = f"broken off: {good} of {self._params.projections} projections good{flagged}"
             status = error.exit_status
         else:
             reason, status = str(error), "fail"
