@@ -49,8 +49,7 @@ def test_setup_refuses_what_cannot_be(changes):
         setup(**changes)
 
 
-def test_pulse_train():
-    assert PulseTrain(10.0, 0.5, 5, -1, "position").stop_deg == 8.0
+def test_a_pulse_train_that_cannot_be_is_refused():
     good = {"start_deg": 0.0, "step_deg": 1.0, "count": 1, "direction": 1, "source": "camera"}
     for changes in ({"step_deg": 0.0}, {"count": 0}, {"start_deg": float("nan")}):
         with pytest.raises(ValueError, match="pulse train"):

@@ -82,21 +82,10 @@ def test_stop_brakes_from_where_the_motor_is(when):
     assert stop.target == pytest.approx(move.position(when) + speed**2 / 4.0)  # v^2 / 2a
 
 
-def test_stop_at_rest_stays_and_jog_ends_at_the_limit():
+def test_a_stop_at_rest_stays():
     rest = Trajectory.at_rest(3.0, 7.0)
     assert rest.end_time == 7.0
     assert rest.stopped(9.0).position(20.0) == 3.0
-    jog = Trajectory.jog(0.0, -1, 2.0, 1.0, 0.0, limit=-400.0)
-    assert jog.velocity_at(5.0) == -2.0
-    assert jog.position(1e4) == -400.0
-    assert Trajectory.jog(5.0, 1, 2.0, 1.0, 0.0, limit=4.0).position(10.0) == 5.0
-
-
-def test_a_new_target_under_way_turns_round_smoothly():
-    turned = trajectory(target=10.0).retargeted(1.0, 8.0)
-    assert turned.position(8.0) == 5.0
-    assert turned.velocity_at(8.0) == 2.0
-    assert turned.position(turned.end_time) == 1.0
 
 
 def test_a_motor_without_speed_is_refused():

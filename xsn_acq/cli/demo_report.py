@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from xsn_acq.analysis.frc import resolution
 from xsn_acq.analysis.quality import Background, MaterialValue, background, material_values
 from xsn_acq.live.picture import draw
-from xsn_acq.live.volume import Summary, VolumeFile, Voxel
+from xsn_acq.live.volume import FILE_NAME, Summary, VolumeFile, Voxel
 from xsn_acq.optics.materials import optical_constants
 from xsn_acq.sim.phantoms import Phantom, phantom
 from xsn_acq.storage.journal import find_run
@@ -43,7 +43,7 @@ def judge(output: Path, *, sample: str, seed: int) -> Verdict:
     energy_ev = float(record.start["acquisition"]["energy_ev"])
     truth = phantom(sample, seed)
     known = _true_values(truth, energy_ev)
-    path = folder.results(record.uid) / "reconstruction.h5"
+    path = folder.results(record.uid) / FILE_NAME
     with VolumeFile(path) as file:
         summary = file.summary()
         delta, beta = file.delta[()], file.beta[()]

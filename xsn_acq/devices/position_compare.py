@@ -54,11 +54,6 @@ class PulseTrain:
         if self.count < 1:
             raise ValueError(f"pulse train: count {self.count} must be at least 1")
 
-    @property
-    def stop_deg(self) -> float:
-        """Angle of the last pulse."""
-        return self.start_deg + self.direction * self.step_deg * (self.count - 1)
-
 
 class PositionCompare(Device):
     """The position compare of a Zebra, encoder 1 = rotation stage.

@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from zmq.constants import Flag, SocketOption, SocketType
-from zmq.error import ZMQError
-from zmq.sugar.context import Context
+from zmq.constants import Flag
 from zmq.sugar.socket import Socket
 
 from xsn_acq.closing import Closing
 from xsn_acq.errors import StorageError
+from xsn_acq.storage.publishing import publishing
 
 STATUS_NAME = "live.json"
 MAX_ARRAY_BYTES = 256 * 2**20
@@ -105,18 +104,7 @@ class ResultPublisher(Closing):
         self.address = ""
         if address is None:
             return
-        socket: Socket[bytes] = Context.instance().socket(SocketType.PUB)
-        socket.setsockopt(SocketOption.LINGER, 500)
-        socket.setsockopt(SocketOption.SNDHWM, _QUEUE)
-        try:
-            socket.bind(address)
-        except ZMQError as error:
-            socket.close()
-            raise StorageError(
-                f"live results {address}: cannot be bound: {error}; is another live worker running?"
-            ) from error
-        self._socket = socket
-        self.address = socket.getsockopt_string(SocketOption.LAST_ENDPOINT)
+        self._socket, self.address = publishing(address, what="live results", queue=_QUEUE)
 
     def send(self, header: dict[str, Any], array: Any = None) -> None:
         """Send one result; listeners that are too slow miss it."""

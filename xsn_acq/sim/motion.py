@@ -141,20 +141,6 @@ class Trajectory:
         end = begin + math.copysign(velocity**2 / (2 * self.acceleration), velocity)
         return type(self)(begin, end, self.velocity, self.acceleration_s, time_s, velocity)
 
-    def retargeted(self, target: float, time_s: float) -> Self:
-        """Return the trajectory that goes elsewhere from ``time_s`` on, without a jump in velocity."""
-        begin, velocity = self.position(time_s), self.velocity_at(time_s)
-        return type(self)(begin, target, self.velocity, self.acceleration_s, time_s, velocity)
-
-    @classmethod
-    def jog(
-        cls, start: float, direction: int, velocity: float, acceleration_s: float, t0: float, *, limit: float
-    ) -> Self:
-        """Run in one direction until stopped or until ``limit``, whichever comes first."""
-        if (limit - start) * direction <= 0:
-            return cls(start, start, velocity, acceleration_s, t0)
-        return cls(start, limit, velocity, acceleration_s, t0)
-
     def _leg_at(self, time_s: float) -> _Leg | None:
         since = time_s - self.t0
         if since < 0:

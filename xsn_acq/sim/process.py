@@ -124,21 +124,9 @@ class SimulatedProcess:
         self.kill()
         return self.start()
 
-    def suspend(self) -> None:
-        """Silence, as when the network is gone."""
-        self._signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        """Speak again."""
-        self._signal(signal.SIGCONT)
-
-    def _signal(self, number: signal.Signals) -> None:
+    def _end(self, number: signal.Signals) -> None:
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(number)
-
-    def _end(self, number: signal.Signals) -> None:
-        self.resume()
-        self._signal(number)
         process, self._process = self._process, None
         if process is None:
             return

@@ -26,6 +26,7 @@ from xsn_acq.storage.journal import (
     list_runs,
     read_journal,
 )
+from xsn_acq.storage.publishing import publishing
 
 MAX_MESSAGE_BYTES = 8 * 2**20
 """A longer line is announced without its content; a longer message is refused."""
@@ -50,17 +51,7 @@ class Publisher(Closing):
 
     def __init__(self, address: str = "tcp://127.0.0.1:*") -> None:
         self._lock = threading.Lock()
-        self._socket: Socket[bytes] = Context.instance().socket(SocketType.PUB)
-        self._socket.setsockopt(SocketOption.LINGER, 200)
-        self._socket.setsockopt(SocketOption.SNDHWM, _QUEUE)
-        try:
-            self._socket.bind(address)
-        except ZMQError as error:
-            self._socket.close()
-            raise StorageError(
-                f"feed {address}: cannot be bound: {error}; is another session running?"
-            ) from error
-        self.address: str = self._socket.getsockopt_string(SocketOption.LAST_ENDPOINT)
+        self._socket, self.address = publishing(address, what="feed", queue=_QUEUE)
 
     def send(self, line: JournalLine) -> None:
         """Send one line; drops it for listeners that are too slow (they read the journal)."""
