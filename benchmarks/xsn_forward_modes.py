@@ -15,9 +15,9 @@ def run() -> dict:
     cores = len(os.sched_getaffinity(0))
     sample = spheres(SIZE)
     forms = {count: _form(count, cores) for count in (50, 400)}
-    times = {
-        count: min(seconds(lambda f=f: f.intensity(sample)) for _ in range(3)) for count, f in forms.items()
-    }
+    few, many = (
+        min(seconds(lambda form=form: form.intensity(sample)) for _ in range(3)) for form in forms.values()
+    )
     return {
         "name": "xsn_forward_modes",
         "value": many,
