@@ -92,8 +92,8 @@ def pixel_size(displacement_um: ArrayLike, images: ArrayLike) -> PixelSizeResult
         )
     if float(error.max()) > _UNSURE * fast:
         raise CalibrationError(
-            f"pixel size: the images lie on no line, {rows.scatter:.1f} and {columns.scatter:.1f} px off it along "
-            "rows and columns; is the sample in the field, and are the images divided by the flat?"
+            f"pixel size: the images lie on no line, {rows.scatter:.1f} and {columns.scatter:.1f} px off it "
+            "along rows and columns; is the sample in the field, and are the images divided by the flat?"
         )
     along, across = rate / fast, rate[::-1] * (1, -1) / fast
     return PixelSizeResult(
