@@ -70,8 +70,8 @@ def pupil_plane(
     column_x_m : (n_columns,)
         Place of the columns at the sample, about the optical axis.
     tolerance : float
-        Fraction of the illumination's width that defines ``depth_mm``. With 2 % delta is 2 % wrong at the ends
-        of the field, one way and the other.
+        Fraction of the illumination's width that defines ``depth_mm``. With 2 % delta is 2 % wrong at both
+        ends of the field, one way and the other.
 
     Raises
     ------
