@@ -33,7 +33,7 @@ def test_an_ellipse_comes_back_where_it_was(n, span):
     theta = np.arange(240) * span / 240
     sinogram = ellipse_sinogram(theta, n)
     rows = np.stack([sinogram, 3 * sinogram, 0 * sinogram], axis=1)
-    found = FilteredBackProjection(n, theta, batch=1).slices(rows)
+    found = FilteredBackProjection(n, theta).slices(rows)
     assert found.dtype == np.float32
     inside, outside = ellipse(n, margin=2), ~ellipse(n, margin=-2)
     # a hard edge two pixels away rings by 1 to 2 %; the mean is not touched by it

@@ -21,21 +21,20 @@ from xsn_acq.optics.arrays import ComplexArray, FloatArray
 
 
 class PolarSamples:
-    """Turns projections of ``n_columns`` pixels into filtered polar samples of an n_columns x n_columns slice.
+    """Turns projections of ``n_columns`` pixels into filtered polar samples of a square slice as wide.
 
-    A projection is padded to twice its width, filtered, and moved so that the rotation axis stands on a sample:
-    a phase in the filter, so the axis may be anywhere and nothing is interpolated. Of the filtered projection a
-    window as wide as the slice's diagonal is kept, centred on the axis, and transformed again: fewer samples than
-    of the padded one, and no pixel of the slice, corners included, sees the window repeat itself.
+    A projection is padded to twice its width, filtered, and moved so that the rotation axis stands on a
+    sample: a phase in the filter, so the axis may be anywhere and nothing is interpolated. Of the filtered
+    projection a window as wide as the slice's diagonal is kept, centred on the axis, and transformed again:
+    fewer samples than of the padded one, and no pixel of the slice, corners included, sees the window repeat
+    itself.
 
     Parameters
     ----------
     n_columns : int
     axis_column : float, optional
-        Column of the rotation axis, pixel centres at integers; (n_columns - 1) / 2 when not given. The slice is
-        centred on it.
-    workers : int
-        Threads of the FFTs.
+        Column of the rotation axis, pixel centres at integers; (n_columns - 1) / 2 when not given. The slice
+        is centred on it.
 
     Attributes
     ----------
@@ -48,7 +47,7 @@ class PolarSamples:
         Too few columns, or the axis is not within them.
     """
 
-    def __init__(self, n_columns: int, *, axis_column: float | None = None, workers: int = 1) -> None:
+    def __init__(self, n_columns: int, *, axis_column: float | None = None) -> None:
         if n_columns < 2:
             raise ReconstructionError(f"back-projection: wanted 2 or more columns, found {n_columns}")
         axis = 0.5 * (n_columns - 1) if axis_column is None else axis_column
@@ -56,7 +55,6 @@ class PolarSamples:
             raise ReconstructionError(
                 f"back-projection: rotation axis: wanted a column from 0 to {n_columns - 1}, found {axis:g}"
             )
-        self._workers = workers
         self._length = scipy.fft.next_fast_len(2 * n_columns)
         self._window = min(scipy.fft.next_fast_len(math.ceil(math.sqrt(2) * n_columns) + 1), self._length)
         self.frequencies = scipy.fft.fftfreq(self._window)
@@ -69,10 +67,10 @@ class PolarSamples:
     def __call__(self, projections: FloatArray | ComplexArray) -> ComplexArray:
         """Return the samples, complex64 (..., n_frequencies), of projections (..., n_columns)."""
         data = np.asarray(projections, dtype=np.complex64)
-        spectrum = scipy.fft.fft(data, self._length, workers=self._workers)
+        spectrum = scipy.fft.fft(data, self._length)
         spectrum *= self._filter
-        filtered = scipy.fft.ifft(spectrum, overwrite_x=True, workers=self._workers)
-        samples: ComplexArray = scipy.fft.fft(filtered[..., : self._window], workers=self._workers)
+        filtered = scipy.fft.ifft(spectrum, overwrite_x=True)
+        samples: ComplexArray = scipy.fft.fft(filtered[..., : self._window])
         return samples
 
     def lines(self, theta_rad: FloatArray) -> tuple[FloatArray, FloatArray, ComplexArray]:
@@ -87,8 +85,8 @@ class PolarSamples:
         along_x, along_z : float32 (n, n_frequencies)
             Radians per pixel.
         factor : complex64 (n, n_frequencies)
-            Weight of each sample in the sum: it moves the origin from the middle of the window to the rotation
-            axis and from the grid's point n_columns // 2 to its centre.
+            Of each sample in the sum: it moves the origin from the middle of the window to the rotation axis
+            and from the grid's point n_columns // 2 to its centre.
         """
         theta = np.atleast_1d(np.asarray(theta_rad, dtype=float))[:, None]
         along_x = 2 * np.pi * self.frequencies * np.cos(theta)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import finufft
@@ -20,6 +21,8 @@ TRANSFORM = {"eps": 1e-4, "upsampfac": 1.25}
 class FilteredBackProjection:
     """Slices from sinograms; everything that depends on the angles alone is planned once for all slices.
 
+    Each thread does whole slices with a plan of its own, so the result does not depend on the threads.
+
     Parameters
     ----------
     n_columns : int
@@ -28,34 +31,25 @@ class FilteredBackProjection:
         Any order, any spacing, any range; t = x cos(theta) + z sin(theta). Weights follow from the actual
         angles.
     axis_column : float, optional
-        Column of the rotation axis, pixel centres at integers; the middle, (n_columns - 1) / 2, when not given.
-        The slice is centred on it.
-    batch : int
-        Slices transformed at once.
+        Column of the rotation axis, pixel centres at integers; the middle, (n_columns - 1) / 2, when not
+        given. The slice is centred on it.
     threads : int
-        Threads, 0: OMP_NUM_THREADS where it says, else the cores this process may use.
+        Slices made at once, 0: OMP_NUM_THREADS where it says, else the cores this process may use.
     """
 
     def __init__(
-        self,
-        n_columns: int,
-        theta_rad: ArrayLike,
-        *,
-        axis_column: float | None = None,
-        batch: int = 4,
-        threads: int = 0,
+        self, n_columns: int, theta_rad: ArrayLike, *, axis_column: float | None = None, threads: int = 0
     ) -> None:
         theta = np.asarray(theta_rad, dtype=float)
         self.n_columns = n_columns
         self.n_angles = theta.size
         weights = angular_weights(theta)
-        self._threads = threads or _cores()
-        self._polar = PolarSamples(n_columns, axis_column=axis_column, workers=self._threads)
+        self._polar = PolarSamples(n_columns, axis_column=axis_column)
         along_x, along_z, factor = self._polar.lines(theta)
         self._weights = factor * weights.astype(np.float32)[:, None]
         self._points = (along_z.ravel(), along_x.ravel())
-        self._batch = batch
-        self._plans: dict[int, Any] = {}
+        self._threads = threads or _cores()
+        self._plans: list[Any] = []
 
     def slices(self, sinogram: ArrayLike) -> FloatArray | ComplexArray:
         """Back-project.
@@ -80,36 +74,42 @@ class FilteredBackProjection:
                 f"back-projection: wanted a sinogram ({self.n_angles}, rows, {self.n_columns}), "
                 f"found {data.shape}"
             )
-        rows, n = data.shape[1], self.n_columns
-        if np.iscomplexobj(data):
-            result = np.empty((rows, n, n), np.complex64)
-            self._transform(data, result)
-            return result
-        even = data[:, 0::2].astype(np.complex64)
-        even[:, : rows // 2].imag = data[:, 1::2]
-        pairs = np.empty((even.shape[1], n, n), np.complex64)
-        self._transform(even, pairs)
-        return np.stack([pairs.real, pairs.imag], axis=1).reshape(-1, n, n)[:rows]
+        kind, step = (np.complex64, 1) if np.iscomplexobj(data) else (np.float32, 2)
+        result = np.empty((data.shape[1], self.n_columns, self.n_columns), kind)
+        starts = range(0, data.shape[1], step)
+        workers = max(1, min(self._threads, len(starts)))
+        self._plans += [self._plan() for _ in range(workers - len(self._plans))]
 
-    def _transform(self, sinogram: ComplexArray, result: ComplexArray) -> None:
-        rows = sinogram.shape[1]
-        strengths = np.empty((min(self._batch, rows), self.n_angles, self._weights.shape[1]), np.complex64)
-        for start in range(0, rows, self._batch):
-            count = min(self._batch, rows - start)
-            for row in range(count):
-                np.multiply(self._polar(sinogram[:, start + row]), self._weights, out=strengths[row])
-            lines = strengths[:count].reshape(count, -1)
-            slices = result[start : start + count]
-            self._plan(count).execute(lines.squeeze(0) if count == 1 else lines, out=slices.squeeze())
+        def some(worker: int) -> None:
+            for start in starts[worker::workers]:
+                rows = slice(start, start + step)
+                self._transform(data[:, rows], result[rows], self._plans[worker])
 
-    def _plan(self, count: int) -> Any:
-        if count not in self._plans:
-            options = {"nthreads": self._threads, **TRANSFORM}
-            grid = (self.n_columns, self.n_columns)
-            plan = finufft.Plan(1, grid, count, isign=1, dtype="complex64", **options)
-            plan.setpts(*self._points)
-            self._plans[count] = plan
-        return self._plans[count]
+        with ThreadPoolExecutor(workers) as pool:
+            list(pool.map(some, range(workers)))
+        return result
+
+    def _transform(
+        self, lines: ComplexArray | FloatArray, result: ComplexArray | FloatArray, plan: Any
+    ) -> None:
+        """One complex slice, or two real ones as its real and imaginary part."""
+        one = lines[:, 0].astype(np.complex64)
+        if lines.shape[1] == 2:
+            one.imag = lines[:, 1]
+        strengths = self._polar(one)
+        strengths *= self._weights
+        found = plan.execute(strengths.ravel())
+        if np.iscomplexobj(result):
+            result[0] = found
+        else:
+            for into, part in zip(result, (found.real, found.imag), strict=False):
+                into[:] = part
+
+    def _plan(self) -> Any:
+        grid = (self.n_columns, self.n_columns)
+        plan = finufft.Plan(1, grid, isign=1, dtype="complex64", nthreads=1, **TRANSFORM)
+        plan.setpts(*self._points)
+        return plan
 
 
 def _cores() -> int:
