@@ -1,5 +1,6 @@
 """Filtered back-projection by an adjoint non-uniform FFT (FINUFFT, doi:10.1137/18M120885X)."""
 
+import math
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from xsn_acq.analysis.polar import PolarSamples, angular_weights
+from xsn_acq.analysis.rings import NONE, remove_rings
 from xsn_acq.errors import ReconstructionError
 from xsn_acq.optics.arrays import ComplexArray, FloatArray
 
@@ -74,8 +76,8 @@ class FilteredBackProjection:
                 f"back-projection: wanted a sinogram ({self.n_angles}, rows, {self.n_columns}), "
                 f"found {data.shape}"
             )
-        kind, step = (np.complex64, 1) if np.iscomplexobj(data) else (np.float32, 2)
-        result = np.empty((data.shape[1], self.n_columns, self.n_columns), kind)
+        shape, step = (data.shape[1], self.n_columns, self.n_columns), 1 if np.iscomplexobj(data) else 2
+        result: Any = np.empty(shape, np.complex64 if step == 1 else np.float32)
         starts = range(0, data.shape[1], step)
         workers = max(1, min(self._threads, len(starts)))
         self._plans += [self._plan() for _ in range(workers - len(self._plans))]
@@ -122,8 +124,47 @@ def index_per_radian(pixel_size_m: float, wavelength_m: float) -> float:
     return -wavelength_m / (2 * np.pi * pixel_size_m)
 
 
+def extended_field(
+    sinogram: FloatArray | ComplexArray, axis_column: float
+) -> tuple[FloatArray | ComplexArray, float]:
+    """Prepare a half-acquisition, 360 degrees with the axis near one side, for a field almost twice as wide.
+
+    Columns that both half turns see are blended with weights that add up, the narrow side is filled with
+    zeros; `FilteredBackProjection` takes the result with all the angles.
+
+    Parameters
+    ----------
+    sinogram : real or complex (n_angles, n_rows, n_columns)
+        Angles over a full turn.
+    axis_column : float
+        Column of the rotation axis.
+
+    Returns
+    -------
+    sinogram : (n_angles, n_rows, n_wide)
+    axis_column : float
+        Where the axis is in it.
+    """
+    columns = sinogram.shape[2]
+    before, behind = axis_column, columns - 1 - axis_column
+    overlap, missing = min(before, behind) + 0.5, math.ceil(abs(behind - before))
+    from_axis = np.arange(columns) - axis_column
+    towards = np.clip((from_axis if behind > before else -from_axis) / overlap, -1, 1)
+    weighted = sinogram * (1 + np.sin(0.5 * np.pi * towards)).astype(np.float32)
+    left = missing if behind > before else 0
+    wide = np.pad(weighted, ((0, 0), (0, 0), (left, missing - left)))
+    return wide, axis_column + left
+
+
 def slabs(
-    stack: Any, theta_rad: ArrayLike, *, pixel_size_m: float, wavelength_m: float, slab_rows: int = 32
+    stack: Any,
+    theta_rad: ArrayLike,
+    *,
+    pixel_size_m: float,
+    wavelength_m: float,
+    slab_rows: int = 32,
+    axis_column: float | None = None,
+    rings: str = NONE,
 ) -> Iterator[tuple[slice, FloatArray | ComplexArray]]:
     """Reconstruct slab by slab, so that memory does not grow with the height.
 
@@ -134,6 +175,10 @@ def slabs(
     theta_rad : (n_angles,)
     pixel_size_m, wavelength_m : float, metres
     slab_rows : int
+    axis_column : float, optional
+        Column of the rotation axis; the middle when not given.
+    rings : str
+        Ring removal, a method of `xsn_acq.analysis.rings.remove_rings`.
 
     Yields
     ------
@@ -142,18 +187,17 @@ def slabs(
         delta from phi, beta from alpha, beta + i delta from alpha + i phi.
     """
     _, ny, nx = stack.shape
-    projection = FilteredBackProjection(nx, theta_rad)
+    projection = FilteredBackProjection(nx, theta_rad, axis_column=axis_column)
     factor = np.float32(index_per_radian(pixel_size_m, wavelength_m))
     for start in range(0, ny, slab_rows):
         rows = slice(start, min(start + slab_rows, ny))
-        yield rows, projection.slices(stack[:, rows, :]) * factor
+        sinogram = remove_rings(stack[:, rows, :], rings, pixel_size_m=pixel_size_m)
+        block = projection.slices(sinogram)
+        del sinogram
+        block *= factor
+        yield rows, block
 
 
-def volume(
-    stack: Any, theta_rad: ArrayLike, *, pixel_size_m: float, wavelength_m: float, slab_rows: int = 32
-) -> FloatArray | ComplexArray:
+def volume(stack: Any, theta_rad: ArrayLike, **options: Any) -> FloatArray | ComplexArray:
     """Reconstruct the whole volume (ny, nz, nx) at once; parameters as in `slabs`."""
-    blocks = slabs(
-        stack, theta_rad, pixel_size_m=pixel_size_m, wavelength_m=wavelength_m, slab_rows=slab_rows
-    )
-    return np.concatenate([block for _, block in blocks])
+    return np.concatenate([block for _, block in slabs(stack, theta_rad, **options)])
