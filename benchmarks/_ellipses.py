@@ -21,7 +21,7 @@ class Ellipse:
     value: float
 
     def projection(self, theta: np.ndarray, edges: np.ndarray) -> np.ndarray:
-        """Line integrals averaged over the pixels between ``edges``: the integral of a chord in closed form."""
+        """Line integrals averaged over the pixels between ``edges``: a chord, integrated in closed form."""
         half = np.hypot(self.a * np.cos(theta - self.tilt), self.b * np.sin(theta - self.tilt))[:, None]
         centre = (self.x * np.cos(theta) + self.z * np.sin(theta))[:, None]
         u = np.clip((edges - centre) / half, -1, 1)

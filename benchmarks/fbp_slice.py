@@ -71,7 +71,8 @@ def _against_astra(truth, theta: np.ndarray, cores: int, ours_s: float) -> str:
         command = [python, str(script), sinogram, angles, found, str(cores), str(REPEATS)]
         seconds = float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
         errors = truth.errors(np.load(found)[::-1])
-    return f"ASTRA FBP, CPU, {cores} slices at once: {seconds:.2f} s, {seconds / ours_s:.0f} times ours, RMSE {errors}"
+    times = seconds / ours_s
+    return f"ASTRA FBP, CPU, {cores} slices at once: {seconds:.2f} s, {times:.0f} times ours, RMSE {errors}"
 
 
 def _fastest(work) -> float:

@@ -5,6 +5,7 @@ import pytest
 from algotom.rec import reconstruction
 from scipy.ndimage import gaussian_filter1d
 
+from xsn_acq.analysis.nufft import AdjointTransform
 from xsn_acq.analysis.polar import angular_weights
 from xsn_acq.analysis.tomography import FilteredBackProjection, extended_field, slabs, volume
 from xsn_acq.errors import ReconstructionError
@@ -66,6 +67,19 @@ def test_it_is_the_direct_sum():
     found = FilteredBackProjection(n, theta, axis_column=axis).slices(projections[:, None])[0]
     # the discrete ramp repeats after 2 n columns: 0.1 % with so few
     assert np.abs(found - wanted)[np.hypot(x, z) < 13].max() < 2e-3 * np.abs(wanted).max()
+
+
+@pytest.mark.parametrize("n", [20, 27, 61])  # transformed on grids of 25, 35 and 77
+def test_the_transform_is_the_sum_of_waves(n):
+    rng = np.random.default_rng(n)
+    u, v = rng.uniform(-np.pi, np.pi, (2, 300)).astype(np.float32)
+    strengths = (rng.standard_normal(300) + 1j * rng.standard_normal(300)).astype(np.complex64)
+    along = np.arange(n) - n // 2
+    wanted = np.exp(1j * np.outer(along, u.astype(float))) * strengths
+    wanted = wanted @ np.exp(1j * np.outer(v.astype(float), along))
+    found = AdjointTransform(n, u, v)(strengths)
+    # asked for 1e-4; largest at the border of the grid
+    assert np.linalg.norm(found - wanted) < 3e-4 * np.linalg.norm(wanted)
 
 
 @pytest.mark.parametrize("axis", [0.5 * (N - 1) - 6.37, 0.5 * (N - 1) + 5.5])

@@ -5,8 +5,8 @@ from typing import Literal
 import finufft
 import numpy as np
 
+from xsn_acq.analysis.nufft import ACCURACY
 from xsn_acq.analysis.polar import PolarSamples
-from xsn_acq.analysis.tomography import TRANSFORM
 from xsn_acq.errors import ReconstructionError
 from xsn_acq.optics.arrays import ComplexArray, FloatArray
 
@@ -79,7 +79,7 @@ class Orthoslices:
         self._pending.clear()
         strengths = samples.reshape(ny, -1)
         x, z = along_x.ravel(), along_z.ravel()
-        options = {"isign": 1, **TRANSFORM}
+        options = {"isign": 1, **ACCURACY}
         self._sums["xz"] += finufft.nufft2d1(z, x, strengths[ny // 2], (nx, nx), **options)
         self._sums["xy"] += finufft.nufft1d1(x, strengths, nx, **options)
         self._sums["zy"] += finufft.nufft1d1(z, strengths, nx, **options)
