@@ -32,10 +32,11 @@ class AdjointTransform:
     """
 
     def __init__(self, n: int, along_z: FloatArray, along_x: FloatArray) -> None:
-        fine = scipy.fft.next_fast_len(math.ceil(ACCURACY["upsampfac"] * n))
+        fine = 2 * scipy.fft.next_fast_len(math.ceil(ACCURACY["upsampfac"] * n / 2))
         self._plan = finufft.Plan(
             1, (fine, fine), isign=1, dtype="complex64", nthreads=1, spreadinterponly=1, **ACCURACY
         )
+        self._grid = np.empty((fine, fine), np.complex64)
         self._kept = np.arange(-(n // 2), n - n // 2)
         self._per_z, self._per_x = self._corrections()
         self._plan.setpts(along_z, along_x)
@@ -51,7 +52,8 @@ class AdjointTransform:
 
     def __call__(self, strengths: ComplexArray) -> ComplexArray:
         """Return the sum, complex64 (n, n), for strengths c, complex64 (m,)."""
-        grid = scipy.fft.ifft(self._plan.execute(strengths), axis=0, overwrite_x=True)[self._kept]
+        self._plan.execute(strengths, out=self._grid)
+        grid = scipy.fft.ifft(self._grid, axis=0)[self._kept]
         grid *= self._per_z
         result: ComplexArray = scipy.fft.ifft(grid, axis=1, overwrite_x=True)[:, self._kept]
         result *= self._per_x

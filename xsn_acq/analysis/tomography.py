@@ -15,6 +15,12 @@ from xsn_acq.analysis.rings import NONE, remove_rings
 from xsn_acq.errors import ReconstructionError
 from xsn_acq.optics.arrays import ComplexArray, FloatArray
 
+_ANGLES_AT_ONCE = 64
+"""Filtered together: they stay in the processor's cache, and memory does not grow with the angles."""
+
+_SLAB_BYTES = _SLICES_BYTES = 256 * 2**20
+"""Sinograms read at once, and slices handed on together, however many angles and rows there are."""
+
 
 class FilteredBackProjection:
     """Slices from sinograms; everything that depends on the angles alone is planned once for all slices.
@@ -92,11 +98,13 @@ class FilteredBackProjection:
         self, lines: ComplexArray | FloatArray, result: ComplexArray | FloatArray, plan: Any
     ) -> None:
         """One complex slice, or two real ones as its real and imaginary part."""
-        one = lines[:, 0].astype(np.complex64)
-        if lines.shape[1] == 2:
-            one.imag = lines[:, 1]
-        strengths = self._polar(one)
-        strengths *= self._weights
+        strengths = np.empty(self._weights.shape, np.complex64)
+        for start in range(0, self.n_angles, _ANGLES_AT_ONCE):
+            some = slice(start, start + _ANGLES_AT_ONCE)
+            one = lines[some, 0].astype(np.complex64)
+            if lines.shape[1] == 2:
+                one.imag = lines[some, 1]
+            np.multiply(self._polar(one), self._weights[some], out=strengths[some])
         found = plan(strengths.ravel())
         if np.iscomplexobj(result):
             result[0] = found
@@ -153,7 +161,7 @@ def slabs(
     *,
     pixel_size_m: float,
     wavelength_m: float,
-    slab_rows: int = 32,
+    slab_rows: int | None = None,
     axis_column: float | None = None,
     rings: str = NONE,
 ) -> Iterator[tuple[slice, FloatArray | ComplexArray]]:
@@ -166,6 +174,8 @@ def slabs(
     theta_rad : (n_angles,)
     pixel_size_m, wavelength_m : float, metres
     slab_rows : int
+        Rows read at once; as many as go into 256 MiB when not given, so that each projection is read in few
+        pieces.
     axis_column : float, optional
         Column of the rotation axis; the middle when not given.
     rings : str
@@ -174,19 +184,23 @@ def slabs(
     Yields
     ------
     rows : slice
+        A slab or part of it.
     block : (rows, nz, nx)
         delta from phi, beta from alpha, beta + i delta from alpha + i phi.
     """
     _, ny, nx = stack.shape
     projection = FilteredBackProjection(nx, theta_rad, axis_column=axis_column)
     factor = np.float32(index_per_radian(pixel_size_m, wavelength_m))
-    for start in range(0, ny, slab_rows):
-        rows = slice(start, min(start + slab_rows, ny))
-        sinogram = remove_rings(stack[:, rows, :], rings, pixel_size_m=pixel_size_m)
-        block = projection.slices(sinogram)
-        del sinogram
-        block *= factor
-        yield rows, block
+    read = slab_rows or max(1, _SLAB_BYTES // (8 * nx * projection.n_angles))
+    together = max(2, _SLICES_BYTES // (8 * nx * nx))
+    for first in range(0, ny, read):
+        last = min(first + read, ny)
+        sinograms = remove_rings(stack[:, first:last, :], rings, pixel_size_m=pixel_size_m)
+        for start in range(first, last, together):
+            rows = slice(start, min(start + together, last))
+            block = projection.slices(sinograms[:, rows.start - first : rows.stop - first])
+            block *= factor
+            yield rows, block
 
 
 def volume(stack: Any, theta_rad: ArrayLike, **options: Any) -> FloatArray | ComplexArray:

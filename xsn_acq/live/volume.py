@@ -32,7 +32,7 @@ from xsn_acq.closing import Closing
 from xsn_acq.errors import ReconstructionError, StorageError
 from xsn_acq.live.fields import FieldStore
 from xsn_acq.live.settings import parameters
-from xsn_acq.optics.arrays import FloatArray
+from xsn_acq.optics.arrays import ComplexArray, FloatArray
 
 FILE_NAME = "reconstruction.h5"
 QUANTITIES: tuple[Quantity, ...] = ("delta", "beta")
@@ -42,8 +42,6 @@ _AXES: Mapping[Plane, tuple[str, str]] = {"xz": ("z", "x"), "xy": ("y", "x"), "z
 _ACROSS: Mapping[Plane, int] = {"xz": 0, "xy": 1, "zy": 2}
 """Axis of the volume (y, z, x) that a plane stands across."""
 _TRUNCATE = 3.0
-_SLAB_BYTES = 128 * 2**20
-_MOST_ROWS = 32
 _FRC_ROWS = 8
 _FRC_PAIRS = 8
 
@@ -81,18 +79,12 @@ def write_volume(
         with h5py.File(part, "w") as file:
             entry = _entry(file, settings, start)
             entry["process/ring_removal"] = rings
-            _write_slabs(entry, store, settings, rings)
-            _write_slices(entry)
+            _write_slices(entry, _write_slabs(entry, store, settings, rings))
             _write_pairs(entry, store)
             _write_resolution(entry, store, settings, rings)
         os.replace(part, path)
     except OSError as error:
         raise StorageError(f"volume {path}: cannot be written: {error}") from error
-
-
-def slab_rows(n_pairs: int, n_columns: int) -> int:
-    """Rows reconstructed at once, so that sinograms and slices stay within fixed memory."""
-    return int(np.clip(_SLAB_BYTES // (8 * n_columns * max(n_pairs, n_columns)), 1, _MOST_ROWS))
 
 
 def _entry(file: h5py.File, settings: XsnSettings, start: Mapping[str, Any]) -> h5py.Group:
@@ -108,32 +100,40 @@ def _entry(file: h5py.File, settings: XsnSettings, start: Mapping[str, Any]) -> 
     return entry
 
 
-def _write_slabs(entry: h5py.Group, store: FieldStore, settings: XsnSettings, rings: str) -> None:
+def _write_slabs(
+    entry: h5py.Group, store: FieldStore, settings: XsnSettings, rings: str
+) -> dict[Plane, ComplexArray]:
+    """Write the volume; return its central planes, beta + i delta."""
     ny, nx = store.shape
     lengths = {"y": ny, "z": nx, "x": nx}
     data = {}
     for quantity in QUANTITIES:
         group = _nxdata(entry, quantity, quantity, ("y", "z", "x"), lengths, settings.pixel_size_m)
         data[quantity] = group.create_dataset(quantity, (ny, nx, nx), np.float32)
-    theta, rows = np.deg2rad(store.theta_deg), slab_rows(len(store), nx)
-    sizes = {"pixel_size_m": settings.pixel_size_m, "wavelength_m": settings.wavelength_m}
-    for where, block in slabs(store.stack(), theta, slab_rows=rows, rings=rings, **sizes):
+    planes: dict[Plane, ComplexArray] = {
+        plane: np.zeros([lengths[axis] for axis in _AXES[plane]], np.complex64) for plane in PLANES
+    }
+    theta = np.deg2rad(store.theta_deg)
+    sizes: Mapping[str, Any] = {"pixel_size_m": settings.pixel_size_m, "wavelength_m": settings.wavelength_m}
+    for where, block in slabs(store.stack(), theta, rings=rings, **sizes):
         data["delta"][where] = block.imag
         data["beta"][where] = block.real
+        planes["xy"][where], planes["zy"][where] = block[:, nx // 2], block[:, :, nx // 2]
+        if where.start <= ny // 2 < where.stop:
+            planes["xz"][:] = block[ny // 2 - where.start]
+    return planes
 
 
-def _write_slices(entry: h5py.Group) -> None:
+def _write_slices(entry: h5py.Group, planes: Mapping[Plane, ComplexArray]) -> None:
     slices = _group(entry, "slices", "NXcollection")
-    for quantity, source in ((name, entry[name]) for name in QUANTITIES):
-        ny, nz, nx = source[quantity].shape
-        cuts = {"xz": np.s_[ny // 2], "xy": np.s_[:, nz // 2], "zy": np.s_[:, :, nx // 2]}
-        for plane in PLANES:
+    for quantity in QUANTITIES:
+        for plane, image in planes.items():
             name = f"{quantity}_{plane}"
             group = _group(slices, name, "NXdata")
             group.attrs.update({"signal": name, "axes": list(_AXES[plane])})
-            group[name] = source[quantity][cuts[plane]]
+            group[name] = image.imag if quantity == "delta" else image.real
             for axis in _AXES[plane]:
-                group[axis] = source[axis]
+                group[axis] = entry[quantity][axis]
 
 
 def _write_pairs(entry: h5py.Group, store: FieldStore) -> None:
