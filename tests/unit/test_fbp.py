@@ -185,7 +185,7 @@ def test_a_volume_is_its_slabs_and_has_the_scale_of_the_index():
     np.testing.assert_array_equal(np.concatenate([block for _, block in parts]), whole)
 
 
-class Asked(Exception):
+class AskedError(Exception):
     """What was to be read of a stack."""
 
 
@@ -196,13 +196,13 @@ class OnDisk:
         self.shape = shape
 
     def __getitem__(self, key):
-        raise Asked(key[1])
+        raise AskedError(key[1])
 
 
 @pytest.mark.parametrize(("angles", "rows"), [(450, 1165), (900, 582)])
 def test_the_rows_read_at_once_go_into_256_mib(angles, rows):
     theta = np.arange(angles) * np.pi / angles
-    with pytest.raises(Asked) as asked:
+    with pytest.raises(AskedError) as asked:
         next(slabs(OnDisk((angles, 2400, 64)), theta, pixel_size_m=1e-8, wavelength_m=1e-10))
     assert asked.value.args == (slice(0, rows),)
 
