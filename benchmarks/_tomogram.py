@@ -1,4 +1,4 @@
-"""Pieces of a full-size tomogram, each in a process of its own: processor seconds and the most memory it held."""
+"""Pieces of a full-size tomogram, each in a process of its own: processor seconds and peak memory."""
 
 import json
 import re
@@ -49,7 +49,7 @@ def volume(angles: int, rows: int) -> float:
 
 
 def stream(pairs: int, _: int) -> float:
-    """Processor seconds to retrieve so many pairs from frames that are read again when their partner has come."""
+    """Processor seconds to retrieve so many pairs; a frame is read again when its partner has come."""
     shape = (WIDTH, WIDTH)
     step = 180 / pairs
 
