@@ -48,7 +48,7 @@ def disc_means(image):
 
 # by how much ring energy falls at least; what may change of a disc's mean: measured, rounded to the safe side
 EXPECTED = {
-    "angular_mean": (20, 0.08),
+    "angular_mean": (10, 0.05),
     "remove_all_stripe": (4, 0.3),
     "remove_stripe_based_filtering": (8, 0.15),
     "remove_stripe_based_sorting": (8, 0.05),

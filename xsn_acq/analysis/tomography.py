@@ -18,8 +18,8 @@ from xsn_acq.optics.arrays import ComplexArray, FloatArray
 _ANGLES_AT_ONCE = 64
 """Filtered together: they stay in the processor's cache, and memory does not grow with the angles."""
 
-_SLAB_BYTES = _SLICES_BYTES = 256 * 2**20
-"""Sinograms read at once, and slices handed on together, however many angles and rows there are."""
+_SLAB_BYTES, _SLICES_BYTES = 256 * 2**20, 128 * 2**20
+"""Of sinograms read at once, of slices handed on together, however many angles and rows there are."""
 
 
 class FilteredBackProjection:
