@@ -20,7 +20,8 @@ from xsn_acq.live.offline import reconstruct
 from xsn_acq.live.reconstruction import SPARE_PAIRS
 from xsn_acq.live.results import ResultPublisher, Status, decode, read_status, write_status
 from xsn_acq.live.settings import expected_pairs, xsn_settings
-from xsn_acq.live.volume import VolumeFile, slab_rows
+from xsn_acq.live.volume import VolumeFile
+from xsn_acq.live.volume_writing import slab_rows
 from xsn_acq.live.worker import LiveWorker
 from xsn_acq.storage.journal import Journal, JournalLine, list_runs
 from xsn_acq.storage.layout import DataFolder
@@ -128,7 +129,8 @@ def test_live_equals_offline(tmp_path):
     paths = reconstruct(job.record, tmp_path / "offline", progress=lambda *count: done.append(count))
     assert_same(values(tmp_path / "live"), values(tmp_path / "offline"))
     assert paths.volume == tmp_path / "offline" / "reconstruction.h5"
-    assert done[-1] == (6, 6)
+    assert done[-1] == ("volume", 16, 16)
+    assert [count for stage, *count in done if stage == "retrieval"] == [[0, 6], [4, 6], [6, 6]]
 
 
 def test_a_lost_frame_taken_again_comes_to_its_place(tmp_path):

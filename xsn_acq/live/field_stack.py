@@ -60,7 +60,7 @@ class FieldStack(Closing):
 
 
 def read_rows(file: InPlaceFile, name: str, index: int, rows: tuple[int, int], nx: int) -> np.ndarray:
-    """Rows ``rows[0]`` to ``rows[1] - 1`` of one field, float32 (rows, nx); ``name`` is ``alpha`` or ``phi``."""
+    """Rows ``rows[0]`` to ``rows[1] - 1`` of ``alpha`` or ``phi`` of one field, float32 (rows, nx)."""
     start, stop = rows
     row_bytes = _REAL.itemsize * nx
     raw = file.read(name, index, start * row_bytes, (stop - start) * row_bytes)

@@ -1,8 +1,8 @@
 """The store of retrieved fields: checkpoint of the reconstruction and source of the volume.
 
-A file that is filled in place (`xsn_acq.live.in_place`): a process killed at any instant leaves one that opens.
-A pair counts once its record says so, and a checksum over record and field finds a torn one, which is then made
-again.
+A file that is filled in place (`xsn_acq.live.in_place`): a process killed at any instant leaves one that
+opens. A pair counts once its record says so, and a checksum over record and field finds a torn one, which is
+then made again.
 """
 
 import os
@@ -154,6 +154,11 @@ class FieldStore(Closing):
                 float(record["theta_deg"]),
                 Field(alpha, phi, residual),
             )
+
+    def pairs_of_frames(self) -> list[tuple[int, int, float]]:
+        """Return (index_0, index_180, theta_deg) of each pair, in the order in which they were stored."""
+        columns = (self._records[name].tolist() for name in ("index_0", "index_180", "theta_deg"))
+        return list(zip(*columns, strict=True))
 
     def stack(self, step: slice = slice(None)) -> FieldStack:
         """Return the fields as one complex array on disk, by rising angle; ``step`` takes some of them."""
