@@ -128,6 +128,21 @@ class LocalProcesses(Executor):
             self._pool = None
 
 
+def executor(workers: int | None, scheduler: str | None) -> Executor:
+    """Make the executor that was asked for: processes of this machine, a Dask cluster, or this process.
+
+    Raises
+    ------
+    ConfigError, ConnectError
+        See `xsn_acq.live.dask_cluster.DaskCluster`.
+    """
+    if scheduler:
+        from xsn_acq.live.dask_cluster import DaskCluster
+
+        return DaskCluster(scheduler)
+    return LocalProcesses(workers) if workers else InProcess()
+
+
 def _begin_worker() -> None:
     """A worker leaves Ctrl-C to the process that started it, and ends when that one does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import TypedDict
 
 from xsn_acq.live.executors import Executor, InProcess
+from xsn_acq.live.nxtomo_scan import Beside, scan_of_nxtomo
 from xsn_acq.live.reconstruction import Paths, Progress, Reconstruction
 from xsn_acq.live.results import State, Status, write_status
 from xsn_acq.live.scan import Scan, ScanRow, good_rows, scan_of_run, scan_row, span_of
-from xsn_acq.live.settings import expected_pairs, xsn_settings
+from xsn_acq.live.settings import expected_pairs, expected_projections, xsn_settings
 from xsn_acq.storage.run import RunRecord
 
 
@@ -53,6 +54,40 @@ def reconstruct(
     rows = [scan_row(row) for row in good_rows(run.ledger)]
     scan = scan_of_run(run, span_of(rows))
     return reconstruct_scan(scan, rows, folder, ending(run), executor=executor, progress=progress)
+
+
+def reconstruct_file(
+    path: Path,
+    folder: Path,
+    beside: Beside | None = None,
+    *,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+) -> Paths:
+    """Do the same for an NXtomo file.
+
+    Parameters
+    ----------
+    path : Path
+    folder : Path
+        Results go here.
+    beside : Beside, optional
+        What is said beside the file.
+    executor, progress
+        See `reconstruct`.
+
+    Raises
+    ------
+    ReconstructionError, StorageError, ConfigError
+        See `xsn_acq.live.nxtomo_scan.scan_of_nxtomo`, and `reconstruct`.
+    """
+    scan, rows = scan_of_nxtomo(path, beside)
+    xsn_settings(scan.start)
+    expected = expected_projections(scan.start)
+    end: Ending = {"state": "done", "message": ""}
+    if len(rows) < expected:
+        end = {"state": "partial", "message": f"{path}: {len(rows)} of {expected} projections are there"}
+    return reconstruct_scan(scan, rows, folder, end, executor=executor, progress=progress)
 
 
 def reconstruct_scan(
