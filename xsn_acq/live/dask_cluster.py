@@ -10,7 +10,9 @@ from xsn_acq.errors import ConfigError, ConnectError, ReconstructionError
 from xsn_acq.live.chunks import let_go
 from xsn_acq.live.executors import IN_FLIGHT, Executor, Task
 
-CONNECT_S = 20.0
+CONNECT_S = 10.0
+_GRAPH = "deserialization of the task graph"
+"""What the scheduler says of a chunk that it cannot import."""
 
 _log = logging.getLogger(__name__)
 
@@ -52,11 +54,12 @@ class DaskCluster(Executor):
 
     def map(self, function: Callable[..., Any], tasks: Sequence[Task]) -> Iterator[tuple[int, Any]]:
         """See `Executor.map`."""
-        from distributed import CommClosedError, KilledWorker, as_completed
+        from distributed import KilledWorker, as_completed
+        from distributed.comm import CommClosedError
 
         waiting = iter(enumerate(tasks))
         running: dict[str, int] = {}
-        finished = as_completed()
+        finished = as_completed(loop=self._client.loop)
         try:
             self._submit(function, waiting, running, finished)
             while running:
@@ -71,12 +74,22 @@ class DaskCluster(Executor):
                 f"scheduler {self._address}: a chunk was begun by several workers, and all of them died: "
                 f"{_first_line(error)}; out of memory?"
             ) from error
+        except ImportError as error:
+            raise self._other_version(error) from error
+        except RuntimeError as error:
+            if not isinstance(error.__cause__, ImportError) and _GRAPH not in str(error):
+                raise
+            raise self._other_version(error.__cause__ or error) from error
         except (CancelledError, CommClosedError) as error:
             raise ConnectError(
                 "--scheduler", [f"{self._address}: lost: {_first_line(error)}; start again to go on"]
             ) from error
         finally:
             finished.clear()
+
+    def _other_version(self, error: BaseException) -> ConnectError:
+        fault = f"{self._address}: wanted this xsn_acq on scheduler and workers too: {_first_line(error)}"
+        return ConnectError("--scheduler", [fault])
 
     def _submit(
         self, function: Callable[..., Any], waiting: Iterator[Any], running: dict[str, int], finished: Any
