@@ -36,20 +36,29 @@ def check_sources(data: h5py.Dataset, where: str) -> int:
 
 def _checked(data: h5py.Dataset, source: Any, where: str) -> int:
     """Frames that one source contributes, all of them there."""
-    first, last = source.src_space.get_select_bounds()
-    count = int(last[0] - first[0] + 1)
+    start, stop = _frames(source.vspace, int(data.shape[0]))
+    count = stop - start
+    _, last = _frames(source.src_space, count)
     if source.file_name == ".":
-        _require(data.file[source.dset_name], int(last[0]) + 1, where, Path(data.file.filename))
+        _require(data.file[source.dset_name], last, where, Path(data.file.filename))
         return count
     place = Path(data.file.filename).parent / source.file_name
     try:
         with h5py.File(place, "r") as file:
-            _require(file[source.dset_name], int(last[0]) + 1, where, place)
+            _require(file[source.dset_name], last, where, place)
     except (OSError, KeyError) as error:
         raise StorageError(
             f"{where}: source {place} cannot be read: {error}; is it missing or still being written?"
         ) from error
     return count
+
+
+def _frames(space: Any, otherwise: int) -> tuple[int, int]:
+    """First and last frame (and one more) that a selection takes; one that takes all has so many."""
+    if space.get_select_type() == h5py.h5s.SEL_ALL:
+        return 0, otherwise
+    first, last = space.get_select_bounds()
+    return int(first[0]), int(last[0]) + 1
 
 
 def _require(data: h5py.Dataset, wanted: int, where: str, place: Path) -> None:
