@@ -119,25 +119,38 @@ def cluster(folder):
     here = ("--host", "127.0.0.1", "--no-dashboard", "--dashboard-address", "127.0.0.1:0")
     worker = ("-m", "distributed.cli.dask_worker", address, *here, "--nthreads", 1, "--no-nanny")
     with ExitStack() as stack:
-        stack.enter_context(process("-m", "distributed.cli.dask_scheduler", *here, "--port", port))
+        scheduler = stack.enter_context(
+            process("-m", "distributed.cli.dask_scheduler", *here, "--port", port)
+        )
         workers = [
             stack.enter_context(process(*worker, "--local-directory", folder / str(number)))
             for number in range(2)
         ]
         with DaskCluster(address) as executor:
             executor._client.wait_for_workers(2, timeout=PATIENCE_S)
-            yield executor, workers
+            yield executor, workers, scheduler
 
 
 @pytest.mark.parametrize("stage", ["retrieval", "volume"])
 def test_a_dask_worker_killed_in_mid_run_costs_nothing(raw, wanted, tmp_path, stage):
-    with cluster(tmp_path) as (executor, workers):
+    with cluster(tmp_path) as (executor, workers, _):
         watch = Watch(stage, 1, workers[0].kill)
         paths = reconstruct_file(raw, tmp_path / "out", executor=executor, progress=watch)
         assert workers[0].poll() == -signal.SIGKILL
         assert workers[1].poll() is None
         assert_listens_here_only([child.pid for child in workers])
     assert_same(paths.volume, wanted)
+
+
+def test_a_scheduler_that_dies_is_told_and_the_work_gone_on_with(raw, wanted, tmp_path):
+    with cluster(tmp_path) as (executor, _, scheduler):
+        executor._client._timeout = 0.5  # how long Dask tries to find it again, seconds
+        watch = Watch("retrieval", 1, scheduler.kill)
+        with pytest.raises(ConnectError, match=r"lost: .*start again to go on"):
+            reconstruct_file(raw, tmp_path / "out", executor=executor, progress=watch)
+    watch = Watch()
+    assert_same(reconstruct_file(raw, tmp_path / "out", progress=watch).volume, wanted)
+    assert watch.first("retrieval") >= 4
 
 
 def assert_listens_here_only(pids):

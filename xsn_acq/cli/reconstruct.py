@@ -62,6 +62,7 @@ def _add_of_files(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Reconstruct with a progress bar for each stage and say where the volume is."""
+    from xsn_acq.cli import logs
     from xsn_acq.cli.progress import StageProgress
     from xsn_acq.live.executors import executor
     from xsn_acq.live.results import read_status
@@ -71,6 +72,8 @@ def run(args: argparse.Namespace) -> int:
     if not of_file:
         _refuse_of_files(args)
     with executor(args.workers, args.scheduler) as chosen, StageProgress(quiet=args.quiet) as progress:
+        if args.scheduler:
+            logs.take_over("distributed")
         paths = (_file if of_file else _run)(args, chosen, progress)
     status = read_status(paths.volume.parent)
     if status is not None and status.message:

@@ -106,7 +106,8 @@ class DaskCluster(Executor):
     def close(self) -> None:
         """Make the workers forget the job, and leave the cluster."""
         try:
-            self._client.run(let_go, on_error="ignore")
+            if self._client.status == "running":
+                self._client.run(let_go, on_error="ignore")
         finally:
             self._client.close()
 
