@@ -12,8 +12,10 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
 from itertools import islice
-from multiprocessing import get_context, parent_process
+from multiprocessing import Pipe, get_context
+from multiprocessing.connection import Connection
 from typing import Any
 
 from xsn_acq.closing import Closing
@@ -82,6 +84,7 @@ class LocalProcesses(Executor):
     def __init__(self, workers: int) -> None:
         self._workers = workers
         self._pool: ProcessPoolExecutor | None = None
+        self._leash: Connection | None = None
         self.threads = max(1, (os.cpu_count() or 1) // workers)
 
     def map(self, function: Callable[..., Any], tasks: Sequence[Task]) -> Iterator[tuple[int, Any]]:
@@ -108,7 +111,8 @@ class LocalProcesses(Executor):
         running: dict[Future[Any], int] = {}
         while left:
             for position in islice(waiting, IN_FLIGHT * self._workers - len(running)):
-                running[pool.submit(function, *left[position])] = position
+                with _interrupts_held():
+                    running[pool.submit(function, *left[position])] = position
             done, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
                 position = running.pop(future)
@@ -118,14 +122,18 @@ class LocalProcesses(Executor):
 
     def _opened(self) -> ProcessPoolExecutor:
         if self._pool is None:
-            self._pool = ProcessPoolExecutor(self._workers, get_context("spawn"), initializer=_begin_worker)
+            held, self._leash = Pipe(duplex=False)
+            self._pool = ProcessPoolExecutor(
+                self._workers, get_context("spawn"), initializer=_begin_worker, initargs=(held,)
+            )
         return self._pool
 
     def close(self) -> None:
-        """End the workers; a chunk at work is waited for."""
-        if self._pool is not None:
+        """End the workers, also in the midst of a chunk."""
+        if self._pool is not None and self._leash is not None:
+            self._leash.close()
             self._pool.shutdown(cancel_futures=True)
-            self._pool = None
+            self._pool = self._leash = None
 
 
 def executor(workers: int | None, scheduler: str | None) -> Executor:
@@ -143,14 +151,22 @@ def executor(workers: int | None, scheduler: str | None) -> Executor:
     return LocalProcesses(workers) if workers else InProcess()
 
 
-def _begin_worker() -> None:
-    """A worker leaves Ctrl-C to the process that started it, and ends when that one does."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Hold Ctrl-C back; workers started meanwhile never see it: who started them ends them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _end_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+def _begin_worker(held: Connection) -> None:
+    """A worker ends when the process that started it lets go of the other end of this pipe, or dies."""
+    threading.Thread(target=_end_when_let_go, args=(held,), daemon=True).start()
+
+
+def _end_when_let_go(held: Connection) -> None:
+    with suppress(EOFError, OSError):
+        held.recv_bytes()
+    os._exit(1)
