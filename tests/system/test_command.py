@@ -1,6 +1,7 @@
 """The command line from end to end: a tomogram, its live reconstruction, processes killed beside it."""
 
 import json
+import shutil
 import signal
 import subprocess
 
@@ -82,13 +83,27 @@ def test_live_worker_and_catalogue_killed_in_mid_scan(tmp_path):
         assert run.metadata["stop"]["exit_status"] == "success"
         assert run["projections/camera_image"].shape == (120, 48, 64)
 
-    # what the killed worker had done is part of the result: it equals the same run reconstructed from nothing
-    again = command("reconstruct", "last", "--data", data, "--output", tmp_path / "again")
+    # what the killed worker had done is part of the result: it equals the same run reconstructed from
+    # nothing: from the journal, and from the raw file alone, copied elsewhere with its frames
+    again = command("reconstruct", "last", "--data", data, "--output", tmp_path / "again", "--quiet")
     subprocess.run(again, check=True, capture_output=True)
-    with (
-        h5py.File(folder.results(record.uid) / "reconstruction.h5") as live_file,
-        h5py.File(tmp_path / "again" / "reconstruction.h5") as offline_file,
-    ):
+    for part in ("exports", "frames"):
+        shutil.copytree(data / part, tmp_path / "elsewhere" / part)
+    (raw,) = (tmp_path / "elsewhere" / "exports").glob("*.nx")
+    data.rename(tmp_path / "gone")
+    done = subprocess.run(
+        command("reconstruct", raw, "--workers", 2), check=True, capture_output=True, text=True
+    )
+    volume = raw.with_name(f"{raw.stem}-xsn") / "reconstruction.h5"
+    assert done.stdout == f"{volume}\n"
+    live = DataFolder(tmp_path / "gone").results(record.uid) / "reconstruction.h5"
+    for offline in (tmp_path / "again" / "reconstruction.h5", volume):
+        assert_equal(live, offline)
+
+
+def assert_equal(live, offline):
+    """Both volumes are the same."""
+    with h5py.File(live) as live_file, h5py.File(offline) as offline_file:
         for name in ("delta/delta", "beta/beta"):
             ours, theirs = (file["entry"][name][()] for file in (live_file, offline_file))
             # FINUFFT adds in an order that depends on its threads: the rounding of float32

@@ -1,4 +1,4 @@
-"""Scans of the simulated microscope without Channel Access: its frames, with all that it hides, and nothing else."""
+"""Scans of the simulated microscope without Channel Access: its frames, with all that it hides."""
 
 from dataclasses import dataclass, replace
 
@@ -40,7 +40,7 @@ class Scan:
 
 
 class VirtualBeamline:
-    """The microscope at one energy with one sample, the paper's exposure and an ROI of 192 x 128 binned pixels."""
+    """The microscope at one energy with one sample, the paper's exposure, 192 x 128 binned pixels."""
 
     def __init__(self, sample, energy_ev, truth=None):
         self.file = load_beamline("pls2-7c-xni")

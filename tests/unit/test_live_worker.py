@@ -21,6 +21,7 @@ from xsn_acq.live.reconstruction import SPARE_PAIRS
 from xsn_acq.live.results import ResultPublisher, Status, decode, read_status, write_status
 from xsn_acq.live.settings import expected_pairs, xsn_settings
 from xsn_acq.live.volume import VolumeFile
+from xsn_acq.live.volume_writing import slab_rows
 from xsn_acq.live.worker import LiveWorker
 from xsn_acq.storage.journal import Journal, JournalLine, list_runs
 from xsn_acq.storage.layout import DataFolder
@@ -128,7 +129,8 @@ def test_live_equals_offline(tmp_path):
     paths = reconstruct(job.record, tmp_path / "offline", progress=lambda *count: done.append(count))
     assert_same(values(tmp_path / "live"), values(tmp_path / "offline"))
     assert paths.volume == tmp_path / "offline" / "reconstruction.h5"
-    assert done[-1] == (6, 6)
+    assert done[-1] == ("volume", 16, 16)
+    assert [count for stage, *count in done if stage == "retrieval"] == [[0, 6], [4, 6], [6, 6]]
 
 
 def test_a_lost_frame_taken_again_comes_to_its_place(tmp_path):
@@ -352,6 +354,13 @@ def test_volume_file_says_what_it_is(tmp_path):
     assert summary.correlation.correlation[0] > 0.5  # four angles in each half: little to compare
     with pytest.raises(StorageError, match="wanted a reconstruction"):
         VolumeFile(tmp_path / "none.h5")
+
+
+def test_slabs_bound_the_memory():
+    assert slab_rows(180, 192) == 32
+    # 900 angles of 3200 columns: sinograms and slices of a slab stay under 128 MiB
+    assert slab_rows(900, 3200) * 3200 * 3200 * 8 <= 128 * 2**20
+    assert slab_rows(100_000, 3200) == 1
 
 
 @pytest.mark.parametrize(

@@ -76,8 +76,8 @@ def test_the_lean_is_found(roll, tilt):
     optics, theta, images = frames(rotation_roll_deg=roll, rotation_tilt_deg=tilt)
     found = rotation_axis(theta, images, optics=optics)
     assert found.roll_deg == pytest.approx(roll, abs=0.05)  # 0.01 to 0.02 of noise: 0.1 px at the field's rim
-    # detail stands up to 30 pixels deep: 0.15 deg displaces its pair by 0.15 px
-    assert found.tilt_deg == pytest.approx(tilt, abs=0.15)
+    # detail stands up to 30 pixels deep: 0.2 deg displaces its pair by 0.2 px; standard error 0.1
+    assert found.tilt_deg == pytest.approx(tilt, abs=0.2)
     assert found.roll_sigma_deg < 0.04
     assert found.tilt_sigma_deg < 0.3
     middle_um = (CAMERA.min_y + 0.5 * (CAMERA.size_y - 1) - Truth().axis_row) / 2

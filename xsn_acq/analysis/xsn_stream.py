@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from xsn_acq.analysis.deconvolution import Deconvolution
 from xsn_acq.analysis.flatfield import Repair, bad_pixels, normalise
 from xsn_acq.analysis.orthoslices import Orthoslices, Plane
+from xsn_acq.analysis.pairing import Pairing, Shot
 from xsn_acq.analysis.retrieval import Field, XsnRetrieval, tikhonov_weight
+from xsn_acq.analysis.rings import NONE
 from xsn_acq.analysis.shift import centre_on_axis
 from xsn_acq.analysis.tomography import index_per_radian
 from xsn_acq.optics.arrays import FloatArray
@@ -48,6 +50,8 @@ class XsnSettings:
         See `XsnRetrieval`.
     epsilon : float, optional
         See `XsnRetrieval`; left out, it follows from the noise.
+    rings : str
+        Ring removal, a method of `xsn_acq.analysis.rings.remove_rings`.
     detector_fwhm_m : float
         Point spread function of the detector at the sample, full width at half maximum; 0 leaves the blur in.
     noise : float
@@ -68,6 +72,7 @@ class XsnSettings:
     iterations: int = 7
     epsilon: float | None = None
     air_fraction: float = 1 / 32
+    rings: str = NONE
     detector_fwhm_m: float = 0.0
     noise: float = 0.014
 
@@ -115,11 +120,47 @@ class PairField:
     field: Field
 
 
-@dataclass(frozen=True, eq=False)
-class _Waiting:
-    index: int
-    theta_deg: float
-    frame: ArrayLike
+class PairRetrieval:
+    """From raw frames to a field: what is done to each pair, wherever it is done.
+
+    Parameters
+    ----------
+    settings : XsnSettings
+    dark, flat : (ny, nx)
+        Mean frames, raw counts.
+    """
+
+    def __init__(self, settings: XsnSettings, dark: ArrayLike, flat: ArrayLike) -> None:
+        self.settings = settings
+        self._dark = np.asarray(dark, dtype=np.float32)
+        self._flat = np.asarray(flat, dtype=np.float32)
+        self.shape: tuple[int, int] = self._dark.shape
+        self._air_columns = round(settings.air_fraction * self.shape[1])
+        self._background = settings.optics(self.shape).background
+        workers = worthwhile_threads(self.shape)
+        self._retrieval = settings.retrieval(self.shape, workers=workers)
+        self._repair = Repair(bad_pixels(self._dark, self._flat))
+        self._sharpen = settings.deconvolution(self.shape, workers=workers)
+
+    def pair(self, one: Shot, raw_one: ArrayLike, other: Shot, raw_other: ArrayLike) -> PairField:
+        """Field of two raw frames (ny, nx) half a turn apart, given in any order."""
+        if other.theta_deg < one.theta_deg:
+            one, raw_one, other, raw_other = other, raw_other, one, raw_one
+        field = self._retrieval.pair(self._corrected(raw_one), self._corrected(raw_other))
+        return PairField(one.index, other.index, one.theta_deg, field)
+
+    def preview(self, raw_frame: ArrayLike) -> FloatArray:
+        """Phase (ny, nx) of one raw frame alone, see `XsnRetrieval.preview`."""
+        return self._retrieval.preview(self._corrected(raw_frame))
+
+    def _corrected(self, raw_frame: ArrayLike) -> FloatArray:
+        image = normalise(
+            raw_frame, self._dark, self._flat, background=self._background, air_columns=self._air_columns
+        )
+        image = self._repair(image)
+        if self._sharpen is not None:
+            image = self._sharpen(image)
+        return centre_on_axis(image, self.settings.axis_column)
 
 
 class XsnStream:
@@ -144,25 +185,17 @@ class XsnStream:
         read: Callable[[int], ArrayLike] | None = None,
     ) -> None:
         self.settings = settings
-        self._dark = np.asarray(dark, dtype=np.float32)
-        self._flat = np.asarray(flat, dtype=np.float32)
         self._read = read
-        ny, nx = self._dark.shape
-        self._air_columns = round(settings.air_fraction * nx)
-        optics = settings.optics((ny, nx))
-        self._background = optics.background
-        workers = worthwhile_threads((ny, nx))
-        self._retrieval = settings.retrieval((ny, nx), workers=workers)
-        self._repair = Repair(bad_pixels(self._dark, self._flat))
-        self._sharpen = settings.deconvolution((ny, nx), workers=workers)
-        self._slices = Orthoslices((ny, nx))
-        self.clear()
+        self._retrieval = PairRetrieval(settings, dark, flat)
+        self._slices = Orthoslices(self._retrieval.shape)
+        self._pairing = Pairing(settings.step_deg)
+        self._kept: dict[int, ArrayLike] = {}
 
     def clear(self) -> None:
         """Forget all frames."""
         self._slices.clear()
-        self._waiting: list[_Waiting] = []
-        self._seen: list[float] = []
+        self._pairing.clear()
+        self._kept.clear()
 
     @property
     def pairs(self) -> int:
@@ -191,24 +224,22 @@ class XsnStream:
             A `Preview` or a `PairField`, or nothing for an angle already seen: the first frame of an angle
             wins.
         """
-        if self._near(self._seen, theta_deg, 0.0).size:
+        if self._pairing.has_seen(theta_deg):
             return []
-        self._seen.append(theta_deg)
-        partners = self._near([frame.theta_deg for frame in self._waiting], theta_deg, 180.0)
-        if partners.size:
-            return [self._pair(index, theta_deg, raw_frame, self._waiting.pop(int(partners[0])))]
-        kept = () if self._read else np.array(raw_frame)
-        self._waiting.append(_Waiting(index, theta_deg, kept))
-        if not preview:
-            return []
-        return [Preview(index, theta_deg, self._retrieval.preview(self._corrected(raw_frame)))]
+        shot = Shot(index, theta_deg)
+        partner = self._pairing.push(shot)
+        if partner is not None:
+            raw = self._read(partner.index) if self._read else self._kept.pop(partner.index)
+            pair = self._retrieval.pair(shot, raw_frame, partner, raw)
+            self._add(pair)
+            return [pair]
+        if self._read is None:
+            self._kept[index] = np.array(raw_frame)
+        return [Preview(index, theta_deg, self._retrieval.preview(raw_frame))] if preview else []
 
     def push_field(self, pair: PairField) -> None:
         """Take a field made before, from a checkpoint; its two frames then count as seen."""
-        angles = (pair.theta_deg, pair.theta_deg + 180.0)
-        self._seen.extend(angles)
-        used = {pair.index_0, pair.index_180}
-        self._waiting = [frame for frame in self._waiting if frame.index not in used]
+        self._pairing.push_pair(pair.index_0, pair.index_180, pair.theta_deg)
         self._add(pair)
 
     def value(self) -> dict[Quantity, dict[Plane, FloatArray]]:
@@ -220,33 +251,8 @@ class XsnStream:
             "beta": {plane: np.real(image) * factor for plane, image in slices.items()},
         }
 
-    def _pair(self, index: int, theta_deg: float, raw: ArrayLike, partner: _Waiting) -> PairField:
-        other = self._corrected(partner.frame if self._read is None else self._read(partner.index))
-        this = self._corrected(raw)
-        if theta_deg < partner.theta_deg:
-            pair = PairField(index, partner.index, theta_deg, self._retrieval.pair(this, other))
-        else:
-            pair = PairField(partner.index, index, partner.theta_deg, self._retrieval.pair(other, this))
-        self._add(pair)
-        return pair
-
     def _add(self, pair: PairField) -> None:
         self._slices.push(np.deg2rad(pair.theta_deg), pair.field.alpha + 1j * pair.field.phi)
-
-    def _corrected(self, raw_frame: ArrayLike) -> FloatArray:
-        image = normalise(
-            raw_frame, self._dark, self._flat, background=self._background, air_columns=self._air_columns
-        )
-        image = self._repair(image)
-        if self._sharpen is not None:
-            image = self._sharpen(image)
-        return centre_on_axis(image, self.settings.axis_column)
-
-    def _near(self, angles: list[float], theta_deg: float, apart_deg: float) -> NDArray[np.intp]:
-        """Positions in ``angles`` that are ``apart_deg`` away from ``theta_deg``, within a quarter step."""
-        difference = np.asarray(angles, dtype=float) - theta_deg - apart_deg
-        off = np.abs((difference + 180.0) % 360.0 - 180.0)
-        return np.flatnonzero(off < self.settings.step_deg / 4)
 
 
 def reconstruct_pairs(

@@ -22,7 +22,8 @@ class _OneLine(logging.Formatter):
 
 
 def _worth_telling(record: logging.LogRecord) -> bool:
-    return not record.getMessage().startswith(NOTHING_NEW)
+    message = record.getMessage()
+    return bool(message.strip()) and not message.startswith(NOTHING_NEW)
 
 
 def handler() -> logging.Handler:
@@ -37,3 +38,12 @@ def handler() -> logging.Handler:
 def in_lines() -> None:
     """Print warnings and errors of all packages in lines."""
     logging.basicConfig(handlers=[handler()])
+
+
+def take_over(package: str) -> None:
+    """Let messages of a package that has handlers of its own go the way of all others."""
+    for name in [package, *logging.root.manager.loggerDict]:
+        if name.partition(".")[0] == package:
+            logger = logging.getLogger(name)
+            logger.handlers.clear()
+            logger.propagate = True

@@ -15,6 +15,14 @@ def positive(text: str) -> float:
     return number
 
 
+def count(text: str) -> int:
+    """A whole number above 0, for argparse."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"wanted a whole number above 0, found {text}")
+    return number
+
+
 def add_data(parser: argparse.ArgumentParser) -> None:
     """``--data``: the folder that holds journal, frames, catalogue and results."""
     parser.add_argument(

@@ -1,8 +1,14 @@
-"""A progress bar fed by documents: frames, rate, time left."""
+"""Progress bars: of frames, fed by documents, and of the stages of a reconstruction."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from tqdm import tqdm
+
+from xsn_acq.closing import Closing
+
+_UNITS: Mapping[str, str] = {"retrieval": "pair", "volume": "row"}
+"""What is counted in a stage."""
 
 
 class FrameProgress:
@@ -44,3 +50,26 @@ class FrameProgress:
             bar.close()
         self._bars.clear()
         self._streams.clear()
+
+
+class StageProgress(Closing):
+    """A progress bar for each stage of a reconstruction, on a terminal; see `xsn_acq.live.reconstruction`."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._stage = ""
+        self._bar: Any = None
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Take in how far a stage is."""
+        if stage != self._stage:
+            self.close()
+            self._stage = stage
+            unit = _UNITS.get(stage, "")
+            self._bar = tqdm(desc=stage, unit=unit, initial=done, total=total, disable=self._quiet or None)
+        self._bar.update(done - self._bar.n)
+
+    def close(self) -> None:
+        """Leave the bar as it stands."""
+        if self._bar is not None:
+            self._bar.close()

@@ -1,27 +1,88 @@
-"""``xsn-acq reconstruct``: the live code, offline, on a run of the data folder."""
+"""``xsn-acq reconstruct``: the live code, offline, on a run of the data folder or an NXtomo file."""
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
 from xsn_acq.cli import options
 
+_FILES = (".nx", ".nxs", ".h5", ".hdf", ".hdf5")
+_OF_FILES = ("beamline", "calibration", "cutoff_x", "axis_column")
+
 
 def add_parser(subparsers: Any) -> None:
     """Declare the subcommand."""
-    parser = subparsers.add_parser("reconstruct", help="reconstruct a run offline")
-    options.add_run(parser)
+    parser = subparsers.add_parser("reconstruct", help="reconstruct a run or an NXtomo file offline")
+    parser.add_argument(
+        "uid",
+        metavar="RUN",
+        help="'last', the first characters of the run's uid, or the path of an NXtomo file",
+    )
     options.add_data(parser)
     parser.add_argument(
-        "--output", type=Path, help="folder to write to (default: in the data folder's results)"
+        "--output",
+        type=Path,
+        help="folder to write to (default: in the data folder's results; of a file A.nx: A-xsn beside it)",
     )
+    _add_places(parser)
+    _add_of_files(parser)
+    parser.add_argument("--quiet", action="store_true", help="no progress bars")
     parser.set_defaults(run=run)
 
 
-def run(args: argparse.Namespace) -> int:
-    """Reconstruct with a progress bar and say where the volume is."""
-    from tqdm import tqdm
+def _add_places(parser: argparse.ArgumentParser) -> None:
+    """Where the work is done."""
+    places = parser.add_mutually_exclusive_group()
+    places.add_argument(
+        "--workers", type=options.count, help="processes of this machine (default: this one alone)"
+    )
+    places.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="Dask cluster, as tcp://10.0.0.1:8786, whose workers see the same files",
+    )
 
+
+def _add_of_files(parser: argparse.ArgumentParser) -> None:
+    """What is said beside an NXtomo file."""
+    given = parser.add_argument_group("of an NXtomo file", "in the place of what the file says")
+    given.add_argument("--beamline", default="", help="shipped name, or path of a beamline file")
+    given.add_argument(
+        "--calibration", type=Path, help="TOML file with some of a beamline file's [calibration.*]"
+    )
+    given.add_argument("--cutoff-x", type=float, metavar="UM", help="position of the cutoff filter, um")
+    given.add_argument(
+        "--axis-column",
+        type=float,
+        metavar="PX",
+        help="column of the rotation axis in the frames, pixel centres at integers",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Reconstruct with a progress bar for each stage and say where the volume is."""
+    from xsn_acq.cli import logs
+    from xsn_acq.cli.progress import StageProgress
+    from xsn_acq.live.executors import executor
+    from xsn_acq.live.results import read_status
+
+    path = Path(args.uid)
+    of_file = path.is_file() or path.suffix in _FILES
+    if not of_file:
+        _refuse_of_files(args)
+    with executor(args.workers, args.scheduler) as chosen, StageProgress(quiet=args.quiet) as progress:
+        if args.scheduler:
+            logs.take_over("distributed")
+        paths = (_file if of_file else _run)(args, chosen, progress)
+    status = read_status(paths.volume.parent)
+    if status is not None and status.message:
+        print(f"xsn-acq reconstruct: {status.state}: {status.message}", file=sys.stderr)
+    print(paths.volume)
+    return 0
+
+
+def _run(args: argparse.Namespace, chosen: Any, progress: Any) -> Any:
     from xsn_acq.live.offline import reconstruct
     from xsn_acq.storage.journal import find_run
     from xsn_acq.storage.layout import DataFolder
@@ -29,12 +90,25 @@ def run(args: argparse.Namespace) -> int:
 
     data = DataFolder(args.data)
     record = RunRecord.from_journal(find_run(data.journal, args.uid).path)
-    with tqdm(unit="pair", desc="retrieval", disable=None) as bar:
+    folder = args.output or data.results(record.uid)
+    return reconstruct(record, folder, executor=chosen, progress=progress)
 
-        def progress(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
 
-        paths = reconstruct(record, args.output or data.results(record.uid), progress=progress)
-    print(paths.volume)
-    return 0
+def _file(args: argparse.Namespace, chosen: Any, progress: Any) -> Any:
+    from xsn_acq.live.nxtomo_scan import Beside
+    from xsn_acq.live.offline import reconstruct_file
+
+    path = Path(args.uid).absolute()
+    beside = Beside(args.beamline, args.calibration, args.cutoff_x, args.axis_column)
+    folder = args.output or path.with_name(f"{path.stem}-xsn")
+    return reconstruct_file(path, folder, beside, executor=chosen, progress=progress)
+
+
+def _refuse_of_files(args: argparse.Namespace) -> None:
+    from xsn_acq.errors import ConfigError
+
+    given = [f"--{name.replace('_', '-')}" for name in _OF_FILES if getattr(args, name) not in (None, "")]
+    if given:
+        raise ConfigError(
+            ", ".join(given), [f"of NXtomo files only, found run {args.uid!r}; xsn-acq export it first"]
+        )

@@ -1,65 +1,69 @@
-"""Frames of a run as transmission: dark and flat taken out, also while the files grow."""
+"""Frames of a scan as transmission: dark and flat taken out, also while the files grow."""
 
-from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 
-from xsn_acq.analysis.flatfield import mean_frame, normalise
+from xsn_acq.analysis.flatfield import Repair, bad_pixels, frame_noise, mean_frame, normalise
 from xsn_acq.closing import Closing
-from xsn_acq.errors import ReconstructionError, StorageError
+from xsn_acq.errors import StorageError
+from xsn_acq.live.scan import FrameSet, Scan, ScanRow
 from xsn_acq.optics.arrays import FloatArray
 from xsn_acq.storage.frames import FrameReader
-from xsn_acq.storage.run import Row, RunRecord
 
 _BLOCK = 32
 """Frames averaged at once: memory does not grow with their number."""
 
 
-def mean_of(reader: FrameReader, count: int) -> FloatArray:
-    """Mean of the first ``count`` frames of a file, float32 (ny, nx), read block by block."""
-    total = np.zeros(reader.shape, np.float64)
-    for start in range(0, count, _BLOCK):
-        stop = min(start + _BLOCK, count)
-        total += mean_frame(reader.read(start, stop)) * np.float64(stop - start)
-    return (total / count).astype(np.float32)
+def mean_of(frames: FrameSet) -> FloatArray:
+    """Mean of a set of frames, float32 (ny, nx), read block by block."""
+    with _reader(frames) as reader:
+        total = np.zeros(reader.shape, np.float64)
+        for first, last in frames.spans:
+            for start in range(first, last, _BLOCK):
+                stop = min(start + _BLOCK, last)
+                total += mean_frame(reader.read(start, stop)) * np.float64(stop - start)
+    return (total / sum(stop - start for start, stop in frames.spans)).astype(np.float32)
 
 
-def good_rows(rows: Sequence[Row]) -> list[Row]:
-    """Rows of the ledger whose frame is there and beyond doubt."""
-    return [row for row in rows if row["status"] == "ok" and row["frame_index"] >= 0]
+def noise_of(flats: FrameSet, dark: FloatArray) -> float | None:
+    """Noise of one frame in air, from the first two flats; None when there is only one."""
+    start, stop = flats.spans[0]
+    if stop - start < 2:
+        return None
+    with _reader(flats) as reader:
+        first, second = reader.read(start, start + 2)
+    return frame_noise(first, second, dark)
 
 
-class RunFrames(Closing):
-    """Projections of one run over its flats.
-
-    With flats before and after, and a span of time, the flat of a frame lies between both, in proportion to
-    the frame's time in the span; else there is one flat for all, the first.
+class ScanFrames(Closing):
+    """Projections of one scan over its flats.
 
     Parameters
     ----------
-    record : RunRecord
-        Of a run whose darks and (unless they come after) flats are announced.
-    span_s : (float, float), optional
-        Times of the first and last projection, seconds.
+    scan : Scan
+
+    Attributes
+    ----------
+    dark : (ny, nx)
+    flats : list of (ny, nx)
+        Means of each set.
+    noise : float or None
+        Of one frame in air, standard deviation over mean; None where a single flat does not tell.
 
     Raises
     ------
-    ReconstructionError
-        When there are no darks, no flats or no projections.
     StorageError
         When a file is missing or shorter than announced.
     """
 
-    def __init__(self, record: RunRecord, *, span_s: tuple[float, float] | None = None) -> None:
-        self._span_s = span_s
-        self.dark = _stream_mean(record, "darks")
-        names = [name for name in ("flats", "flats_after") if has_frames(record, name)]
-        if not names:
-            _require_frames(record, "flats")
-        self.flats = [_stream_mean(record, name) for name in (names if span_s else names[:1])]
-        _require_frames(record, "projections")
-        self._reader = FrameReader(record.streams["projections"].resource)
+    def __init__(self, scan: Scan) -> None:
+        self.dark = mean_of(scan.darks)
+        self.flats = [mean_of(flat) for flat in scan.flats]
+        self._repair = Repair(bad_pixels(self.dark, self.flats[0]))
+        self.noise = noise_of(scan.flats[0], self.dark)
+        self._times_s = [flat.time_s for flat in scan.flats]
+        self._reader = _reader(scan.projections)
 
     def has(self, index: int) -> bool:
         """Whether a frame can be read now; where it cannot, the file is opened anew next time."""
@@ -71,41 +75,35 @@ class RunFrames(Closing):
         self._reader.close()
         return False
 
-    def transmission(self, row: Row) -> FloatArray:
-        """Transmission of the frame of a ledger row, float32 (ny, nx): 0 is dark, 1 is the flat.
+    def transmission(self, row: ScanRow) -> FloatArray:
+        """Transmission of a projection, float32 (ny, nx): 0 is dark, 1 is the flat.
 
         Raises
         ------
         StorageError
-            When the frame is not in the file (yet).
+            When the frame is not in the file (yet), or was never written: it reads zeros.
         """
-        return normalise(self._reader.frame(int(row["frame_index"])), self.dark, self._flat(row))
+        raw = self._reader.frame(row.index)
+        if not raw.any():
+            raise StorageError(
+                f"frame file {self._reader.path}: frame {row.index}: wanted counts, found zeros only; "
+                "was it written, and is every file there that it is linked to?"
+            )
+        return self._repair(normalise(raw, self.dark, self._flat(row)))
 
-    def _flat(self, row: Row) -> FloatArray:
-        if self._span_s is None or len(self.flats) == 1:
+    def _flat(self, row: ScanRow) -> FloatArray:
+        """Flat at a frame's time, between the flats before and after it."""
+        if len(self.flats) == 1:
             return self.flats[0]
-        part = np.float32(np.interp(row["frame_time"], self._span_s, (0.0, 1.0)))
-        return self.flats[0] + part * (self.flats[1] - self.flats[0])
+        other = int(np.clip(np.searchsorted(self._times_s, row.time_s), 1, len(self.flats) - 1))
+        one = other - 1
+        part = np.float32(np.interp(row.time_s, (self._times_s[one], self._times_s[other]), (0.0, 1.0)))
+        return self.flats[one] + part * (self.flats[other] - self.flats[one])
 
     def close(self) -> None:
         """Close the file of projections."""
         self._reader.close()
 
 
-def has_frames(record: RunRecord, stream: str) -> bool:
-    """Whether frames of a stream are announced."""
-    return stream in record.streams and record.streams[stream].n_frames > 0
-
-
-def _require_frames(record: RunRecord, stream: str) -> None:
-    if not has_frames(record, stream):
-        raise ReconstructionError(
-            f"run {record.uid[:8]}: wanted {stream}, found none; the run ended too early to be reconstructed"
-        )
-
-
-def _stream_mean(record: RunRecord, stream: str) -> FloatArray:
-    _require_frames(record, stream)
-    info: Any = record.streams[stream]
-    with FrameReader(info.resource) as reader:
-        return mean_of(reader, info.n_frames)
+def _reader(frames: FrameSet) -> FrameReader:
+    return FrameReader.of_file(Path(frames.path), frames.dataset)

@@ -10,10 +10,10 @@ from pathlib import Path
 from xsn_acq.analysis.orthoslices import Plane
 from xsn_acq.analysis.xsn_stream import PairField, Preview, Quantity
 from xsn_acq.errors import ReconstructionError, StorageError, XsnError
-from xsn_acq.live.frames import good_rows, has_frames
 from xsn_acq.live.offline import ending, reconstruct
-from xsn_acq.live.reconstruction import Reconstruction
+from xsn_acq.live.reconstruction import GrowingReconstruction
 from xsn_acq.live.results import ResultPublisher, Status, write_status
+from xsn_acq.live.scan import good_rows, has_frames, scan_of_run, scan_row
 from xsn_acq.live.settings import expected_pairs, xsn_settings
 from xsn_acq.live.volume import VolumeFile
 from xsn_acq.optics.arrays import FloatArray
@@ -59,7 +59,7 @@ class LiveJob:
         self._published_s = -float("inf")
         self._unpublished = False
         self._queue: deque[Row] = deque()
-        self._work: Reconstruction | None = None
+        self._work: GrowingReconstruction | None = None
         self._stopped_s: float | None = None
         self._failed = False
         self.status = Status(record.uid, expected_pairs=expected_pairs(record.start))
@@ -116,24 +116,24 @@ class LiveJob:
             return True
         if not all(has_frames(self.record, name) for name in ("darks", "flats", "projections")):
             return False
-        self._work = Reconstruction(self.record, self._folder)
+        self._work = GrowingReconstruction(scan_of_run(self.record), self._folder)
         self._tell(state="retrieving")
         return True
 
     def _next_row(self) -> bool:
         """Work on the oldest row; previews are for who is not behind."""
-        work, row = self._working(), self._queue[0]
+        work, row = self._working(), scan_row(self._queue[0])
         if not work.has_frame(row):
-            return self._wait_for_frame(row)
+            return self._wait_for_frame(row.index)
         results = work.push(row, preview=len(self._queue) == 1)
         self._queue.popleft()
         self._show(results)
         return True
 
-    def _wait_for_frame(self, row: Row) -> bool:
+    def _wait_for_frame(self, index: int) -> bool:
         if self._stopped_s is not None and time.monotonic() - self._stopped_s > LATE_FRAME_S:
             raise ReconstructionError(
-                f"run {self.record.uid[:8]}: wanted frame {row['frame_index']} of the ledger, "
+                f"run {self.record.uid[:8]}: wanted frame {index} of the ledger, "
                 "found none in the file of projections"
             )
         return False
@@ -204,7 +204,7 @@ class LiveJob:
         except StorageError as error:
             _log.error("%s", error)
 
-    def _working(self) -> Reconstruction:
+    def _working(self) -> GrowingReconstruction:
         if self._work is None:
             raise RuntimeError("no reconstruction is open")
         return self._work

@@ -1,21 +1,32 @@
-"""Reconstruct a run that has been measured: the live code, fed with all rows at once."""
+"""Reconstruct a scan that has been measured: a run of the data folder, or a file that holds one."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypedDict
 
-from xsn_acq.live.frames import good_rows
-from xsn_acq.live.reconstruction import Paths, Reconstruction
+from xsn_acq.live.executors import Executor, InProcess
+from xsn_acq.live.nxtomo_scan import Beside, scan_of_nxtomo
+from xsn_acq.live.reconstruction import Paths, Progress, Reconstruction
 from xsn_acq.live.results import State, Status, write_status
-from xsn_acq.live.settings import expected_pairs, xsn_settings
-from xsn_acq.storage.run import Row, RunRecord
+from xsn_acq.live.scan import Scan, ScanRow, good_rows, scan_of_run, scan_row, span_of
+from xsn_acq.live.settings import expected_pairs, expected_projections, xsn_settings
+from xsn_acq.storage.run import RunRecord
 
 
-def reconstruct(run: RunRecord, folder: Path, *, progress: Callable[[int, int], None] | None = None) -> Paths:
+class Ending(TypedDict):
+    """How the work on a run ended, for its `Status`."""
+
+    state: State
+    message: str
+
+
+def reconstruct(
+    run: RunRecord, folder: Path, *, executor: Executor | None = None, progress: Progress | None = None
+) -> Paths:
     """Retrieve the fields of a run and write its volume.
 
     Pairs that are in the folder's store already, from the live worker or from a call cut short, are not made
-    again. Flats taken after the projections are used too.
+    again, nor are slabs of a volume that was begun. Flats taken after the projections are used too.
 
     Parameters
     ----------
@@ -23,8 +34,10 @@ def reconstruct(run: RunRecord, folder: Path, *, progress: Callable[[int, int], 
         Complete, or as far as an interrupted run went.
     folder : Path
         Results go here.
+    executor : Executor, optional
+        Where the work is done; in this process if not given.
     progress : callable, optional
-        Called with (pairs done, pairs expected).
+        See `Progress`.
 
     Returns
     -------
@@ -38,30 +51,65 @@ def reconstruct(run: RunRecord, folder: Path, *, progress: Callable[[int, int], 
         When frames cannot be read, or results cannot be written.
     """
     xsn_settings(run.start)
-    rows = good_rows(run.ledger)
-    with Reconstruction(run, folder, span_s=span_of(rows)) as work:
-        for row in rows:
-            work.push(row, preview=False)
-            if progress is not None:
-                progress(work.pairs, expected_pairs(run.start))
-        paths = work.finish()
+    rows = [scan_row(row) for row in good_rows(run.ledger)]
+    scan = scan_of_run(run, span_of(rows))
+    return reconstruct_scan(scan, rows, folder, ending(run), executor=executor, progress=progress)
+
+
+def reconstruct_file(
+    path: Path,
+    folder: Path,
+    beside: Beside | None = None,
+    *,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+) -> Paths:
+    """Do the same for an NXtomo file.
+
+    Parameters
+    ----------
+    path : Path
+    folder : Path
+        Results go here.
+    beside : Beside, optional
+        What is said beside the file.
+    executor, progress
+        See `reconstruct`.
+
+    Raises
+    ------
+    ReconstructionError, StorageError, ConfigError
+        See `xsn_acq.live.nxtomo_scan.scan_of_nxtomo`, and `reconstruct`.
+    """
+    scan, rows = scan_of_nxtomo(path, beside)
+    xsn_settings(scan.start)
+    expected = expected_projections(scan.start)
+    end: Ending = {"state": "done", "message": ""}
+    if len(rows) < expected:
+        end = {"state": "partial", "message": f"{path}: {len(rows)} of {expected} projections are there"}
+    return reconstruct_scan(scan, rows, folder, end, executor=executor, progress=progress)
+
+
+def reconstruct_scan(
+    scan: Scan,
+    rows: Sequence[ScanRow],
+    folder: Path,
+    end: Ending,
+    *,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+) -> Paths:
+    """Do the same for any scan; ``rows`` are its good projections, ``end`` says how it ended."""
+    if executor is None:
+        with InProcess() as here:
+            return reconstruct_scan(scan, rows, folder, end, executor=here, progress=progress)
+    with Reconstruction(scan, folder) as work:
+        work.retrieve(rows, executor, progress)
+        paths = work.finish(executor, progress)
         pairs = work.pairs
-    status = Status(
-        run.uid,
-        frames=len(rows),
-        pairs=pairs,
-        expected_pairs=expected_pairs(run.start),
-        **ending(run),
-    )
+    status = Status(scan.uid, frames=len(rows), pairs=pairs, expected_pairs=expected_pairs(scan.start), **end)
     write_status(folder, status)
     return paths
-
-
-class Ending(TypedDict):
-    """How the work on a run ended, for its `Status`."""
-
-    state: State
-    message: str
 
 
 def ending(run: RunRecord) -> Ending:
@@ -75,9 +123,3 @@ def ending(run: RunRecord) -> Ending:
     if not summary.get("complete", True):
         return {"state": "partial", "message": str(summary.get("message", ""))}
     return {"state": "done", "message": ""}
-
-
-def span_of(rows: list[Row]) -> tuple[float, float] | None:
-    """Return the times of the first and the last projection, seconds; None without rows."""
-    times = [float(row["frame_time"]) for row in rows]
-    return (min(times), max(times)) if times else None

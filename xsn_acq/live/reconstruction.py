@@ -1,33 +1,43 @@
-"""One run's reconstruction: ledger rows in, fields and slices out, the volume at the end.
+"""One scan's reconstruction: rows in, fields in the store, the volume at the end.
 
-The live worker pushes rows as they come, the offline command all at once: same object, same result.
+The live worker pushes rows as they come; offline they are retrieved chunk by chunk. The end is the same.
 """
 
 import hashlib
 import json
 import zlib
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from shutil import disk_usage
 
 import numpy as np
 
 from xsn_acq.analysis.orthoslices import Plane
+from xsn_acq.analysis.pairing import Pairing, Shot
 from xsn_acq.analysis.xsn_stream import PairField, Preview, Quantity, XsnSettings, XsnStream
 from xsn_acq.closing import Closing
 from xsn_acq.errors import ReconstructionError, StorageError
+from xsn_acq.live.chunks import PlainPair, retrieval_job, retrieve
+from xsn_acq.live.executors import Executor, InProcess
+from xsn_acq.live.fields import FILE_NAME as FIELDS_NAME
 from xsn_acq.live.fields import FieldStore
-from xsn_acq.live.frames import RunFrames
+from xsn_acq.live.frames import ScanFrames
+from xsn_acq.live.scan import Scan, ScanRow
 from xsn_acq.live.settings import expected_projections, frame_shape, parameters, xsn_settings
 from xsn_acq.live.volume import FILE_NAME as VOLUME_NAME
-from xsn_acq.live.volume import write_volume
+from xsn_acq.live.volume_writing import PART_NAME, write_volume
 from xsn_acq.optics.arrays import FloatArray
-from xsn_acq.storage.run import Row, RunRecord
+
+Progress = Callable[[str, int, int], None]
+"""Called with the stage, ``retrieval`` or ``volume``, and how many of how many pairs or rows are done."""
 
 _REAL_BYTES, _FRAME_BYTES, _BLOCK_BYTES = 4, 2, 512
 """Of a float32, of a camera pixel at most, and of the unit in which a file system counts."""
 SPARE_PAIRS = 8
 """Room in the store beyond the pairs foreseen: a camera that runs freely may give some more frames."""
+_CHUNK_BYTES, _CHUNK_PAIRS = 32 * 2**20, 4
+"""Fields of one chunk at most."""
 
 
 @dataclass(frozen=True)
@@ -39,72 +49,137 @@ class Paths:
 
 
 class Reconstruction(Closing):
-    """From ledger rows to the volume; what was retrieved before is taken from the store.
+    """From rows to the volume; what was retrieved before is taken from the store.
 
     Parameters
     ----------
-    record : RunRecord
-        Run whose start document, darks and flats have come.
+    scan : Scan
+        Whose darks and flats have come.
     folder : Path
-        Of the run's results.
-    span_s : (float, float), optional
-        See `RunFrames`.
+        Of the scan's results.
 
     Raises
     ------
     ReconstructionError, StorageError
-        When the run lacks what is needed, or another process has the folder.
+        When the scan lacks what is needed, or another process has the folder.
     """
 
-    def __init__(self, record: RunRecord, folder: Path, *, span_s: tuple[float, float] | None = None) -> None:
-        self.record = record
-        self.settings = xsn_settings(record.start)
-        capacity = (expected_projections(record.start) + 1) // 2 + SPARE_PAIRS
-        _require_room(record, folder, capacity)
-        self._rows: dict[int, Row] = {}
-        self._frames = RunFrames(record, span_s=span_s)
-        shape = frame_shape(record.start)
+    def __init__(self, scan: Scan, folder: Path) -> None:
+        self.scan = scan
+        capacity = (expected_projections(scan.start) + 1) // 2 + SPARE_PAIRS
+        shape = frame_shape(scan.start)
+        _require_room(scan, folder, capacity)
+        self._frames = ScanFrames(scan)
         if self._frames.dark.shape != shape:
             raise ReconstructionError(
-                f"run {record.uid[:8]}: wanted frames of {shape} pixels as the start document says, "
+                f"run {scan.uid[:8]}: wanted frames of {shape} pixels as the start document says, "
                 f"found {self._frames.dark.shape}"
             )
-        self._stream = XsnStream(self.settings, np.zeros(shape), np.ones(shape), read=self._read)
-        self.store = FieldStore(
-            folder,
-            _digest(self.settings, self._frames),
-            capacity=capacity,
-            shape=shape,
-            iterations=self.settings.iterations,
-        )
+        self.settings = _with_noise(xsn_settings(scan.start), self._frames.noise)
+        digest = _digest(scan, self.settings, self._frames)
+        iterations = self.settings.iterations
+        self.store = FieldStore(folder, digest, capacity=capacity, shape=shape, iterations=iterations)
         self._folder = folder
-        for pair in self.store.pairs():
-            self._stream.push_field(pair)
-        self._in_store = self.store.frames
 
     @property
     def pairs(self) -> int:
         """Number of fields so far."""
         return len(self.store)
 
-    def has_frame(self, row: Row) -> bool:
-        """Whether the frame of a ledger row can be read now."""
-        return self._frames.has(int(row["frame_index"]))
+    def retrieve(self, rows: Sequence[ScanRow], executor: Executor, progress: Progress | None = None) -> None:
+        """Retrieve the fields of all pairs among the rows that are not in the store yet.
 
-    def push(self, row: Row, *, preview: bool = True) -> list[Preview | PairField]:
-        """Take a good row of the ledger: its frame is read; a pair is in the store when this returns.
+        Raises
+        ------
+        StorageError
+            When a frame cannot be read, or a field not written.
+        """
+        left = self._pairs_of(rows)
+        total = self.pairs + len(left)
+        _tell(progress, "retrieval", self.pairs, total)
+        size = int(np.clip(_CHUNK_BYTES // (2 * _REAL_BYTES * np.prod(self.store.shape)), 1, _CHUNK_PAIRS))
+        job = retrieval_job(self.scan, self.settings)
+        tasks = [(job, left[start : start + size]) for start in range(0, len(left), size)]
+        for _, fields in executor.map(retrieve, tasks):
+            for field in fields:
+                self.store.append(field)
+            _tell(progress, "retrieval", self.pairs, total)
+
+    def _pairs_of(self, rows: Sequence[ScanRow]) -> list[PlainPair]:
+        """Return the pairs among the rows, without those of the store."""
+        pairing = Pairing(self.settings.step_deg)
+        for known in self.store.pairs_of_frames():
+            pairing.push_pair(*known)
+        done, by_index, pairs = self.store.frames, {}, []
+        for row in rows:
+            if row.index in done or row.index in by_index or pairing.has_seen(row.theta_deg):
+                continue
+            by_index[row.index] = row
+            partner = pairing.push(Shot(row.index, row.theta_deg))
+            if partner is not None:
+                pairs.append((astuple(by_index[partner.index]), astuple(row)))
+        return pairs
+
+    def finish(self, executor: Executor | None = None, progress: Progress | None = None) -> Paths:
+        """Write the volume, slab by slab from the store.
+
+        Raises
+        ------
+        ReconstructionError
+            When no two frames were half a turn apart.
+        """
+        if executor is None:
+            with InProcess() as here:
+                return self.finish(here, progress)
+        path = self._folder / VOLUME_NAME
+        write_volume(
+            path,
+            self.store,
+            self.settings,
+            self.scan.start,
+            executor=executor,
+            progress=lambda done, total: _tell(progress, "volume", done, total),
+        )
+        return Paths(path, self.store.path)
+
+    def close(self) -> None:
+        """Close the files."""
+        self._frames.close()
+        self.store.close()
+
+
+class GrowingReconstruction(Reconstruction):
+    """A reconstruction of a run that goes on: frame by frame, with previews and slices that grow.
+
+    Parameters are those of `Reconstruction`.
+    """
+
+    def __init__(self, scan: Scan, folder: Path) -> None:
+        super().__init__(scan, folder)
+        self._rows: dict[int, ScanRow] = {}
+        shape = self.store.shape
+        self._stream = XsnStream(self.settings, np.zeros(shape), np.ones(shape), read=self._read)
+        for pair in self.store.pairs():
+            self._stream.push_field(pair)
+        self._in_store = self.store.frames
+
+    def has_frame(self, row: ScanRow) -> bool:
+        """Whether the frame of a row can be read now."""
+        return self._frames.has(row.index)
+
+    def push(self, row: ScanRow, *, preview: bool = True) -> list[Preview | PairField]:
+        """Take a good projection: its frame is read; a pair is in the store when this returns.
 
         Raises
         ------
         StorageError
             When the frame cannot be read; nothing is changed then.
         """
-        index = int(row["frame_index"])
-        if index in self._in_store or index in self._rows:
+        if row.index in self._in_store or row.index in self._rows:
             return []
         frame = self._frames.transmission(row)
-        self._rows[index] = row
-        results = self._stream.push(index, float(row["theta_mid_deg"]), frame, preview=preview)
+        self._rows[row.index] = row
+        results = self._stream.push(row.index, row.theta_deg, frame, preview=preview)
         for result in results:
             if isinstance(result, PairField):
                 self.store.append(result)
@@ -114,46 +189,39 @@ class Reconstruction(Closing):
         """Orthoslices of delta and beta so far, see `xsn_acq.analysis.orthoslices.Orthoslices`."""
         return self._stream.value()
 
-    def finish(self) -> Paths:
-        """Write the volume, slab by slab from the store.
-
-        Raises
-        ------
-        ReconstructionError
-            When no two frames were half a turn apart.
-        """
-        path = self._folder / VOLUME_NAME
-        write_volume(path, self.store, self.settings, self.record.start)
-        return Paths(path, self.store.path)
-
     def _read(self, index: int) -> FloatArray:
         return self._frames.transmission(self._rows[index])
 
-    def close(self) -> None:
-        """Close the files."""
-        self._frames.close()
-        self.store.close()
+
+def _with_noise(settings: XsnSettings, noise: float | None) -> XsnSettings:
+    """Settings with the noise that the flats show, in three digits: it only weighs what is regularised."""
+    return settings if noise is None else replace(settings, noise=float(f"{noise:.3g}"))
 
 
-def _require_room(record: RunRecord, folder: Path, pairs: int) -> None:
+def _tell(progress: Progress | None, stage: str, done: int, total: int) -> None:
+    if progress is not None:
+        progress(stage, done, total)
+
+
+def _require_room(scan: Scan, folder: Path, pairs: int) -> None:
     """Refuse results that would not fit, or that would take the room of frames still to come."""
-    ny, nx = frame_shape(record.start)
+    ny, nx = frame_shape(scan.start)
     results = 2 * _REAL_BYTES * ny * nx * (pairs + nx)  # fields and volume, two quantities each
-    there = sum(path.stat().st_blocks * _BLOCK_BYTES for path in folder.glob("*.h5"))
-    expected = record.start["acquisition"]["expected"]
-    taken = sum(record.streams[name].n_frames for name in expected if name in record.streams)
-    frames = 0 if record.complete else max(0, sum(expected.values()) - taken) * ny * nx * _FRAME_BYTES
+    begun = (path for name in (FIELDS_NAME, PART_NAME) if (path := folder / name).exists())
+    there = sum(path.stat().st_blocks * _BLOCK_BYTES for path in begun)
+    frames = scan.frames_to_come * ny * nx * _FRAME_BYTES
     wanted = max(0, results - there) + frames
     free = disk_usage(next(place for place in (folder, *folder.parents) if place.is_dir())).free
     if free < wanted:
         raise StorageError(
             f"results folder {folder}: wanted {wanted / 1e9:.2f} GB free ({frames / 1e9:.2f} GB of it for "
             f"frames still to come), found {free / 1e9:.2f} GB; make space, then "
-            f"xsn-acq reconstruct {record.uid[:8]}"
+            f"xsn-acq reconstruct {scan.uid[:8]}"
         )
 
 
-def _digest(settings: XsnSettings, frames: RunFrames) -> str:
+def _digest(scan: Scan, settings: XsnSettings, frames: ScanFrames) -> str:
     """Fingerprint of all that the fields depend on, apart from the projections themselves."""
     images = [zlib.crc32(image.tobytes()) for image in (frames.dark, *frames.flats)]
-    return hashlib.sha256(json.dumps([parameters(settings), images]).encode()).hexdigest()
+    known = [scan.uid, scan.fingerprint, parameters(settings), images]
+    return hashlib.sha256(json.dumps(known).encode()).hexdigest()

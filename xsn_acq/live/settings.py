@@ -97,5 +97,16 @@ def parameters(settings: XsnSettings) -> dict[str, Any]:
     return plain
 
 
+def settings_from(plain: Mapping[str, Any]) -> XsnSettings:
+    """Make the settings of what `parameters` returned, in this process or another.
+
+    >>> edge = KnifeEdge([0, 1], [1, 0])
+    >>> plain = parameters(XsnSettings(1e-10, 4e-8, 1e7, 0.0, "positive", edge, 9.5, 0.4))
+    >>> parameters(settings_from(plain)) == plain
+    True
+    """
+    return XsnSettings(**{**plain, "knife_edge": KnifeEdge(**plain["knife_edge"])})
+
+
 def _uid(start: Mapping[str, Any]) -> str:
     return str(start.get("uid", "?"))[:8]

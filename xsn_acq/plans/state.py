@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from xsn_acq.config import Beamline
+from xsn_acq.config.imaging import axis_on_sensor
 from xsn_acq.devices.left_behind import left_behind
 from xsn_acq.params import XsnTomography
 from xsn_acq.plans.beam import Beam
@@ -95,13 +96,5 @@ def acquisition(file: Beamline, params: XsnTomography, frame: Framing, state: St
 
 
 def _axis_on_sensor(file: Beamline, state: State) -> float:
-    """Column of the rotation axis on the unbinned sensor; sample_x sits under the axis and moves it.
-
-    The optical axis meets the middle of the sensor: at another energy or detector distance the calibrated
-    column comes nearer to it or goes away as the magnification does.
-    """
-    calibrated, middle = file.calibration.rotation_axis, (file.detection.sensor_columns - 1) / 2
-    pixel = file.pixel_size_m(state.energy_ev, 1, state.detector_z_mm)
-    off_axis_m = (calibrated.column - middle) * file.pixel_size_m(calibrated.energy_ev, 1)
-    off_axis_m += (state.sample_x_um - calibrated.sample_x_um) * UM
-    return middle + off_axis_m / pixel
+    """Column of the rotation axis on the unbinned sensor."""
+    return axis_on_sensor(file, state.energy_ev, state.sample_x_um, state.detector_z_mm)

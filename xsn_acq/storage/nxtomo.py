@@ -23,6 +23,7 @@ from xsn_acq.errors import StorageError
 from xsn_acq.storage.frames import FrameReader
 from xsn_acq.storage.journal import encode
 from xsn_acq.storage.run import Row, RunRecord
+from xsn_acq.storage.sources import check_sources
 
 PROJECTION: Final = 0
 FLAT: Final = 1
@@ -45,6 +46,7 @@ class _Source:
     image_key: np.ndarray
     rotation_angle_deg: np.ndarray
     ring_current_ma: np.ndarray
+    time_s: np.ndarray
 
     def __len__(self) -> int:
         return len(self.image_key)
@@ -105,31 +107,9 @@ def check_nxtomo(path: Path) -> int:
     path = Path(path)
     try:
         with h5py.File(path, "r") as file:
-            data = file[_DATA]
-            total = int(data.shape[0])
-            sources = data.virtual_sources()
-            shown = sum(_checked(path, source) for source in sources)
+            return check_sources(file[_DATA], f"NXtomo {path}")
     except (OSError, KeyError, RuntimeError) as error:
         raise StorageError(f"NXtomo {path}: cannot be read: {error}") from error
-    if shown != total:
-        raise StorageError(f"NXtomo {path}: wanted {total} frames from its sources, found {shown}")
-    return total
-
-
-def _checked(path: Path, source: Any) -> int:
-    """Frames that one source of the virtual dataset contributes, all of them there."""
-    first, last = source.src_space.get_select_bounds()
-    place = path.parent / source.file_name
-    try:
-        with h5py.File(place, "r") as file:
-            found = int(file[source.dset_name].shape[0])
-    except (OSError, KeyError) as error:
-        raise StorageError(
-            f"NXtomo {path}: source {place} cannot be read: {error}; is it missing or still being written?"
-        ) from error
-    if found <= last[0]:
-        raise StorageError(f"NXtomo {path}: {place}: wanted {last[0] + 1} frames, found {found}")
-    return int(last[0] - first[0] + 1)
 
 
 def _sources(run: RunRecord) -> list[_Source]:
@@ -154,15 +134,14 @@ def _source(run: RunRecord, name: str, key: int) -> _Source:
         if len(frames) < n:
             raise StorageError(f"frame file {frames.path}: wanted {n} frames, found {len(frames)}")
         path, dataset, shape, dtype = frames.path, frames.dataset, frames.shape, frames.dtype
-    keys, angles, currents = _of_projections(run, n) if key == PROJECTION else _of_others(run, name, key, n)
-    return _Source(path, dataset, dtype, shape, keys, angles, currents)
+    columns = _of_projections(run, n) if key == PROJECTION else _of_others(run, name, key, n)
+    return _Source(path, dataset, dtype, shape, *columns)
 
 
-def _of_projections(run: RunRecord, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Image key, angle and ring current of n projections, from the ledger."""
+def _of_projections(run: RunRecord, n: int) -> tuple[np.ndarray, ...]:
+    """Image key, angle, ring current and time of n projections, from the ledger."""
     keys = np.full(n, INVALID, np.int64)
-    angles = np.full(n, np.nan)
-    currents = np.full(n, np.nan)
+    angles, currents, times = np.full((3, n), np.nan)
     done: set[int] = set()
     for row in run.ledger:
         index = row["frame_index"]
@@ -170,10 +149,11 @@ def _of_projections(run: RunRecord, n: int) -> tuple[np.ndarray, np.ndarray, np.
             continue
         angles[index] = row["theta_mid_deg"]
         currents[index] = row.get("ring_current_ma", np.nan)
+        times[index] = row["frame_time"]
         if row["status"] == "ok" and row["target"] not in done:
             keys[index] = PROJECTION
             done.add(row["target"])
-    return keys, _without_gaps(angles), _without_gaps(currents)
+    return keys, *map(_without_gaps, (angles, currents, times))
 
 
 def _without_gaps(values: np.ndarray) -> np.ndarray:
@@ -182,11 +162,11 @@ def _without_gaps(values: np.ndarray) -> np.ndarray:
     return np.interp(np.arange(len(values)), known, values[known]) if len(known) else np.zeros(len(values))
 
 
-def _of_others(run: RunRecord, name: str, key: int, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Image key, angle and ring current of darks and flats: those of the projection next in time."""
+def _of_others(run: RunRecord, name: str, key: int, n: int) -> tuple[np.ndarray, ...]:
+    """Image key, angle, ring current and time of darks and flats: those of the projection next in time."""
     rows = list(reversed(run.ledger)) if name == "flats_after" else run.ledger
-    angle, current = (_first_known(rows, column) for column in ("theta_deg", "ring_current_ma"))
-    return np.full(n, key), np.full(n, angle), np.full(n, current)
+    columns = ("theta_deg", "ring_current_ma", "frame_time")
+    return np.full(n, key), *(np.full(n, _first_known(rows, column)) for column in columns)
 
 
 def _first_known(rows: list[Row], column: str) -> float:
@@ -215,6 +195,7 @@ def _write_entry(file: h5py.File, run: RunRecord, sources: list[_Source], folder
     for name, target in (("data", "detector/data"), ("image_key", "detector/image_key")):
         data[name] = h5py.SoftLink(f"/entry/instrument/{target}")
     data["rotation_angle"] = h5py.SoftLink("/entry/sample/rotation_angle")
+    _write_reconstruction(entry, run, sources)
     note = _group(entry, "start_document", "NXnote")
     note["type"] = "application/json"
     note["data"] = json.dumps(json.loads(encode("start", run.start))["doc"])
@@ -271,6 +252,15 @@ def _write_sample(entry: h5py.Group, run: RunRecord, acquisition: Row, sources: 
         _value(sample, f"{axis}_translation", np.full(len(keys), _sample_um(baseline, axis) * _UM), "m")
     for axis in "xy":
         _value(sample, f"{axis}_pixel_size", acquisition["pixel_size_m"], "m")
+
+
+def _write_reconstruction(entry: h5py.Group, run: RunRecord, sources: list[_Source]) -> None:
+    """What ``xsn-acq reconstruct`` needs beyond NXtomo and the start document."""
+    group = _group(entry, "xsn_acq", "NXcollection")
+    _value(group, "frame_time", np.concatenate([source.time_s for source in sources]), "s")
+    baseline = (run.rows("baseline") or [{}])[0]
+    if isinstance(baseline.get("cutoff_x"), float):
+        _value(group, "cutoff_x", baseline["cutoff_x"], "um")
 
 
 def _sample_um(baseline: Row, axis: str) -> float:

@@ -1,0 +1,151 @@
+"""The two chunks of a reconstruction: fields of some pairs, slices of some rows.
+
+Plain functions of plain arguments, so that they run in this process, in others, or on other machines that see
+the same files. A chunk writes nothing: who asked for it does.
+"""
+
+import json
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import numpy as np
+
+from xsn_acq.analysis.pairing import Shot
+from xsn_acq.analysis.rings import remove_rings
+from xsn_acq.analysis.tomography import FilteredBackProjection, index_per_radian
+from xsn_acq.analysis.xsn_stream import PairField, PairRetrieval, XsnSettings
+from xsn_acq.closing import Closing
+from xsn_acq.live.field_stack import FieldStack
+from xsn_acq.live.fields import FieldStore
+from xsn_acq.live.frames import ScanFrames
+from xsn_acq.live.scan import Scan, ScanRow
+from xsn_acq.live.settings import parameters, settings_from
+from xsn_acq.optics.arrays import ComplexArray
+
+Work = TypeVar("Work", bound=Closing)
+PlainRow = tuple[int, float, float]
+PlainPair = tuple[PlainRow, PlainRow]
+
+_kept: dict[int, tuple[str, Closing]] = {}
+"""What each thread keeps from one chunk to the next, and of which job: open files, filters, plans."""
+
+
+def retrieval_job(scan: Scan, settings: XsnSettings) -> str:
+    """What all chunks of `retrieve` have in common, as JSON."""
+    return json.dumps({"scan": scan.plain(), "settings": parameters(settings)})
+
+
+def retrieve(job: str, pairs: Sequence[PlainPair]) -> list[PairField]:
+    """Fields of some pairs.
+
+    Parameters
+    ----------
+    job : str
+        See `retrieval_job`.
+    pairs : sequence of ((index, theta_deg, time_s), (index, theta_deg, time_s))
+        Frames half a turn apart.
+
+    Raises
+    ------
+    StorageError
+        When a frame cannot be read.
+    """
+    work = _keep(job, _Retrieval)
+    return [work.field(ScanRow(*one), ScanRow(*other)) for one, other in pairs]
+
+
+def volume_job(store: FieldStore, settings: XsnSettings, *, threads: int = 0) -> str:
+    """What all chunks of `backproject` have in common, as JSON.
+
+    ``threads``: see `FilteredBackProjection`.
+    """
+    return json.dumps(
+        {
+            "path": str(store.path.absolute()),
+            "order": store.order.tolist(),
+            "theta_deg": store.theta_deg.tolist(),
+            "shape": store.shape,
+            "threads": threads,
+            "settings": parameters(settings),
+        }
+    )
+
+
+def backproject(job: str, start: int, stop: int) -> ComplexArray:
+    """Slices of rows ``start`` to ``stop - 1``.
+
+    Parameters
+    ----------
+    job : str
+        See `volume_job`.
+    start, stop : int
+
+    Returns
+    -------
+    complex64 (stop - start, nz, nx)
+        beta + i delta.
+    """
+    return _keep(job, _BackProjection).slices(start, stop)
+
+
+def let_go(thread: int | None = None) -> None:
+    """Close and forget what a thread of this process keeps, or what all of them keep."""
+    for one in list(_kept) if thread is None else [thread]:
+        if one in _kept:
+            _kept.pop(one)[1].close()
+
+
+class _Retrieval(Closing):
+    def __init__(self, scan: dict[str, Any], settings: dict[str, Any]) -> None:
+        self._frames = ScanFrames(Scan.from_plain(scan))
+        shape = self._frames.dark.shape
+        self._retrieval = PairRetrieval(settings_from(settings), np.zeros(shape), np.ones(shape))
+
+    def field(self, one: ScanRow, other: ScanRow) -> PairField:
+        shots = Shot(one.index, one.theta_deg), Shot(other.index, other.theta_deg)
+        images = self._frames.transmission(one), self._frames.transmission(other)
+        return self._retrieval.pair(shots[0], images[0], shots[1], images[1])
+
+    def close(self) -> None:
+        self._frames.close()
+
+
+class _BackProjection(Closing):
+    def __init__(
+        self,
+        path: str,
+        order: list[int],
+        theta_deg: list[float],
+        shape: tuple[int, int],
+        threads: int,
+        settings: dict[str, Any],
+    ) -> None:
+        self._settings = known = settings_from(settings)
+        self._stack = FieldStack.open(Path(path), np.asarray(order), (shape[0], shape[1]))
+        self._projection = FilteredBackProjection(shape[1], np.deg2rad(theta_deg), threads=threads)
+        self._factor = np.float32(index_per_radian(known.pixel_size_m, known.wavelength_m))
+
+    def slices(self, start: int, stop: int) -> ComplexArray:
+        known = self._settings
+        sinogram = remove_rings(
+            self._stack[:, slice(start, stop), :], known.rings, pixel_size_m=known.pixel_size_m
+        )
+        slices = self._projection.slices(sinogram)
+        return np.multiply(slices, self._factor, dtype=np.complex64)
+
+    def close(self) -> None:
+        self._stack.close()
+
+
+def _keep(job: str, make: Callable[..., Work]) -> Work:
+    """What this thread made for this job; that of an earlier job is closed."""
+    thread = threading.get_ident()
+    found = _kept.get(thread)
+    if found is None or found[0] != job:
+        if found is not None:
+            del _kept[thread]
+            found[1].close()
+        _kept[thread] = (job, make(**json.loads(job)))
+    return cast("Work", _kept[thread][1])

@@ -1,0 +1,278 @@
+"""Writing ``reconstruction.h5`` slab by slab; a killed run goes on with the slabs that are missing.
+
+The file is filled in place under another name (`xsn_acq.live.in_place`) and gets its own when it is whole. A
+slab counts once its record says so; its checksum finds a torn one, which is then made again.
+"""
+
+import hashlib
+import json
+import os
+import zlib
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from xsn_acq.analysis.frc import FrcCurve, fourier_ring_correlation
+from xsn_acq.analysis.rings import remove_rings
+from xsn_acq.analysis.tomography import FilteredBackProjection
+from xsn_acq.analysis.xsn_stream import Quantity, XsnSettings
+from xsn_acq.closing import Closing
+from xsn_acq.errors import ReconstructionError, StorageError
+from xsn_acq.live.chunks import backproject, volume_job
+from xsn_acq.live.executors import Executor
+from xsn_acq.live.fields import FieldStore
+from xsn_acq.live.in_place import InPlaceFile, allocate, digest_of, make
+from xsn_acq.live.settings import parameters
+from xsn_acq.live.volume import AXES, FILE_NAME, PLANES, QUANTITIES
+from xsn_acq.optics.arrays import FloatArray
+
+PART_NAME = Path(FILE_NAME).with_suffix(".part").name
+_SLAB_BYTES = 128 * 2**20
+_MOST_ROWS = 32
+_FRC_ROWS = 8
+_FRC_PAIRS = 8
+_REAL = np.dtype("<f4")
+_SLAB = np.dtype([("done", "<u4"), ("delta", "<u4"), ("beta", "<u4")])
+_SLABS = "entry/process/slabs"
+_VOLUMES: Mapping[Quantity, str] = {quantity: f"entry/{quantity}/{quantity}" for quantity in QUANTITIES}
+
+RowsDone = Callable[[int, int], None]
+
+
+def write_volume(
+    path: Path,
+    store: FieldStore,
+    settings: XsnSettings,
+    start: Mapping[str, Any],
+    *,
+    executor: Executor,
+    progress: RowsDone,
+) -> None:
+    """Reconstruct the volume slab by slab and write the file; it appears whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+    store : FieldStore
+        Fields of the scan.
+    settings : XsnSettings
+    start : mapping
+        The scan's start document.
+    executor : Executor
+        Reconstructs the slabs.
+    progress : callable
+        Called with (rows done, rows).
+
+    Raises
+    ------
+    ReconstructionError
+        When the store is empty.
+    StorageError
+        When the file cannot be written.
+    """
+    if len(store) == 0:
+        raise ReconstructionError(
+            f"run {str(start['uid'])[:8]}: no two frames were half a turn apart: broken off early, too few "
+            "projections, or a turn of 180 degrees or less"
+        )
+    store.flush()
+    part = path.with_name(PART_NAME)
+    try:
+        with _PartialVolume(part, store, settings, start) as volume:
+            left = volume.left()
+            progress(volume.rows_done, store.shape[0])
+            job = volume_job(store, settings, threads=executor.threads)
+            for position, block in executor.map(backproject, [(job, *rows) for rows in left]):
+                volume.write(left[position], np.imag(block), np.real(block))
+                progress(volume.rows_done, store.shape[0])
+        os.replace(part, path)
+    except OSError as error:
+        raise StorageError(f"volume {path}: cannot be written: {error}") from error
+
+
+def slab_rows(n_pairs: int, n_columns: int) -> int:
+    """Rows reconstructed at once, so that sinograms and slices stay within fixed memory."""
+    return int(np.clip(_SLAB_BYTES // (8 * n_columns * max(n_pairs, n_columns)), 1, _MOST_ROWS))
+
+
+class _PartialVolume(Closing):
+    """The volume's file while it is filled; one that was begun with the same fields is gone on with."""
+
+    def __init__(
+        self, path: Path, store: FieldStore, settings: XsnSettings, start: Mapping[str, Any]
+    ) -> None:
+        self._shape = (store.shape[0], store.shape[1], store.shape[1])
+        self._rows = slab_rows(len(store), store.shape[1])
+        self._n_slabs = -(-store.shape[0] // self._rows)
+        digest = _digest(store, settings, self._rows)
+        if digest_of(path) != digest:
+            make(path, digest, lambda file: self._build(file, store, settings, start))
+        self._file = InPlaceFile(path, (_SLABS, *_VOLUMES.values(), *map(_slice_name, _PLANES)), write=True)
+        raw = self._file.read(_SLABS, 0, 0, self._n_slabs * _SLAB.itemsize)
+        self._records = np.frombuffer(raw, _SLAB).copy()
+
+    def _build(
+        self, file: h5py.File, store: FieldStore, settings: XsnSettings, start: Mapping[str, Any]
+    ) -> None:
+        entry = _entry(file, settings, start)
+        lengths = dict(zip("yzx", self._shape, strict=True))
+        for quantity in QUANTITIES:
+            data = _nxdata(entry, quantity, quantity, ("y", "z", "x"), lengths, settings.pixel_size_m)
+            allocate(data, quantity, self._shape, _REAL)
+        _build_slices(entry, lengths)
+        allocate(entry["process"], "slabs", (self._n_slabs,), _SLAB)
+        _write_pairs(entry, store)
+        _write_resolution(entry, store, settings)
+
+    @property
+    def rows_done(self) -> int:
+        """Rows of the slabs that count."""
+        slabs = np.flatnonzero(self._records["done"])
+        return sum(stop - start for start, stop in map(self._bounds, slabs.tolist()))
+
+    def left(self) -> list[tuple[int, int]]:
+        """Return (start, stop) of each slab that is missing or torn."""
+        for slab in np.flatnonzero(self._records["done"]).tolist():
+            if not self._is_whole(slab):
+                self._records[slab]["done"] = 0
+        return [self._bounds(slab) for slab in np.flatnonzero(self._records["done"] == 0).tolist()]
+
+    def _is_whole(self, slab: int) -> bool:
+        start, stop = self._bounds(slab)
+        count = (stop - start) * self._shape[1] * self._shape[2] * _REAL.itemsize
+        return all(
+            zlib.crc32(self._file.read(name, start, 0, count)) == self._records[slab][quantity]
+            for quantity, name in _VOLUMES.items()
+        )
+
+    def _bounds(self, slab: int) -> tuple[int, int]:
+        return slab * self._rows, min((slab + 1) * self._rows, self._shape[0])
+
+    def write(self, rows: tuple[int, int], delta: FloatArray, beta: FloatArray) -> None:
+        """Put a slab (rows, nz, nx) in its place: values first, then the record that makes it count."""
+        slab = rows[0] // self._rows
+        for quantity, values in zip(QUANTITIES, (delta, beta), strict=True):
+            block = np.ascontiguousarray(values, _REAL)
+            self._file.write(_VOLUMES[quantity], rows[0], block)
+            self._write_slices(quantity, rows, block)
+            self._records[slab][quantity] = zlib.crc32(block.data)
+        self._records[slab]["done"] = 1
+        self._file.write(_SLABS, slab, self._records[slab].tobytes())
+
+    def _write_slices(self, quantity: Quantity, rows: tuple[int, int], block: FloatArray) -> None:
+        ny, nz, nx = self._shape
+        across = {"xy": block[:, nz // 2], "zy": block[:, :, nx // 2]}
+        for plane, image in across.items():
+            self._file.write(_slice_name(f"{quantity}_{plane}"), rows[0], np.ascontiguousarray(image))
+        if rows[0] <= ny // 2 < rows[1]:
+            self._file.write(_slice_name(f"{quantity}_xz"), 0, block[ny // 2 - rows[0]])
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+_PLANES = tuple(f"{quantity}_{plane}" for quantity in QUANTITIES for plane in PLANES)
+
+
+def _slice_name(name: str) -> str:
+    return f"entry/slices/{name}/{name}"
+
+
+def _digest(store: FieldStore, settings: XsnSettings, rows: int) -> str:
+    """Fingerprint of all that a slab depends on."""
+    known = json.dumps([version("xsn_acq"), parameters(settings), store.shape, rows])
+    return hashlib.sha256(known.encode() + store.fingerprint).hexdigest()
+
+
+def _entry(file: h5py.File, settings: XsnSettings, start: Mapping[str, Any]) -> h5py.Group:
+    file.attrs["default"] = "entry"
+    entry = _group(file, "entry", "NXentry")
+    entry.attrs["default"] = "delta"
+    entry["title"] = str(start.get("note") or start.get("plan_name", ""))
+    entry["source_run"] = str(start["uid"])
+    process = _group(entry, "process", "NXprocess")
+    process["program"] = "xsn_acq"
+    process["version"] = version("xsn_acq")
+    process["parameters"] = json.dumps(parameters(settings))
+    return entry
+
+
+def _build_slices(entry: h5py.Group, lengths: Mapping[str, int]) -> None:
+    slices = _group(entry, "slices", "NXcollection")
+    for quantity in QUANTITIES:
+        for plane in PLANES:
+            name = f"{quantity}_{plane}"
+            group = _group(slices, name, "NXdata")
+            group.attrs.update({"signal": name, "axes": list(AXES[plane])})
+            allocate(group, name, tuple(lengths[axis] for axis in AXES[plane]), _REAL)
+            for axis in AXES[plane]:
+                group[axis] = entry[quantity][axis]
+
+
+def _write_pairs(entry: h5py.Group, store: FieldStore) -> None:
+    pairs = _group(entry, "pairs", "NXcollection")
+    pairs["theta"] = store.theta_deg
+    pairs["theta"].attrs["units"] = "degree"
+    pairs["residual"] = store.residuals
+
+
+def _write_resolution(entry: h5py.Group, store: FieldStore, settings: XsnSettings) -> None:
+    curve = half_set_correlation(store, settings)
+    if curve is None:
+        return
+    group = _group(entry, "resolution", "NXdata")
+    group.attrs.update({"signal": "correlation", "axes": ["frequency"]})
+    group["correlation"] = curve.correlation
+    group["frequency"] = curve.frequency_per_m
+    group["frequency"].attrs["units"] = "1/m"
+
+
+def half_set_correlation(store: FieldStore, settings: XsnSettings) -> FrcCurve | None:
+    """Ring correlation of central slices of delta from even and from odd angles.
+
+    Returns
+    -------
+    FrcCurve or None
+        None when there are too few pairs or pixels to compare.
+    """
+    ny, nx = store.shape
+    if len(store) < _FRC_PAIRS or nx < _FRC_ROWS:
+        return None
+    middle = max(0, ny // 2 - _FRC_ROWS // 2)
+    rows = slice(middle, min(ny, middle + _FRC_ROWS))
+    halves = []
+    for half in (slice(0, None, 2), slice(1, None, 2)):
+        theta = np.deg2rad(store.theta_deg[half])
+        phi = store.stack(half)[:, rows, :].imag
+        clean = remove_rings(phi, settings.rings, pixel_size_m=settings.pixel_size_m)
+        halves.append(FilteredBackProjection(nx, theta).slices(clean).real)
+    return fourier_ring_correlation(halves[0], halves[1], settings.pixel_size_m)
+
+
+def _group(parent: h5py.Group, name: str, kind: str) -> h5py.Group:
+    group = parent.create_group(name)
+    group.attrs["NX_class"] = kind
+    return group
+
+
+def _nxdata(
+    parent: h5py.Group,
+    name: str,
+    signal: str,
+    axes: tuple[str, ...],
+    lengths: Mapping[str, int],
+    pixel_size_m: float,
+) -> h5py.Group:
+    """NXdata whose axes are metres from the centre."""
+    group = _group(parent, name, "NXdata")
+    group.attrs.update({"signal": signal, "axes": list(axes)})
+    for axis in axes:
+        length = lengths[axis]
+        group[axis] = (np.arange(length) - (length - 1) / 2) * pixel_size_m
+        group[axis].attrs["units"] = "m"
+    return group
