@@ -12,8 +12,9 @@ import numpy as np
 from benchmarks._ellipses import Ellipse
 from xsn_acq.analysis.retrieval import Field
 from xsn_acq.analysis.xsn_stream import PairField, XsnSettings, XsnStream
+from xsn_acq.live.executors import InProcess
 from xsn_acq.live.fields import FieldStore
-from xsn_acq.live.volume import write_volume
+from xsn_acq.live.volume_writing import write_volume
 from xsn_acq.optics.knife_edge import KnifeEdge
 
 WIDTH = 1600
@@ -39,12 +40,14 @@ def volume(angles: int, rows: int) -> float:
     with (
         tempfile.TemporaryDirectory() as folder,
         FieldStore(Path(folder), "", capacity=angles, shape=shape, iterations=ITERATIONS) as store,
+        InProcess() as here,
     ):
         for index, (angle, line) in enumerate(zip(theta, lines, strict=True)):
             phi = np.broadcast_to(-line, shape)
             store.append(PairField(index, angles + index, float(angle), Field(0.02 * phi, phi, residual)))
         start = time.process_time()
-        write_volume(Path(folder) / "volume.h5", store, settings(180 / angles), {"uid": "benchmark"})
+        path, known = Path(folder) / "volume.h5", settings(180 / angles)
+        write_volume(path, store, known, {"uid": "benchmark"}, executor=here, progress=lambda *_: None)
         return time.process_time() - start
 
 

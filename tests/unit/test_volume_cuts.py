@@ -13,9 +13,11 @@ from xsn_acq.analysis.retrieval import Field
 from xsn_acq.analysis.rings import remove_rings
 from xsn_acq.analysis.tomography import volume
 from xsn_acq.analysis.xsn_stream import PairField
+from xsn_acq.live.executors import InProcess
 from xsn_acq.live.fields import FieldStore
 from xsn_acq.live.offline import reconstruct
-from xsn_acq.live.volume import VolumeFile, write_volume
+from xsn_acq.live.volume import VolumeFile
+from xsn_acq.live.volume_writing import write_volume
 from xsn_acq.storage.run import RunRecord
 
 
@@ -37,13 +39,16 @@ def test_rings_are_taken_out_of_a_volume_that_asks_for_it(tmp_path):
     random = np.random.default_rng(0)
     fields = random.normal(size=(9, 2, *shape)).astype(np.float32)
     settings = dataclasses.replace(measure(2, shape=(4, 8)).settings, pixel_size_m=60e-9)
-    with FieldStore(tmp_path, "", capacity=9, shape=shape, iterations=1) as store:
+    settings = dataclasses.replace(settings, rings="angular_mean")
+    with FieldStore(tmp_path, "", capacity=9, shape=shape, iterations=1) as store, InProcess() as here:
         for index, (alpha, phi) in enumerate(fields):
             store.append(PairField(index, 9 + index, theta[index], Field(alpha, phi, (0.0,))))
-        write_volume(tmp_path / "v.h5", store, settings, {"uid": "u"}, rings="angular_mean")
+        write_volume(
+            tmp_path / "v.h5", store, settings, {"uid": "u"}, executor=here, progress=lambda *_: None
+        )
     stack = remove_rings(fields[:, 0] + 1j * fields[:, 1], "angular_mean", pixel_size_m=60e-9)
     sizes = {"pixel_size_m": 60e-9, "wavelength_m": settings.wavelength_m}
     with VolumeFile(tmp_path / "v.h5") as file:
         np.testing.assert_array_equal(file.delta, volume(stack, np.deg2rad(theta), **sizes).imag)
     with h5py.File(tmp_path / "v.h5") as file:
-        assert file["entry/process/ring_removal"].asstr()[()] == "angular_mean"
+        assert '"rings": "angular_mean"' in file["entry/process/parameters"].asstr()[()]
