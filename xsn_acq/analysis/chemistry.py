@@ -1,9 +1,9 @@
 """Densities of elements from the refractive index at several energies, voxel by voxel.
 
-Each measured volume is a sum over components, index(E) = sum_c rho_c (index / rho)_c(E): a linear system, the
-same for all voxels. Hugonnet et al., Eqs. 17 and 18, are the case of beta before and after the Ni K edge, with
-Ni and (Co, Mn) as components and two approximations: (Co, Mn) absorb equally at both energies, and nothing
-else absorbs. Neither is needed here.
+Each measured volume is a sum over components, index(E) = sum_c rho_c (index / rho)_c(E): a linear system,
+the same for all voxels. Hugonnet et al., Eqs. 17 and 18, are the case of beta before and after the Ni K edge,
+with Ni and (Co, Mn) as components and two approximations: (Co, Mn) absorb equally at both energies, and
+nothing else absorbs. Neither is needed here.
 """
 
 from collections.abc import Mapping, Sequence
@@ -137,7 +137,10 @@ class DensityModel:
         tables = [[part.index_per_density(each) for part in components] for each in measurements]
         self.matrix = np.asarray(tables if matrix is None else matrix, dtype=float)
         wanted = (len(self.measurements), len(self.components))
-        if self.matrix.shape != wanted or np.linalg.matrix_rank(self.matrix, tol=_rank(self.matrix)) < wanted[1]:
+        if (
+            self.matrix.shape != wanted
+            or np.linalg.matrix_rank(self.matrix, tol=_rank(self.matrix)) < wanted[1]
+        ):
             names = ", ".join(part.name for part in self.components)
             raise ReconstructionError(
                 f"densities of {names}: {wanted[0]} volumes cannot tell them apart; "
@@ -170,8 +173,10 @@ class DensityModel:
         -------
         Composition
         """
-        solver = self.solver([float(np.median(each)) for each in sigma])
-        density = np.stack([sum(s * np.asarray(v) for s, v in zip(row, volumes, strict=True)) for row in solver])
+        solver = self.solver([float(np.median(np.asarray(each))) for each in sigma])
+        density = np.stack(
+            [sum(s * np.asarray(v) for s, v in zip(row, volumes, strict=True)) for row in solver]
+        )
         variance = np.stack(np.broadcast_arrays(*(np.asarray(each, dtype=float) ** 2 for each in sigma)))
         return Composition(density, np.einsum("im,jm,m...->ij...", solver, solver, variance))
 
@@ -196,8 +201,8 @@ def ratio(
 ) -> Ratio:
     """Ratio of one component to another, with first-order error.
 
-    A ratio of noisy numbers is biased where the denominator's noise is not small: average densities first, and
-    take the ratio of the averages.
+    A ratio of noisy numbers is biased where the denominator's noise is not small: average densities first,
+    and take the ratio of the averages.
 
     Parameters
     ----------
