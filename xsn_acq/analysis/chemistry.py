@@ -175,7 +175,7 @@ class DensityModel:
         """
         solver = self.solver([float(np.median(np.asarray(each))) for each in sigma])
         density = np.stack(
-            [sum(s * np.asarray(v) for s, v in zip(row, volumes, strict=True)) for row in solver]
+            [sum(float(s) * np.asarray(v) for s, v in zip(row, volumes, strict=True)) for row in solver]
         )
         variance = np.stack(np.broadcast_arrays(*(np.asarray(each, dtype=float) ** 2 for each in sigma)))
         return Composition(density, np.einsum("im,jm,m...->ij...", solver, solver, variance))

@@ -8,7 +8,7 @@ import numpy as np
 import scipy.fft
 
 from xsn_acq.errors import ReconstructionError
-from xsn_acq.optics.arrays import FloatArray
+from xsn_acq.optics.arrays import ComplexArray, FloatArray
 
 Threshold = float | Literal["half-bit", "one-bit"]
 _SNR_OF_HALF = {"half-bit": (2**0.5 - 1) / 2, "one-bit": 0.5}
@@ -93,30 +93,29 @@ def _correlate(a: FloatArray, b: FloatArray, pixel_m: float, dimensions: int, ri
             f"found {np.shape(a)} and {np.shape(b)}"
         )
     window = _outer([np.blackman(n) for n in shape])
-    axes = tuple(range(-dimensions, 0))
-    first, second = (
-        scipy.fft.fftn((image - np.mean(image, axis=axes, keepdims=True)) * window, axes=axes)
-        for image in (a, b)
-    )
     grids = np.meshgrid(*(scipy.fft.fftfreq(n, pixel_m) for n in shape), indexing="ij", sparse=True)
-    radius = np.sqrt(sum(grid**2 for grid in grids)).ravel()
+    radius = np.sqrt(sum(grid**2 for grid in grids))
     inside = radius <= 0.5 / pixel_m
     thickness = ring or _RING_BINS / (min(shape) * pixel_m)
     rings = (radius[inside] / thickness).astype(int)
-
-    def ring_sum(values: FloatArray) -> FloatArray:
-        flat = values.reshape(-1, radius.size).sum(axis=0)
-        return np.asarray(np.bincount(rings, flat[inside]), dtype=float)
-
-    cross = ring_sum((first * second.conj()).real)
-    power = np.sqrt(ring_sum(np.abs(first) ** 2) * ring_sum(np.abs(second) ** 2))
+    sums = np.zeros((3, rings.max() + 1))
+    pairs = (np.reshape(each, (-1, *shape)) for each in (a, b))
+    for images in zip(*pairs, strict=True):  # one by one: spectra of many slices would fill the memory
+        first, second = (scipy.fft.fftn((image - np.mean(image)) * window)[inside] for image in images)
+        for total, values in zip(sums, ((first * second.conj()).real, *_powers(first, second)), strict=True):
+            total += np.bincount(rings, values)
     number = np.bincount(rings)
     filled = number > 0
     frequency = np.bincount(rings, radius[inside])[filled] / number[filled]
-    correlation = np.divide(cross, power, out=np.zeros_like(cross), where=power > 0)[filled]
+    power = np.sqrt(sums[1] * sums[2])
+    correlation = np.divide(sums[0], power, out=np.zeros_like(power), where=power > 0)[filled]
     alike = _alike(min(shape), thickness * min(shape) * pixel_m, dimensions)
     samples = np.size(a) // window.size * number[filled] / alike
     return FrcCurve(frequency, correlation, np.maximum(1.0, samples))
+
+
+def _powers(*spectra: ComplexArray) -> tuple[FloatArray, ...]:
+    return tuple(np.abs(each) ** 2 for each in spectra)
 
 
 def _alike(side: int, ring_bins: float, dimensions: int) -> float:

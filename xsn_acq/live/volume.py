@@ -6,7 +6,7 @@
         /delta, /beta           NXdata (y, z, x) float32, axes in metres
         /slices/delta_xz ...    NXdata, the three central planes of each
         /pairs                  NXcollection: theta (degree), residual (pairs, iterations)
-        /resolution             NXdata: ring correlation of even against odd angles, delta
+        /resolution             NXdata: ring correlation of even against odd angles, noise
         /process                NXprocess: program, version and every parameter
 """
 
@@ -23,13 +23,15 @@ import h5py
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from xsn_acq.analysis.frc import FrcCurve, fourier_ring_correlation
+from xsn_acq.analysis.frc import FrcCurve
 from xsn_acq.analysis.orthoslices import Plane
-from xsn_acq.analysis.tomography import FilteredBackProjection, slabs
+from xsn_acq.analysis.tomography import slabs
 from xsn_acq.analysis.xsn_stream import Quantity, XsnSettings
 from xsn_acq.closing import Closing
 from xsn_acq.errors import ReconstructionError, StorageError
 from xsn_acq.live.fields import FieldStore
+from xsn_acq.live.nexus import nxdata, nxgroup
+from xsn_acq.live.resolution import HalfSets, compare_halves, read_halves, write_halves
 from xsn_acq.live.settings import parameters
 from xsn_acq.optics.arrays import FloatArray
 
@@ -43,8 +45,6 @@ _ACROSS: Mapping[Plane, int] = {"xz": 0, "xy": 1, "zy": 2}
 _TRUNCATE = 3.0
 _SLAB_BYTES = 128 * 2**20
 _MOST_ROWS = 32
-_FRC_ROWS = 8
-_FRC_PAIRS = 8
 
 
 def write_volume(path: Path, store: FieldStore, settings: XsnSettings, start: Mapping[str, Any]) -> None:
@@ -78,7 +78,7 @@ def write_volume(path: Path, store: FieldStore, settings: XsnSettings, start: Ma
             _write_slabs(entry, store, settings)
             _write_slices(entry)
             _write_pairs(entry, store)
-            _write_resolution(entry, store, settings)
+            write_halves(entry, compare_halves(store, settings))
         os.replace(part, path)
     except OSError as error:
         raise StorageError(f"volume {path}: cannot be written: {error}") from error
@@ -91,11 +91,11 @@ def slab_rows(n_pairs: int, n_columns: int) -> int:
 
 def _entry(file: h5py.File, settings: XsnSettings, start: Mapping[str, Any]) -> h5py.Group:
     file.attrs["default"] = "entry"
-    entry = _group(file, "entry", "NXentry")
+    entry = nxgroup(file, "entry", "NXentry")
     entry.attrs["default"] = "delta"
     entry["title"] = str(start.get("note") or start.get("plan_name", ""))
     entry["source_run"] = str(start["uid"])
-    process = _group(entry, "process", "NXprocess")
+    process = nxgroup(entry, "process", "NXprocess")
     process["program"] = "xsn_acq"
     process["version"] = version("xsn_acq")
     process["parameters"] = json.dumps(parameters(settings))
@@ -107,7 +107,7 @@ def _write_slabs(entry: h5py.Group, store: FieldStore, settings: XsnSettings) ->
     lengths = {"y": ny, "z": nx, "x": nx}
     data = {}
     for quantity in QUANTITIES:
-        group = _nxdata(entry, quantity, quantity, ("y", "z", "x"), lengths, settings.pixel_size_m)
+        group = nxdata(entry, quantity, quantity, ("y", "z", "x"), lengths, settings.pixel_size_m)
         data[quantity] = group.create_dataset(quantity, (ny, nx, nx), np.float32)
     rows = slab_rows(len(store), nx)
     sizes = {"pixel_size_m": settings.pixel_size_m, "wavelength_m": settings.wavelength_m}
@@ -117,14 +117,14 @@ def _write_slabs(entry: h5py.Group, store: FieldStore, settings: XsnSettings) ->
 
 
 def _write_slices(entry: h5py.Group) -> None:
-    slices = _group(entry, "slices", "NXcollection")
+    slices = nxgroup(entry, "slices", "NXcollection")
     for quantity in QUANTITIES:
         source = entry[quantity]
         ny, nz, nx = source[quantity].shape
         cuts = {"xz": np.s_[ny // 2], "xy": np.s_[:, nz // 2], "zy": np.s_[:, :, nx // 2]}
         for plane in PLANES:
             name = f"{quantity}_{plane}"
-            group = _group(slices, name, "NXdata")
+            group = nxgroup(slices, name, "NXdata")
             group.attrs.update({"signal": name, "axes": list(_AXES[plane])})
             group[name] = source[quantity][cuts[plane]]
             for axis in _AXES[plane]:
@@ -132,66 +132,10 @@ def _write_slices(entry: h5py.Group) -> None:
 
 
 def _write_pairs(entry: h5py.Group, store: FieldStore) -> None:
-    pairs = _group(entry, "pairs", "NXcollection")
+    pairs = nxgroup(entry, "pairs", "NXcollection")
     pairs["theta"] = store.theta_deg
     pairs["theta"].attrs["units"] = "degree"
     pairs["residual"] = store.residuals
-
-
-def _write_resolution(entry: h5py.Group, store: FieldStore, settings: XsnSettings) -> None:
-    curve = half_set_correlation(store, settings.pixel_size_m)
-    if curve is None:
-        return
-    group = _group(entry, "resolution", "NXdata")
-    group.attrs.update({"signal": "correlation", "axes": ["frequency"]})
-    group["correlation"] = curve.correlation
-    group["frequency"] = curve.frequency_per_m
-    group["frequency"].attrs["units"] = "1/m"
-
-
-def half_set_correlation(store: FieldStore, pixel_size_m: float) -> FrcCurve | None:
-    """Ring correlation of central slices of delta from even and from odd angles.
-
-    Returns
-    -------
-    FrcCurve or None
-        None when there are too few pairs or pixels to compare.
-    """
-    ny, nx = store.shape
-    if len(store) < _FRC_PAIRS or nx < _FRC_ROWS:
-        return None
-    middle = max(0, ny // 2 - _FRC_ROWS // 2)
-    rows = slice(middle, min(ny, middle + _FRC_ROWS))
-    halves = []
-    for half in (slice(0, None, 2), slice(1, None, 2)):
-        theta = np.deg2rad(store.theta_deg[half])
-        phi = store.stack(half)[:, rows, :].imag
-        halves.append(FilteredBackProjection(nx, theta).slices(phi).real)
-    return fourier_ring_correlation(halves[0], halves[1], pixel_size_m)
-
-
-def _group(parent: h5py.Group, name: str, kind: str) -> h5py.Group:
-    group = parent.create_group(name)
-    group.attrs["NX_class"] = kind
-    return group
-
-
-def _nxdata(
-    parent: h5py.Group,
-    name: str,
-    signal: str,
-    axes: tuple[str, ...],
-    lengths: Mapping[str, int],
-    pixel_size_m: float,
-) -> h5py.Group:
-    """NXdata whose axes are metres from the centre."""
-    group = _group(parent, name, "NXdata")
-    group.attrs.update({"signal": signal, "axes": list(axes)})
-    for axis in axes:
-        length = lengths[axis]
-        group[axis] = (np.arange(length) - (length - 1) / 2) * pixel_size_m
-        group[axis].attrs["units"] = "m"
-    return group
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,8 +151,8 @@ class Summary:
     slices : quantity -> plane -> float32 image
         The central planes.
     theta_deg, residual : (pairs,), (pairs, iterations)
-    correlation : FrcCurve or None
-        Of even against odd angles.
+    halves : HalfSets
+        Ring correlation of even against odd angles, and noise; empty where it is not known.
     """
 
     run: str
@@ -216,7 +160,12 @@ class Summary:
     slices: dict[Quantity, dict[Plane, FloatArray]]
     theta_deg: FloatArray
     residual: FloatArray
-    correlation: FrcCurve | None
+    halves: HalfSets
+
+    @property
+    def correlation(self) -> FrcCurve | None:
+        """Ring correlation of delta."""
+        return self.halves.curves.get("delta")
 
 
 class VolumeFile(Closing):
@@ -247,16 +196,13 @@ class VolumeFile(Closing):
             quantity: {plane: entry[f"slices/{quantity}_{plane}/{quantity}_{plane}"][()] for plane in PLANES}
             for quantity in QUANTITIES
         }
-        curve = None
-        if "resolution" in entry:
-            curve = FrcCurve(entry["resolution/frequency"][()], entry["resolution/correlation"][()])
         return Summary(
             run=entry["source_run"].asstr()[()],
             pixel_size_m=float(known["pixel_size_m"]),
             slices=slices,
             theta_deg=entry["pairs/theta"][()],
             residual=entry["pairs/residual"][()],
-            correlation=curve,
+            halves=read_halves(entry),
         )
 
     def place_m(self, axis: str, index: int) -> float:
