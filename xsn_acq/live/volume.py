@@ -171,6 +171,8 @@ class Summary:
 class VolumeFile(Closing):
     """``reconstruction.h5`` for reading; ``delta`` and ``beta`` are read only where they are sliced.
 
+    ``parameters`` are the settings of the reconstruction.
+
     Raises
     ------
     StorageError
@@ -183,22 +185,32 @@ class VolumeFile(Closing):
             self._entry = self._file["entry"]
             self.delta: h5py.Dataset = self._entry["delta/delta"]
             self.beta: h5py.Dataset = self._entry["beta/beta"]
-        except (OSError, KeyError) as error:
+            self.parameters: dict[str, Any] = json.loads(self._entry["process/parameters"].asstr()[()])
+        except (OSError, KeyError, ValueError) as error:
             raise StorageError(
                 f"volume {path}: wanted a reconstruction: {error}; run xsn-acq reconstruct"
             ) from error
 
+    @property
+    def pixel_size_m(self) -> float:
+        """Side of a voxel."""
+        return float(self.parameters["pixel_size_m"])
+
+    @property
+    def wavelength_m(self) -> float:
+        """Of the light it was measured with."""
+        return float(self.parameters["wavelength_m"])
+
     def summary(self) -> Summary:
         """Slices, residual and ring correlation."""
         entry = self._entry
-        known = json.loads(entry["process/parameters"].asstr()[()])
         slices: dict[Quantity, dict[Plane, FloatArray]] = {
             quantity: {plane: entry[f"slices/{quantity}_{plane}/{quantity}_{plane}"][()] for plane in PLANES}
             for quantity in QUANTITIES
         }
         return Summary(
             run=entry["source_run"].asstr()[()],
-            pixel_size_m=float(known["pixel_size_m"]),
+            pixel_size_m=self.pixel_size_m,
             slices=slices,
             theta_deg=entry["pairs/theta"][()],
             residual=entry["pairs/residual"][()],
