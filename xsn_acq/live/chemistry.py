@@ -137,9 +137,8 @@ class _Work:
         file.attrs["default"] = "entry"
         entry = nxgroup(file, "entry", "NXentry")
         entry.attrs["default"] = RATIO
-        known = [each.summary().run for each in self._pair.files]
-        entry["source_run"] = known[0]
-        entry["source_run_after"] = known[1]
+        for name, volume in zip(("source_run", "source_run_after"), self._pair.files, strict=True):
+            entry[name] = volume.run
         process = nxgroup(entry, "process", "NXprocess")
         process["program"] = "xsn_acq"
         process["version"] = version("xsn_acq")

@@ -171,7 +171,7 @@ class Summary:
 class VolumeFile(Closing):
     """``reconstruction.h5`` for reading; ``delta`` and ``beta`` are read only where they are sliced.
 
-    ``parameters`` are the settings of the reconstruction.
+    ``run`` is the uid of the run, ``parameters`` the settings of the reconstruction.
 
     Raises
     ------
@@ -185,6 +185,7 @@ class VolumeFile(Closing):
             self._entry = self._file["entry"]
             self.delta: h5py.Dataset = self._entry["delta/delta"]
             self.beta: h5py.Dataset = self._entry["beta/beta"]
+            self.run: str = self._entry["source_run"].asstr()[()]
             self.parameters: dict[str, Any] = json.loads(self._entry["process/parameters"].asstr()[()])
         except (OSError, KeyError, ValueError) as error:
             raise StorageError(
@@ -209,7 +210,7 @@ class VolumeFile(Closing):
             for quantity in QUANTITIES
         }
         return Summary(
-            run=entry["source_run"].asstr()[()],
+            run=self.run,
             pixel_size_m=self.pixel_size_m,
             slices=slices,
             theta_deg=entry["pairs/theta"][()],
