@@ -18,6 +18,7 @@ SUBCOMMANDS = (
     "catalogue",
     "runs",
     "reconstruct",
+    "report",
     "chemistry",
     "export",
     "demo",

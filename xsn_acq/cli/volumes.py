@@ -1,8 +1,12 @@
 """Volumes named on the command line."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from xsn_acq.errors import StorageError
+
+if TYPE_CHECKING:
+    from xsn_acq.storage.run import RunRecord
 
 
 def volume_path(data: Path, which: str) -> Path:
@@ -25,3 +29,21 @@ def volume_path(data: Path, which: str) -> Path:
     if not path.is_file():
         raise StorageError(f"volume {path}: not there; xsn-acq reconstruct {uid[:8]} makes it")
     return path
+
+
+def record_of(data: Path, volume: Path) -> "RunRecord | None":
+    """Run that a volume was made from: of the data folder it lies in, else of ``data``; None if not there."""
+    from xsn_acq.live.volume import VolumeFile
+    from xsn_acq.storage.journal import find_run
+    from xsn_acq.storage.layout import DataFolder
+    from xsn_acq.storage.run import RunRecord
+
+    with VolumeFile(volume) as file:
+        uid = file.run
+    for root in (*volume.absolute().parents[2:3], data):
+        if (root / "journal").is_dir():
+            try:
+                return RunRecord.from_journal(find_run(DataFolder(root).journal, uid).path)
+            except StorageError:
+                continue
+    return None

@@ -180,12 +180,14 @@ class VolumeFile(Closing):
     """
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         try:
             self._file = h5py.File(path, "r")
             self._entry = self._file["entry"]
             self.delta: h5py.Dataset = self._entry["delta/delta"]
             self.beta: h5py.Dataset = self._entry["beta/beta"]
             self.run: str = self._entry["source_run"].asstr()[()]
+            self.title = str(self._entry["title"].asstr()[()]) if "title" in self._entry else ""
             self.parameters: dict[str, Any] = json.loads(self._entry["process/parameters"].asstr()[()])
         except (OSError, KeyError, ValueError) as error:
             raise StorageError(
@@ -217,6 +219,27 @@ class VolumeFile(Closing):
             residual=entry["pairs/residual"][()],
             halves=read_halves(entry),
         )
+
+    def per_pair(self) -> dict[str, tuple[FloatArray, str]]:
+        """What else is known of each pair, as shifts: values and unit by name."""
+        length = len(self._entry["pairs/theta"])
+        return {
+            name: (np.asarray(item[()], dtype=float), str(item.attrs.get("units", "")))
+            for name, item in [*self._datasets("pairs"), *self._datasets("alignment")]
+            if name not in ("theta", "residual") and item.shape == (length,) and item.dtype.kind in "fiu"
+        }
+
+    def alignment(self) -> list[tuple[str, str]]:
+        """Single numbers of the alignment: name, and value with unit."""
+        return [
+            (name, f"{float(item[()]):.4g} {item.attrs.get('units', '')}".strip())
+            for name, item in self._datasets("alignment")
+            if item.shape == () and item.dtype.kind in "fiu"
+        ]
+
+    def _datasets(self, group: str) -> list[tuple[str, h5py.Dataset]]:
+        items = self._entry[group].items() if group in self._entry else ()
+        return [(name, item) for name, item in items if isinstance(item, h5py.Dataset)]
 
     def place_m(self, axis: str, index: int) -> float:
         """Coordinate of a voxel along "x", "y" or "z", metres from the centre."""
