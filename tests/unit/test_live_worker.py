@@ -30,6 +30,12 @@ from xsn_acq.storage.run import RunRecord
 ROUNDING = 2e-6
 
 
+@pytest.fixture(autouse=True)
+def _without_report(monkeypatch):
+    """Drawing a page takes longer than these reconstructions; `test_report` looks at it."""
+    monkeypatch.setattr(reconstruction, "report_on", lambda path, record: None)
+
+
 class Recorder(ResultPublisher):
     """Keeps what would be sent."""
 

@@ -15,6 +15,8 @@ _SNR_OF_HALF = {"half-bit": (2**0.5 - 1) / 2, "one-bit": 0.5}
 """Signal over noise, as powers, of one half of the data when the whole carries this much information."""
 _LEAST_SIDE = 8
 _RING_BINS = 2
+_NYQUIST = 0.5 * (1 - 1e-9)
+"""Cycles per pixel, less rounding: at 0.5 itself a ring has the corners' few values only."""
 _BLOCK_VOXELS = 256
 
 
@@ -95,7 +97,7 @@ def _correlate(a: FloatArray, b: FloatArray, pixel_m: float, dimensions: int, ri
     window = _outer([np.blackman(n) for n in shape])
     grids = np.meshgrid(*(scipy.fft.fftfreq(n, pixel_m) for n in shape), indexing="ij", sparse=True)
     radius = np.sqrt(sum(grid**2 for grid in grids))
-    inside = radius <= 0.5 / pixel_m
+    inside = radius < _NYQUIST / pixel_m
     thickness = ring or _RING_BINS / (min(shape) * pixel_m)
     rings = (radius[inside] / thickness).astype(int)
     sums = np.zeros((3, rings.max() + 1))

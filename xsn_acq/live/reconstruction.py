@@ -18,6 +18,7 @@ from xsn_acq.closing import Closing
 from xsn_acq.errors import ReconstructionError, StorageError
 from xsn_acq.live.fields import FieldStore
 from xsn_acq.live.frames import RunFrames
+from xsn_acq.live.report import report_on
 from xsn_acq.live.settings import expected_projections, frame_shape, parameters, xsn_settings
 from xsn_acq.live.volume import FILE_NAME as VOLUME_NAME
 from xsn_acq.live.volume import write_volume
@@ -115,7 +116,7 @@ class Reconstruction(Closing):
         return self._stream.value()
 
     def finish(self) -> Paths:
-        """Write the volume, slab by slab from the store.
+        """Write the volume, slab by slab from the store, and its report.
 
         Raises
         ------
@@ -124,6 +125,7 @@ class Reconstruction(Closing):
         """
         path = self._folder / VOLUME_NAME
         write_volume(path, self.store, self.settings, self.record.start)
+        report_on(path, self.record)
         return Paths(path, self.store.path)
 
     def _read(self, index: int) -> FloatArray:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.ndimage import gaussian_filter
 
 from xsn_acq.analysis.frc import (
     FrcCurve,
@@ -27,7 +28,8 @@ from xsn_acq.errors import ReconstructionError, StorageError
 from xsn_acq.live import report_facts as facts
 from xsn_acq.live import report_figures as figures
 from xsn_acq.live.report_page import PAGE, STYLE
-from xsn_acq.live.volume import PLANES, QUANTITIES, Summary, VolumeFile, Voxel
+from xsn_acq.live.volume import QUANTITIES, Summary, VolumeFile, Voxel
+from xsn_acq.optics.arrays import FloatArray
 from xsn_acq.storage.run import RunRecord
 from xsn_acq.units import NM, UM, energy_ev
 
@@ -178,10 +180,7 @@ def _row(volume: VolumeFile, summary: Summary, quantity: Quantity) -> dict[str, 
     sigma = width_m / _FWHM_PER_SIGMA / summary.pixel_size_m
     middle = tuple(n // 2 for n in volume.delta.shape)
     at = (middle[0], middle[1], middle[2])
-    images = {
-        plane: volume.cut(quantity, plane, at, sigma=sigma) if sigma else summary.slices[quantity][plane]
-        for plane in PLANES
-    }
+    images = {plane: _smoothed(image, sigma) for plane, image in summary.slices[quantity].items()}
     low, high = figures.range_of(list(images.values()))
     pixel_um = summary.pixel_size_m / UM
     name = figures.NAMES[quantity]
@@ -199,8 +198,14 @@ def _row(volume: VolumeFile, summary: Summary, quantity: Quantity) -> dict[str, 
         "low": f"{low:.2e}",
         "high": f"{high:.2e}",
         "gradient": figures.gradient(quantity),
-        "note": f"{name}, no unit" + (f"; smoothed over {width_m / NM:.0f} nm to be seen" if width_m else ""),
+        "note": f"{name}, no unit"
+        + (f"; smoothed over {width_m / NM:.0f} nm in the plane, to be seen" if width_m else ""),
     }
+
+
+def _smoothed(image: FloatArray, sigma: float) -> FloatArray:
+    """In the plane only: a slab across a large volume would have to be read from all of the file."""
+    return np.asarray(gaussian_filter(image, sigma, mode="nearest")) if sigma > 0 else image
 
 
 def _where(volume: VolumeFile, plane: Plane, at: Voxel) -> str:

@@ -26,6 +26,7 @@ _MOST_PIXELS = 640
 _STOPS = 9
 _FONT = {"font.size": 9, "axes.edgecolor": GREY, "axes.linewidth": 0.8, "axes.labelcolor": INK}
 _WIDE = 10.0
+_BINS, _LEAST = 160, 0.8
 
 
 @dataclass(frozen=True)
@@ -142,14 +143,11 @@ def histogram_png(values: FloatArray, noise: float | None) -> str:
         figure, axes = _axes()
         low, high = np.percentile(values, (0.02, 99.98))
         scale = 10.0 ** np.floor(np.log10(max(abs(low), abs(high), 1e-30)))
-        axes.hist(
-            np.ravel(values) / scale,
-            160,
-            range=(low / scale, high / scale),
-            color=ACCENT,
-            alpha=0.75,
-            log=True,
-        )
+        count, edges = np.histogram(np.ravel(values) / scale, _BINS, (low / scale, high / scale))
+        axes.stairs(np.maximum(count, _LEAST), edges, fill=True, color=ACCENT, alpha=0.75)
+        axes.set_yscale("log")
+        axes.minorticks_off()
+        axes.set_ylim(_LEAST, None)
         if noise is not None:
             axes.axvspan(
                 -noise / scale, noise / scale, color=WARM, alpha=0.2, lw=0, label="± noise of a voxel"

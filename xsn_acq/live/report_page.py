@@ -22,6 +22,7 @@ p { margin: .4rem 0; max-width: 75ch; }
 .card b { display: block; font-size: 1.3rem; font-weight: 600; font-variant-numeric: tabular-nums; }
 .card span { color: var(--soft); font-size: .82rem; }
 figure { margin: 0; break-inside: avoid; }
+figure img { max-width: 100%; }
 .slices { display: grid; grid-template-columns: repeat(3, 1fr); gap: 1rem; align-items: start; }
 .slice { position: relative; line-height: 0; background: #000; }
 .slice img { width: 100%; image-rendering: auto; }
@@ -36,6 +37,7 @@ figure { margin: 0; break-inside: avoid; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; margin: .5rem 0; }
 th, td { text-align: left; padding: .26rem 1.3rem .26rem 0; border-bottom: 1px solid var(--rule);
   vertical-align: top; overflow-wrap: anywhere; }
+.firm td, .firm th { white-space: nowrap; }
 th { font-weight: 600; color: var(--soft); }
 .two { display: grid; grid-template-columns: repeat(auto-fit, minmax(400px, 1fr)); gap: 0 2.4rem; }
 .two table { width: 100%; }
@@ -112,10 +114,11 @@ No warnings: all pairs are there, and all fit their images alike.</section>
 <h2>Resolution: two halves of the angles compared</h2>
 {% if frc %}
 <div class="plots">
-{{ picture(frc, "Fourier ring correlation of even against odd angles; bands are one standard deviation, dotted "
-  "lines the resolution at 1/4. The angular mean of both halves was freed of rings first.", "ring correlation") }}
+{{ picture(frc, "Fourier ring correlation of even against odd angles; bands are one standard deviation, "
+  "dotted lines the resolution at 1/4. The angular mean of both halves was freed of rings first.",
+  "ring correlation") }}
 <div>
-<table>
+<table class="firm">
 <tr><th>threshold</th><th>δ</th><th>β</th></tr>
 {% for name, delta, beta in resolutions %}<tr><td>{{ name }}</td><td>{{ delta }}</td><td>{{ beta }}</td></tr>
 {% endfor %}<tr class="soft"><td>Hugonnet et al., 1/4</td><td>91 nm</td><td>158 nm</td></tr>
