@@ -92,6 +92,18 @@ def test_what_it_costs_to_leave_out_oxygen_or_the_true_mixture():
     assert error(0.5) == pytest.approx(0.041, abs=0.002)  # Co and Mn averaged as in Eq. 18
 
 
+def test_the_foot_of_the_edge_moves_the_ratio():
+    """What it costs that tables differ by a fifth in beta of Ni just below the edge."""
+    model = nickel_model(BEFORE_EV, AFTER_EV, others=MIX, nickel_beta=(4.5e-7, 3.4e-6))
+    plain = nickel_model(BEFORE_EV, AFTER_EV, others=MIX)
+    np.testing.assert_allclose(model.matrix[:, 1], plain.matrix[:, 1])
+    np.testing.assert_allclose(model.matrix[:, 0] * 8.9, (4.5e-7, 3.4e-6), rtol=0.15)  # with Li and O beside
+    nickel, others = model.densities(betas(oxide(0.6)), [1e-8, 1e-8]).density_g_cm3
+    true_nickel, true_others = true_densities(oxide(0.6))
+    assert nickel / true_nickel == pytest.approx(1, abs=0.01)
+    assert (others - true_others) / nickel * 58.69 / 57.34 == pytest.approx(0.03, abs=0.01)
+
+
 def test_errors_are_those_of_many_noisy_voxels():
     model = nickel_model(BEFORE_EV, AFTER_EV, others=MIX)
     rng, sigma = np.random.default_rng(1), (2e-8, 3e-8)

@@ -46,6 +46,12 @@ def test_large_volumes_are_matched_by_pooling_and_a_block(pair, monkeypatch):
     np.testing.assert_allclose(found.shift_voxels, SHIFT, atol=0.1)  # a fifth of the voxels
 
 
+def test_what_pooling_leaves_out_at_the_rim_shifts_nothing(pair):
+    coarse = registration.pooled(pair[0], 3)
+    found = registration._coarse_match(SHAPE, pair[1], coarse, 3, VOXEL_M / OTHER_VOXEL_M)
+    np.testing.assert_allclose(found.shift_voxels, SHIFT, atol=0.25)  # a twelfth of a pooled voxel
+
+
 def test_the_other_volume_comes_onto_the_grid_of_the_reference():
     clean, other = blobs(SHAPE, VOXEL_M, noise=0), blobs(OTHER_SHAPE, OTHER_VOXEL_M, SHIFT, noise=0)
     placement = Placement(VOXEL_M / OTHER_VOXEL_M, SHIFT)

@@ -35,6 +35,13 @@ def add_parser(subparsers: Any) -> None:
         "--with-delta", action="store_true", help="use delta too: less noise, needs the right host"
     )
     parser.add_argument(
+        "--nickel-beta",
+        type=options.positive,
+        nargs=2,
+        metavar=("LOW", "HIGH"),
+        help="beta of nickel metal at both energies (default: tables; the paper's: 4.5e-7 3.4e-6)",
+    )
+    parser.add_argument(
         "--smooth",
         type=options.positive,
         metavar="NM",
@@ -95,6 +102,7 @@ def _settings(args: argparse.Namespace) -> Any:
         others=args.others,
         host=args.host,
         with_delta=args.with_delta,
+        nickel_beta=tuple(args.nickel_beta) if args.nickel_beta else None,
         smooth_m=(args.smooth or 0.0) * NM,
         shell_m=(args.shell or 0.0) * NM,
         centre_m=centre,

@@ -49,6 +49,8 @@ class ChemistrySettings:
         What comes with each atom of metal.
     with_delta : bool
         Use delta too, see `nickel_model`.
+    nickel_beta : (before, after), optional
+        Beta of metallic Ni at the lower and the higher energy, see `nickel_model`.
     smooth_m : float
         Full width at half maximum of a Gaussian over the volumes before the maps are made; the profile is
         made without.
@@ -63,6 +65,7 @@ class ChemistrySettings:
     others: Mapping[str, float] | None = None
     host: Mapping[str, float] = field(default_factory=lambda: dict(OXIDE))
     with_delta: bool = False
+    nickel_beta: tuple[float, float] | None = None
     smooth_m: float = 0.0
     at_least_g_cm3: float = 0.3
     shell_m: float = 0.0
@@ -121,6 +124,7 @@ class _Work:
             others=settings.others,
             host=settings.host,
             with_delta=settings.with_delta,
+            nickel_beta=settings.nickel_beta,
         )
         self._particle = Particle(pair, settings.centre_m)
         self._sigma = settings.smooth_m / _FWHM_PER_SIGMA / pair.voxel_m
