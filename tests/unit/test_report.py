@@ -166,6 +166,13 @@ def test_bad_fits_and_a_resolution_of_two_voxels_are_told():
     assert "limited by the voxel" in second
 
 
+def test_a_retrieval_that_went_astray_is_told_and_noise_of_the_last_steps_is_not():
+    theta = np.arange(0, 180, 2.0)
+    for residual, told in (([0.5, 0.1, 0.101], False), ([0.5, 0.1, 0.2], True)):
+        found = report_facts.warnings(summary_of(theta, np.tile(residual, (90, 1))), {}, None)
+        assert any("rose from 0.1 to 0.2" in text for text in found) == told
+
+
 def test_a_run_cut_short_and_calibrations_of_another_time_are_told(made):
     _, record = made
     broken = RunRecord()

@@ -128,9 +128,8 @@ class _Work:
         )
         self._particle = Particle(pair, settings.centre_m)
         self._sigma = settings.smooth_m / _FWHM_PER_SIGMA / pair.voxel_m
-        solid = self._particle.solid_delta
-        self.noise, self.rough_noise = (
-            _in_order(self.model, pair.noise(solid, sigma=sigma)) for sigma in (self._sigma, 0.0)
+        self.rough_noise, self.noise = (
+            _in_order(self.model, each) for each in pair.noise(self._particle.solid_delta, sigma=self._sigma)
         )
         shell_m = settings.shell_m or 2 * pair.voxel_m
         edges = np.arange(0.0, self._particle.reach_m + shell_m, shell_m)
@@ -185,16 +184,14 @@ class _Work:
         step = int(np.clip(_SLAB_BYTES // (4 * nz * nx), _FEWEST_ROWS, _MOST_ROWS))
         for start in range(0, ny, step):
             rows = slice(start, min(ny, start + step))
-            images = self._pair.rows(rows, deltas=self._settings.with_delta)
+            images, smooth = self._pair.rows(rows, sigma=self._sigma, deltas=self._settings.with_delta)
             plain = self._composition(self.rough_noise, images)
             solid = images["delta", 0] > self._particle.solid_delta
             self._shells.push(plain.density_g_cm3, self._particle.distance_m(rows), solid)
-            if self._sigma > 0:
-                smooth = self._pair.rows(rows, sigma=self._sigma, deltas=self._settings.with_delta)
-                plain = self._composition(self.noise, smooth)
-            for signal, density in zip(MAPS, plain.density_g_cm3, strict=True):
+            maps = self._composition(self.noise, smooth)
+            for signal, density in zip(MAPS, maps.density_g_cm3, strict=True):
                 entry[signal][signal][rows] = density
-            quotient = ratio(self.model, plain, at_least_g_cm3=self._settings.at_least_g_cm3)
+            quotient = ratio(self.model, maps, at_least_g_cm3=self._settings.at_least_g_cm3)
             entry[RATIO][RATIO][rows] = quotient.value
             entry[RATIO][f"{RATIO}_errors"][rows] = quotient.sigma
             yield rows.stop

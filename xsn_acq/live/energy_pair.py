@@ -26,6 +26,7 @@ _ROUNDS = 30
 
 Images = dict[tuple[Quantity, int], FloatArray]
 """Rows of each quantity at the lower (0) and the higher (1) energy."""
+Noise = dict[tuple[Quantity, int], float]
 
 
 class EnergyPair(Closing):
@@ -64,7 +65,7 @@ class EnergyPair(Closing):
             )
         return match_volumes(low.delta, high.delta, low.pixel_size_m, high.pixel_size_m)
 
-    def rows(self, rows: slice, *, sigma: float = 0.0, deltas: bool = True) -> Images:
+    def rows(self, rows: slice, *, sigma: float = 0.0, deltas: bool = True) -> tuple[Images, Images]:
         """Read rows of all volumes.
 
         Parameters
@@ -74,19 +75,26 @@ class EnergyPair(Closing):
             Standard deviation of a Gaussian that smooths in all three directions.
         deltas : bool
             False leaves delta at the higher energy out.
+
+        Returns
+        -------
+        plain, smooth : Images
+            As they are, and smoothed.
         """
         reach = math.ceil(_TRUNCATE * sigma)
         start, stop, _ = rows.indices(self.shape[0])
         low, high = max(0, start - reach), min(self.shape[0], stop + reach)
         inner = slice(start - low, stop - low)
-        images: Images = {}
+        plain: Images = {}
+        smooth: Images = {}
         for quantity in QUANTITIES:
             for which in (0, 1) if deltas or quantity == "beta" else (0,):
                 image = self._read(quantity, which, slice(low, high))
+                plain[quantity, which] = smooth[quantity, which] = image[inner]
                 if sigma > 0:
-                    image = ndimage.gaussian_filter(image, sigma, mode="nearest", truncate=_TRUNCATE)
-                images[quantity, which] = image[inner]
-        return images
+                    blurred = ndimage.gaussian_filter(image, sigma, mode="nearest", truncate=_TRUNCATE)
+                    smooth[quantity, which] = blurred[inner]
+        return plain, smooth
 
     def _read(self, quantity: Quantity, which: int, rows: slice) -> FloatArray:
         source = getattr(self.files[which], quantity)
@@ -94,8 +102,8 @@ class EnergyPair(Closing):
             return np.asarray(source[rows], dtype=np.float32)
         return resample_rows(source, self.placement, self.shape, rows)
 
-    def noise(self, solid_delta: float, *, sigma: float = 0.0) -> dict[tuple[Quantity, int], float]:
-        """Standard deviation of a voxel in the air of the middle rows, smoothed as asked.
+    def noise(self, solid_delta: float, *, sigma: float = 0.0) -> tuple[Noise, Noise]:
+        """Standard deviation of a voxel in the air of the middle rows, plain and smoothed.
 
         Raises
         ------
@@ -103,16 +111,17 @@ class EnergyPair(Closing):
             When there is too little air around the sample.
         """
         middle = max(0, self.shape[0] // 2 - _AIR_ROWS // 2)
-        images = self.rows(slice(middle, middle + _AIR_ROWS), sigma=sigma)
-        smooth = ndimage.gaussian_filter(images["delta", 0], _ROUGH_SIGMA)
-        air = ndimage.binary_erosion(smooth < _AIR_FRACTION * solid_delta, iterations=2, border_value=1)
+        plain, smooth = self.rows(slice(middle, middle + _AIR_ROWS), sigma=sigma)
+        rough = ndimage.gaussian_filter(plain["delta", 0], _ROUGH_SIGMA)
+        air = ndimage.binary_erosion(rough < _AIR_FRACTION * solid_delta, iterations=2, border_value=1)
         air &= _seen(self.shape[1:])
         if air.sum() < _LEAST_AIR:
             raise ReconstructionError(
                 f"chemistry: noise: wanted {_LEAST_AIR} voxels of air around the sample in the middle rows, "
-                f"found {int(air.sum())}; give the noise of beta"
+                f"found {int(air.sum())}; the noise is not known"
             )
-        return {key: float(np.std(image[air])) for key, image in images.items()}
+        both = ({key: float(np.std(image[air])) for key, image in each.items()} for each in (plain, smooth))
+        return next(both), next(both)
 
     def close(self) -> None:
         """Close the files."""

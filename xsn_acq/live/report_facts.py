@@ -17,6 +17,7 @@ Facts = list[tuple[str, str]]
 _OLD_DAYS = 90
 _FAR_ENERGY = 0.02
 _POOR_FIT = 3.0
+_RISEN = 1.05
 _LOW_CURRENT = 0.5
 _GAP = 1.8
 _DRIFT_PIXELS = 0.1
@@ -183,10 +184,12 @@ def _of_residuals(summary: Summary) -> list[str]:
             f"{int(poor.sum())} of {last.size} pairs fit their images badly (residual above "
             f"{_POOR_FIT:g} times the median), worst at {worst:.1f} degrees."
         )
-    if summary.residual.shape[1] > 1 and np.median(summary.residual[:, -1]) > np.median(
-        summary.residual[:, -2]
-    ):
-        found.append("The retrieval had not converged: the residual rose in the last iteration.")
+    middle = np.median(summary.residual, axis=0)
+    if middle[-1] > _RISEN * middle.min():
+        found.append(
+            f"The retrieval went astray: its residual rose from {middle.min():.2g} to {middle[-1]:.2g}; "
+            "fewer iterations or a larger epsilon would help."
+        )
     return found
 
 
