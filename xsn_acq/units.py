@@ -20,3 +20,12 @@ def wavelength_m(energy_ev: float) -> float:
     148.79
     """
     return HC_EV_M / energy_ev
+
+
+def energy_ev(wavelength_m: float) -> float:
+    """Energy in electronvolts of a photon of ``wavelength_m`` metres: E = h c / lambda.
+
+    >>> round(energy_ev(wavelength_m(8333.0)), 6)
+    8333.0
+    """
+    return HC_EV_M / wavelength_m

@@ -31,6 +31,12 @@ from xsn_acq.storage.run import RunRecord
 ROUNDING = 2e-6
 
 
+@pytest.fixture(autouse=True)
+def _without_report(monkeypatch):
+    """Drawing a page takes longer than these reconstructions; `test_report` looks at it."""
+    monkeypatch.setattr(reconstruction, "report_on", lambda path, record: None)
+
+
 class Recorder(ResultPublisher):
     """Keeps what would be sent."""
 
@@ -351,7 +357,10 @@ def test_volume_file_says_what_it_is(tmp_path):
         np.testing.assert_array_equal(summary.slices["delta"]["zy"], file.delta[:, :, 24])
         np.testing.assert_array_equal(summary.slices["beta"]["xy"], file.beta[:, 24])
     assert summary.residual.shape == (8, 7)
-    assert summary.correlation.correlation[0] > 0.5  # four angles in each half: little to compare
+    assert summary.correlation.correlation[0] > 0.4  # four angles in each half: little to compare
+    assert set(summary.halves.curves) == {"delta", "beta"}
+    # of so few angles each voxel's delta is uncertain by streaks; the spheres have 7e-6 to 2e-5
+    assert 1e-7 < summary.halves.noise["delta"] < 2e-5
     with pytest.raises(StorageError, match="wanted a reconstruction"):
         VolumeFile(tmp_path / "none.h5")
 

@@ -116,7 +116,7 @@ class LiveJob:
             return True
         if not all(has_frames(self.record, name) for name in ("darks", "flats", "projections")):
             return False
-        self._work = GrowingReconstruction(scan_of_run(self.record), self._folder)
+        self._work = GrowingReconstruction(scan_of_run(self.record), self._folder, self.record)
         self._tell(state="retrieving")
         return True
 

@@ -53,7 +53,7 @@ def reconstruct(
     xsn_settings(run.start)
     rows = [scan_row(row) for row in good_rows(run.ledger)]
     scan = scan_of_run(run, span_of(rows))
-    return reconstruct_scan(scan, rows, folder, ending(run), executor=executor, progress=progress)
+    return reconstruct_scan(scan, rows, folder, ending(run), executor=executor, progress=progress, record=run)
 
 
 def reconstruct_file(
@@ -98,12 +98,13 @@ def reconstruct_scan(
     *,
     executor: Executor | None = None,
     progress: Progress | None = None,
+    record: RunRecord | None = None,
 ) -> Paths:
     """Do the same for any scan; ``rows`` are its good projections, ``end`` says how it ended."""
     if executor is None:
         with InProcess() as here:
-            return reconstruct_scan(scan, rows, folder, end, executor=here, progress=progress)
-    with Reconstruction(scan, folder) as work:
+            return reconstruct_scan(scan, rows, folder, end, executor=here, progress=progress, record=record)
+    with Reconstruction(scan, folder, record) as work:
         work.retrieve(rows, executor, progress)
         paths = work.finish(executor, progress)
         pairs = work.pairs

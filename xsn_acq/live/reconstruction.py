@@ -23,11 +23,13 @@ from xsn_acq.live.executors import Executor, InProcess
 from xsn_acq.live.fields import FILE_NAME as FIELDS_NAME
 from xsn_acq.live.fields import FieldStore
 from xsn_acq.live.frames import ScanFrames
+from xsn_acq.live.report import report_on
 from xsn_acq.live.scan import Scan, ScanRow
 from xsn_acq.live.settings import expected_projections, frame_shape, parameters, xsn_settings
 from xsn_acq.live.volume import FILE_NAME as VOLUME_NAME
 from xsn_acq.live.volume_writing import PART_NAME, write_volume
 from xsn_acq.optics.arrays import FloatArray
+from xsn_acq.storage.run import RunRecord
 
 Progress = Callable[[str, int, int], None]
 """Called with the stage, ``retrieval`` or ``volume``, and how many of how many pairs or rows are done."""
@@ -57,6 +59,8 @@ class Reconstruction(Closing):
         Whose darks and flats have come.
     folder : Path
         Of the scan's results.
+    record : RunRecord, optional
+        The scan's run, where there is one: the report tells more of it.
 
     Raises
     ------
@@ -64,8 +68,9 @@ class Reconstruction(Closing):
         When the scan lacks what is needed, or another process has the folder.
     """
 
-    def __init__(self, scan: Scan, folder: Path) -> None:
+    def __init__(self, scan: Scan, folder: Path, record: RunRecord | None = None) -> None:
         self.scan = scan
+        self._record = record
         capacity = (expected_projections(scan.start) + 1) // 2 + SPARE_PAIRS
         shape = frame_shape(scan.start)
         _require_room(scan, folder, capacity)
@@ -121,7 +126,7 @@ class Reconstruction(Closing):
         return pairs
 
     def finish(self, executor: Executor | None = None, progress: Progress | None = None) -> Paths:
-        """Write the volume, slab by slab from the store.
+        """Write the volume, slab by slab from the store, and its report.
 
         Raises
         ------
@@ -140,6 +145,7 @@ class Reconstruction(Closing):
             executor=executor,
             progress=lambda done, total: _tell(progress, "volume", done, total),
         )
+        report_on(path, self._record)
         return Paths(path, self.store.path)
 
     def close(self) -> None:
@@ -154,8 +160,8 @@ class GrowingReconstruction(Reconstruction):
     Parameters are those of `Reconstruction`.
     """
 
-    def __init__(self, scan: Scan, folder: Path) -> None:
-        super().__init__(scan, folder)
+    def __init__(self, scan: Scan, folder: Path, record: RunRecord | None = None) -> None:
+        super().__init__(scan, folder, record)
         self._rows: dict[int, ScanRow] = {}
         shape = self.store.shape
         self._stream = XsnStream(self.settings, np.zeros(shape), np.ones(shape), read=self._read)

@@ -6,7 +6,7 @@
         /delta, /beta           NXdata (y, z, x) float32, axes in metres
         /slices/delta_xz ...    NXdata, the three central planes of each
         /pairs                  NXcollection: theta (degree), residual (pairs, iterations)
-        /resolution             NXdata: ring correlation of even against odd angles, delta
+        /resolution             NXdata: ring correlation of even against odd angles, noise
         /process                NXprocess: program, version, every parameter, and a checksum of each slab
 
 `xsn_acq.live.volume_writing` writes it.
@@ -17,6 +17,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -27,6 +28,7 @@ from xsn_acq.analysis.orthoslices import Plane
 from xsn_acq.analysis.xsn_stream import Quantity
 from xsn_acq.closing import Closing
 from xsn_acq.errors import StorageError
+from xsn_acq.live.resolution import HalfSets, read_halves
 from xsn_acq.optics.arrays import FloatArray
 
 FILE_NAME = "reconstruction.h5"
@@ -52,8 +54,8 @@ class Summary:
     slices : quantity -> plane -> float32 image
         The central planes.
     theta_deg, residual : (pairs,), (pairs, iterations)
-    correlation : FrcCurve or None
-        Of even against odd angles.
+    halves : HalfSets
+        Ring correlation of even against odd angles, and noise; empty where it is not known.
     """
 
     run: str
@@ -61,11 +63,18 @@ class Summary:
     slices: dict[Quantity, dict[Plane, FloatArray]]
     theta_deg: FloatArray
     residual: FloatArray
-    correlation: FrcCurve | None
+    halves: HalfSets
+
+    @property
+    def correlation(self) -> FrcCurve | None:
+        """Ring correlation of delta."""
+        return self.halves.curves.get("delta")
 
 
 class VolumeFile(Closing):
     """``reconstruction.h5`` for reading; ``delta`` and ``beta`` are read only where they are sliced.
+
+    ``run`` is the uid of the run, ``parameters`` the settings of the reconstruction.
 
     Raises
     ------
@@ -74,35 +83,66 @@ class VolumeFile(Closing):
     """
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         try:
             self._file = h5py.File(path, "r")
             self._entry = self._file["entry"]
             self.delta: h5py.Dataset = self._entry["delta/delta"]
             self.beta: h5py.Dataset = self._entry["beta/beta"]
-        except (OSError, KeyError) as error:
+            self.run: str = self._entry["source_run"].asstr()[()]
+            self.title = str(self._entry["title"].asstr()[()]) if "title" in self._entry else ""
+            self.parameters: dict[str, Any] = json.loads(self._entry["process/parameters"].asstr()[()])
+        except (OSError, KeyError, ValueError) as error:
             raise StorageError(
                 f"volume {path}: wanted a reconstruction: {error}; run xsn-acq reconstruct"
             ) from error
 
+    @property
+    def pixel_size_m(self) -> float:
+        """Side of a voxel."""
+        return float(self.parameters["pixel_size_m"])
+
+    @property
+    def wavelength_m(self) -> float:
+        """Of the light it was measured with."""
+        return float(self.parameters["wavelength_m"])
+
     def summary(self) -> Summary:
         """Slices, residual and ring correlation."""
         entry = self._entry
-        known = json.loads(entry["process/parameters"].asstr()[()])
         slices: dict[Quantity, dict[Plane, FloatArray]] = {
             quantity: {plane: entry[f"slices/{quantity}_{plane}/{quantity}_{plane}"][()] for plane in PLANES}
             for quantity in QUANTITIES
         }
-        curve = None
-        if "resolution" in entry:
-            curve = FrcCurve(entry["resolution/frequency"][()], entry["resolution/correlation"][()])
         return Summary(
-            run=entry["source_run"].asstr()[()],
-            pixel_size_m=float(known["pixel_size_m"]),
+            run=self.run,
+            pixel_size_m=self.pixel_size_m,
             slices=slices,
             theta_deg=entry["pairs/theta"][()],
             residual=entry["pairs/residual"][()],
-            correlation=curve,
+            halves=read_halves(entry),
         )
+
+    def per_pair(self) -> dict[str, tuple[FloatArray, str]]:
+        """What else is known of each pair, as shifts: values and unit by name."""
+        length = len(self._entry["pairs/theta"])
+        return {
+            name: (np.asarray(item[()], dtype=float), str(item.attrs.get("units", "")))
+            for name, item in [*self._datasets("pairs"), *self._datasets("alignment")]
+            if name not in ("theta", "residual") and item.shape == (length,) and item.dtype.kind in "fiu"
+        }
+
+    def alignment(self) -> list[tuple[str, str]]:
+        """Single numbers of the alignment: name, and value with unit."""
+        return [
+            (name, f"{float(item[()]):.4g} {item.attrs.get('units', '')}".strip())
+            for name, item in self._datasets("alignment")
+            if item.shape == () and item.dtype.kind in "fiu"
+        ]
+
+    def _datasets(self, group: str) -> list[tuple[str, h5py.Dataset]]:
+        items = self._entry[group].items() if group in self._entry else ()
+        return [(name, item) for name, item in items if isinstance(item, h5py.Dataset)]
 
     def place_m(self, axis: str, index: int) -> float:
         """Coordinate of a voxel along "x", "y" or "z", metres from the centre."""

@@ -16,9 +16,6 @@ from typing import Any
 import h5py
 import numpy as np
 
-from xsn_acq.analysis.frc import FrcCurve, fourier_ring_correlation
-from xsn_acq.analysis.rings import remove_rings
-from xsn_acq.analysis.tomography import FilteredBackProjection
 from xsn_acq.analysis.xsn_stream import Quantity, XsnSettings
 from xsn_acq.closing import Closing
 from xsn_acq.errors import ReconstructionError, StorageError
@@ -26,6 +23,8 @@ from xsn_acq.live.chunks import backproject, volume_job
 from xsn_acq.live.executors import Executor
 from xsn_acq.live.fields import FieldStore
 from xsn_acq.live.in_place import InPlaceFile, allocate, digest_of, make
+from xsn_acq.live.nexus import nxdata, nxgroup
+from xsn_acq.live.resolution import compare_halves, write_halves
 from xsn_acq.live.settings import parameters
 from xsn_acq.live.volume import AXES, FILE_NAME, PLANES, QUANTITIES
 from xsn_acq.optics.arrays import FloatArray
@@ -33,8 +32,6 @@ from xsn_acq.optics.arrays import FloatArray
 PART_NAME = Path(FILE_NAME).with_suffix(".part").name
 _SLAB_BYTES = 128 * 2**20
 _MOST_ROWS = 32
-_FRC_ROWS = 8
-_FRC_PAIRS = 8
 _REAL = np.dtype("<f4")
 _SLAB = np.dtype([("done", "<u4"), ("delta", "<u4"), ("beta", "<u4")])
 _SLABS = "entry/process/slabs"
@@ -121,12 +118,12 @@ class _PartialVolume(Closing):
         entry = _entry(file, settings, start)
         lengths = dict(zip("yzx", self._shape, strict=True))
         for quantity in QUANTITIES:
-            data = _nxdata(entry, quantity, quantity, ("y", "z", "x"), lengths, settings.pixel_size_m)
+            data = nxdata(entry, quantity, quantity, ("y", "z", "x"), lengths, settings.pixel_size_m)
             allocate(data, quantity, self._shape, _REAL)
         _build_slices(entry, lengths)
         allocate(entry["process"], "slabs", (self._n_slabs,), _SLAB)
         _write_pairs(entry, store)
-        _write_resolution(entry, store, settings)
+        write_halves(entry, compare_halves(store, settings))
 
     @property
     def rows_done(self) -> int:
@@ -191,11 +188,11 @@ def _digest(store: FieldStore, settings: XsnSettings, rows: int) -> str:
 
 def _entry(file: h5py.File, settings: XsnSettings, start: Mapping[str, Any]) -> h5py.Group:
     file.attrs["default"] = "entry"
-    entry = _group(file, "entry", "NXentry")
+    entry = nxgroup(file, "entry", "NXentry")
     entry.attrs["default"] = "delta"
     entry["title"] = str(start.get("note") or start.get("plan_name", ""))
     entry["source_run"] = str(start["uid"])
-    process = _group(entry, "process", "NXprocess")
+    process = nxgroup(entry, "process", "NXprocess")
     process["program"] = "xsn_acq"
     process["version"] = version("xsn_acq")
     process["parameters"] = json.dumps(parameters(settings))
@@ -203,11 +200,11 @@ def _entry(file: h5py.File, settings: XsnSettings, start: Mapping[str, Any]) -> 
 
 
 def _build_slices(entry: h5py.Group, lengths: Mapping[str, int]) -> None:
-    slices = _group(entry, "slices", "NXcollection")
+    slices = nxgroup(entry, "slices", "NXcollection")
     for quantity in QUANTITIES:
         for plane in PLANES:
             name = f"{quantity}_{plane}"
-            group = _group(slices, name, "NXdata")
+            group = nxgroup(slices, name, "NXdata")
             group.attrs.update({"signal": name, "axes": list(AXES[plane])})
             allocate(group, name, tuple(lengths[axis] for axis in AXES[plane]), _REAL)
             for axis in AXES[plane]:
@@ -215,64 +212,7 @@ def _build_slices(entry: h5py.Group, lengths: Mapping[str, int]) -> None:
 
 
 def _write_pairs(entry: h5py.Group, store: FieldStore) -> None:
-    pairs = _group(entry, "pairs", "NXcollection")
+    pairs = nxgroup(entry, "pairs", "NXcollection")
     pairs["theta"] = store.theta_deg
     pairs["theta"].attrs["units"] = "degree"
     pairs["residual"] = store.residuals
-
-
-def _write_resolution(entry: h5py.Group, store: FieldStore, settings: XsnSettings) -> None:
-    curve = half_set_correlation(store, settings)
-    if curve is None:
-        return
-    group = _group(entry, "resolution", "NXdata")
-    group.attrs.update({"signal": "correlation", "axes": ["frequency"]})
-    group["correlation"] = curve.correlation
-    group["frequency"] = curve.frequency_per_m
-    group["frequency"].attrs["units"] = "1/m"
-
-
-def half_set_correlation(store: FieldStore, settings: XsnSettings) -> FrcCurve | None:
-    """Ring correlation of central slices of delta from even and from odd angles.
-
-    Returns
-    -------
-    FrcCurve or None
-        None when there are too few pairs or pixels to compare.
-    """
-    ny, nx = store.shape
-    if len(store) < _FRC_PAIRS or nx < _FRC_ROWS:
-        return None
-    middle = max(0, ny // 2 - _FRC_ROWS // 2)
-    rows = slice(middle, min(ny, middle + _FRC_ROWS))
-    halves = []
-    for half in (slice(0, None, 2), slice(1, None, 2)):
-        theta = np.deg2rad(store.theta_deg[half])
-        phi = store.stack(half)[:, rows, :].imag
-        clean = remove_rings(phi, settings.rings, pixel_size_m=settings.pixel_size_m)
-        halves.append(FilteredBackProjection(nx, theta).slices(clean).real)
-    return fourier_ring_correlation(halves[0], halves[1], settings.pixel_size_m)
-
-
-def _group(parent: h5py.Group, name: str, kind: str) -> h5py.Group:
-    group = parent.create_group(name)
-    group.attrs["NX_class"] = kind
-    return group
-
-
-def _nxdata(
-    parent: h5py.Group,
-    name: str,
-    signal: str,
-    axes: tuple[str, ...],
-    lengths: Mapping[str, int],
-    pixel_size_m: float,
-) -> h5py.Group:
-    """NXdata whose axes are metres from the centre."""
-    group = _group(parent, name, "NXdata")
-    group.attrs.update({"signal": signal, "axes": list(axes)})
-    for axis in axes:
-        length = lengths[axis]
-        group[axis] = (np.arange(length) - (length - 1) / 2) * pixel_size_m
-        group[axis].attrs["units"] = "m"
-    return group

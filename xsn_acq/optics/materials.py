@@ -1,5 +1,6 @@
 """Refractive index of materials, n = 1 - delta + i beta."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -56,3 +57,37 @@ def optical_constants(formula: str, density_g_cm3: float, energy_ev: float) -> O
     except (ValueError, KeyError) as error:
         raise ConfigError(what, [f"not a chemical formula: {error}"]) from error
     return OpticalConstants(float(delta), float(beta))
+
+
+def formula_of(atoms: Mapping[str, float]) -> str:
+    """Write atoms of each element as a chemical formula.
+
+    >>> formula_of({"Li": 1, "Ni": 0.6, "Co": 0.4, "O": 2})
+    'LiNi0.6Co0.4O2'
+    """
+    return "".join(f"{element}{'' if n == 1 else f'{n:.9g}'}" for element, n in atoms.items() if n)
+
+
+def molar_mass_g(atoms: Mapping[str, float]) -> float:
+    """Mass of one mole of atoms or formula units, grams.
+
+    Parameters
+    ----------
+    atoms : mapping of element to number of atoms
+
+    Raises
+    ------
+    ConfigError
+        An element is unknown.
+
+    Examples
+    --------
+    >>> round(molar_mass_g({"H": 2, "O": 1}), 2)
+    18.01
+    """
+    import xraydb
+
+    try:
+        return float(sum(n * xraydb.atomic_mass(element) for element, n in atoms.items()))
+    except (ValueError, KeyError, AttributeError) as error:
+        raise ConfigError(f"elements {', '.join(atoms)}", ["wanted symbols of elements, as Ni"]) from error

@@ -1,0 +1,205 @@
+"""What a report says in words: what was measured and how, and what a reader must be warned of."""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from typing import Any
+
+import numpy as np
+
+from xsn_acq.analysis.frc import reaches_nyquist
+from xsn_acq.live.settings import expected_pairs
+from xsn_acq.live.volume import Summary
+from xsn_acq.optics.arrays import FloatArray
+from xsn_acq.storage.run import RunRecord
+from xsn_acq.units import NM
+
+Facts = list[tuple[str, str]]
+_OLD_DAYS = 90
+_FAR_ENERGY = 0.02
+_POOR_FIT = 3.0
+_RISEN = 1.05
+_LOW_CURRENT = 0.5
+_GAP = 1.8
+_DRIFT_PIXELS = 0.1
+_HALF_TURN_DEG = 180.0
+_NAMES = {"delta": "δ", "beta": "β"}
+
+
+def measured(record: RunRecord) -> Facts:
+    """Return plan, energy, exposure and frames of a run; what its start document lacks is left out."""
+    start = record.start
+    seen, params = start.get("acquisition", {}), start.get("params", {})
+    facts: Facts = [("plan", str(start.get("plan_name", ""))), ("run", record.uid)]
+    facts.append(("started", _time(start.get("time"))))
+    if record.stop is not None:
+        facts.append(("ended", f"{_time(record.stop.get('time'))}, {record.stop.get('exit_status', '')}"))
+    for label, key, unit, factor in (
+        ("energy", "energy_ev", "eV", 1.0),
+        ("exposure", "exposure_s", "s", 1.0),
+        ("time from frame to frame", "frame_period_s", "s", 1.0),
+        ("angle from frame to frame", "step_deg", "degree", 1.0),
+        ("pixel at the sample", "pixel_size_m", "nm", 1 / NM),
+        ("magnification", "magnification", "", 1.0),
+        ("binning", "binning", "", 1.0),
+    ):
+        if key in seen:
+            facts.append((label, f"{float(seen[key]) * factor:.6g} {unit}".strip()))
+    if "frame_shape" in seen:
+        facts.append(("frame", " x ".join(map(str, seen["frame_shape"])) + " pixels (rows x columns)"))
+    if "cutoff_passes" in seen:
+        side = f"{seen['cutoff_passes']} side open"
+        facts.append(("cutoff filter", f"{float(seen['cutoff_per_m']) * 1e-6:.4g} /µm, {side}"))
+    facts += [("frames of " + name, str(count)) for name, count in seen.get("expected", {}).items()]
+    facts += _frames(record)
+    if params.get("note"):
+        facts.append(("note", str(params["note"])))
+    return facts
+
+
+def _frames(record: RunRecord) -> Facts:
+    """How the frames came out, by the ledger."""
+    rows = record.ledger
+    if not rows:
+        return []
+    count = {state: sum(row.get("status") == state for row in rows) for state in ("ok", "lost", "flagged")}
+    facts = [
+        ("projections good", str(count["ok"])),
+        ("lost", str(count["lost"])),
+        ("flagged", str(count["flagged"])),
+    ]
+    summary = record.ledger_summary()
+    if summary.get("retaken"):
+        facts.append(("taken again", str(summary["retaken"])))
+    current = [float(row["ring_current_ma"]) for row in rows if "ring_current_ma" in row]
+    if current:
+        facts.append(("ring current", f"{min(current):.1f} to {max(current):.1f} mA"))
+    return facts
+
+
+def calibrations(record: RunRecord) -> Facts:
+    """Calibrations that the beamline file gave the run, with date and energy."""
+    known = record.start.get("beamline", {}).get("calibration", {})
+    return [
+        (name.replace("_", " "), f"{entry.get('date', '?')}, at {float(entry['energy_ev']):g} eV")
+        for name, entry in known.items()
+        if isinstance(entry, Mapping) and "energy_ev" in entry
+    ]
+
+
+def settings(parameters: Mapping[str, Any]) -> Facts:
+    """Settings of the reconstruction; curves are named by their length."""
+    facts: Facts = []
+    for name, value in parameters.items():
+        if isinstance(value, Mapping):
+            lengths = [len(part) for part in value.values() if isinstance(part, list)]
+            facts.append((name, f"{lengths[0]} points" if lengths else str(dict(value))))
+        else:
+            facts.append((name, f"{value:.8g}" if isinstance(value, float) else str(value)))
+    return facts
+
+
+def warnings(
+    summary: Summary, series: Mapping[str, tuple[FloatArray, str]], record: RunRecord | None
+) -> list[str]:
+    """Everything that makes the result less than it looks, worst first."""
+    found = _of_run(record, summary) if record is not None else []
+    found += _of_angles(summary.theta_deg)
+    found += _of_residuals(summary)
+    for name, (values, unit) in series.items():
+        drift = _drift(values)
+        if unit in ("pixel", "px") and abs(drift) > _DRIFT_PIXELS:
+            found.append(f"{name} moved by {drift:+.2f} pixel from the first to the last angles.")
+    if not summary.halves.curves:
+        found.append("Too few pairs for a ring correlation: the resolution is not known.")
+    for quantity, curve in summary.halves.curves.items():
+        if reaches_nyquist(curve):
+            found.append(
+                f"The resolution of {_NAMES[quantity]} is limited by the voxel: the halves agree up to "
+                f"{2 * summary.pixel_size_m / NM:.0f} nm, two voxels. A smaller pixel would show more."
+            )
+    return found
+
+
+def _of_run(record: RunRecord, summary: Summary) -> list[str]:
+    found = []
+    if record.stop is None:
+        found.append("The run was interrupted: it has no end.")
+    elif record.stop.get("exit_status") != "success":
+        found.append(
+            f"The run ended early: {record.stop.get('exit_status')}: {record.stop.get('reason', '')}"
+        )
+    ledger = record.ledger_summary()
+    if not ledger.get("complete", True):
+        found.append(f"The run is incomplete: {ledger.get('message', '')}")
+    wanted = expected_pairs(record.start)
+    if len(summary.theta_deg) < wanted:
+        found.append(f"Incomplete angles: {len(summary.theta_deg)} of {wanted} pairs were reconstructed.")
+    current = [float(row["ring_current_ma"]) for row in record.ledger if row.get("status") == "ok"]
+    if current and min(current) < _LOW_CURRENT * max(current):
+        found.append(
+            f"The ring current fell from {max(current):.0f} to {min(current):.0f} mA while frames were taken."
+        )
+    return found + _of_calibrations(record)
+
+
+def _of_calibrations(record: RunRecord) -> list[str]:
+    found = []
+    energy = float(record.start.get("acquisition", {}).get("energy_ev", 0.0))
+    day = datetime.fromtimestamp(float(record.start.get("time", 0.0)), UTC).date()
+    for name, entry in record.start.get("beamline", {}).get("calibration", {}).items():
+        if not isinstance(entry, Mapping) or "energy_ev" not in entry:
+            continue
+        label = name.replace("_", " ")
+        known = float(entry["energy_ev"])
+        if energy and abs(known / energy - 1) > _FAR_ENERGY:
+            found.append(f"The {label} was calibrated at {known:g} eV, the run is at {energy:g} eV.")
+        age = (day - date.fromisoformat(str(entry["date"]))).days if entry.get("date") else 0
+        if age > _OLD_DAYS:
+            found.append(f"The {label} was calibrated {age} days before the run.")
+    return found
+
+
+def _of_angles(theta_deg: FloatArray) -> list[str]:
+    """Gaps, over half a turn that closes on itself."""
+    theta = np.sort(np.asarray(theta_deg) % _HALF_TURN_DEG)
+    if theta.size < 2:
+        return ["A single pair of angles: the volume is only a back-projection."]
+    gaps = np.diff(np.append(theta, theta[0] + _HALF_TURN_DEG))
+    step, widest = float(np.median(gaps)), int(np.argmax(gaps))
+    if gaps[widest] <= _GAP * step:
+        return []
+    return [
+        f"Incomplete angles: a gap of {gaps[widest]:.1f} degrees after {theta[widest]:.1f}; "
+        f"the step is {step:.2f}."
+    ]
+
+
+def _of_residuals(summary: Summary) -> list[str]:
+    last = summary.residual[:, -1]
+    poor = last > _POOR_FIT * np.median(last)
+    found = []
+    if poor.any():
+        worst = float(summary.theta_deg[int(np.argmax(last))])
+        found.append(
+            f"{int(poor.sum())} of {last.size} pairs fit their images badly (residual above "
+            f"{_POOR_FIT:g} times the median), worst at {worst:.1f} degrees."
+        )
+    middle = np.median(summary.residual, axis=0)
+    if middle[-1] > _RISEN * middle.min():
+        found.append(
+            f"The retrieval went astray: its residual rose from {middle.min():.2g} to {middle[-1]:.2g}; "
+            "fewer iterations or a larger epsilon would help."
+        )
+    return found
+
+
+def _drift(values: FloatArray) -> float:
+    """Last tenth against first tenth, by medians."""
+    tenth = max(1, len(values) // 10)
+    return float(np.median(values[-tenth:]) - np.median(values[:tenth]))
+
+
+def _time(seconds: Any) -> str:
+    if seconds is None:
+        return "?"
+    return datetime.fromtimestamp(float(seconds), UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
