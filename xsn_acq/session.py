@@ -48,6 +48,15 @@ class PlanEntry:
     plan: str
 
 
+def _calibration(name: str, parameters: str) -> PlanEntry:
+    return PlanEntry(
+        parameters=f"xsn_acq.params.calibration:{parameters}",
+        estimate="xsn_acq.plans.stills_checks:estimate_stills",
+        infeasible="xsn_acq.plans.stills_checks:infeasible_stills",
+        plan=f"xsn_acq.plans.calibrations:{name}",
+    )
+
+
 PLANS: Mapping[str, PlanEntry] = {
     "xsn_tomography": PlanEntry(
         parameters="xsn_acq.params.tomography:XsnTomography",
@@ -55,6 +64,11 @@ PLANS: Mapping[str, PlanEntry] = {
         infeasible="xsn_acq.plans.feasible:infeasible",
         plan="xsn_acq.plans.xsn_tomography:xsn_tomography",
     ),
+    "knife_edge": _calibration("knife_edge", "KnifeEdgeScan"),
+    "foucault_test": _calibration("foucault_test", "FoucaultTest"),
+    "focus_scan": _calibration("focus_scan", "FocusScan"),
+    "find_rotation_axis": _calibration("find_rotation_axis", "FindRotationAxis"),
+    "pixel_size": _calibration("pixel_size", "PixelSize"),
 }
 """The plans by name."""
 

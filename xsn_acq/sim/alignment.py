@@ -74,7 +74,7 @@ class Alignment:
 
     @cached_property
     def _reference_pixel_um(self) -> float:
-        return self.beamline.pixel_size_m(self.truth.reference_energy_ev, 1) / UM
+        return self.beamline.nominal_pixel_size_m(self.truth.reference_energy_ev, 1) / UM
 
     def x_um(self, columns: Array) -> Array:
         """Return the positions that sensor columns look at; a displaced zone plate displaces the view."""
