@@ -39,7 +39,8 @@ class Alignment:
 
     @cached_property
     def _zone_plate_m(self) -> float:
-        return (self.state.zone_plate_z_mm - self.beamline.zone_plate.z_at_contact_mm) * MM
+        nominal = (self.state.zone_plate_z_mm - self.beamline.zone_plate.z_at_contact_mm) * MM
+        return nominal - self.truth.focus_offset_um * UM
 
     @cached_property
     def _image_distance_m(self) -> float:
@@ -65,7 +66,8 @@ class Alignment:
     def pixel_um(self) -> float:
         """Unbinned pixel at the sample."""
         detection = self.beamline.detection
-        return detection.camera_pixel_um / (detection.objective_magnification * self.magnification)
+        nominal = detection.camera_pixel_um / (detection.objective_magnification * self.magnification)
+        return nominal * (1 + self.truth.pixel_size_error)
 
     @cached_property
     def area_ratio(self) -> float:
@@ -74,7 +76,8 @@ class Alignment:
 
     @cached_property
     def _reference_pixel_um(self) -> float:
-        return self.beamline.nominal_pixel_size_m(self.truth.reference_energy_ev, 1) / UM
+        nominal = self.beamline.nominal_pixel_size_m(self.truth.reference_energy_ev, 1) / UM
+        return nominal * (1 + self.truth.pixel_size_error)
 
     def x_um(self, columns: Array) -> Array:
         """Return the positions that sensor columns look at; a displaced zone plate displaces the view."""
@@ -106,7 +109,7 @@ class Alignment:
         """
         geometry, f = self.beamline.geometry, self.focal_length_m
         edge = (self.state.cutoff_x_um - geometry.cutoff_x_zero_um - self.state.zone_plate_x_um) * UM
-        dz = (self.state.cutoff_z_mm - geometry.cutoff_z_pupil_mm) * MM
+        dz = (self.state.cutoff_z_mm - geometry.cutoff_z_pupil_mm - self.truth.pupil_offset_mm) * MM
         return (edge + np.asarray(x_um) * UM * dz / f) / (self.wavelength_m * (f + dz))
 
 
