@@ -40,12 +40,16 @@ _BREAKING_OFF = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @dataclass(frozen=True)
 class PlanEntry:
-    """Where a plan is found: its parameters, what it costs, what forbids it, itself, as ``module:name``."""
+    """Where a plan is found: its parameters, what it costs, what forbids it, itself, as ``module:name``.
+
+    ``calibrates``: its run is analysed when it has ended; there is nothing to reconstruct meanwhile.
+    """
 
     parameters: str
     estimate: str
     infeasible: str
     plan: str
+    calibrates: bool = False
 
 
 def _calibration(name: str, parameters: str) -> PlanEntry:
@@ -54,6 +58,7 @@ def _calibration(name: str, parameters: str) -> PlanEntry:
         estimate="xsn_acq.plans.stills_checks:estimate_stills",
         infeasible="xsn_acq.plans.stills_checks:infeasible_stills",
         plan=f"xsn_acq.plans.calibrations:{name}",
+        calibrates=True,
     )
 
 

@@ -9,7 +9,19 @@ from collections.abc import Sequence
 from xsn_acq.cli import logs, status
 from xsn_acq.errors import XsnError
 
-SUBCOMMANDS = ("sim", "check", "safe", "run", "live", "catalogue", "runs", "reconstruct", "export", "demo")
+SUBCOMMANDS = (
+    "sim",
+    "check",
+    "safe",
+    "run",
+    "live",
+    "catalogue",
+    "runs",
+    "reconstruct",
+    "calibrate",
+    "export",
+    "demo",
+)
 
 
 def build_parser() -> argparse.ArgumentParser:

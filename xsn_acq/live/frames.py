@@ -53,11 +53,11 @@ class RunFrames(Closing):
 
     def __init__(self, record: RunRecord, *, span_s: tuple[float, float] | None = None) -> None:
         self._span_s = span_s
-        self.dark = _stream_mean(record, "darks")
+        self.dark = stream_mean(record, "darks")
         names = [name for name in ("flats", "flats_after") if has_frames(record, name)]
         if not names:
             _require_frames(record, "flats")
-        self.flats = [_stream_mean(record, name) for name in (names if span_s else names[:1])]
+        self.flats = [stream_mean(record, name) for name in (names if span_s else names[:1])]
         _require_frames(record, "projections")
         self._reader = FrameReader(record.streams["projections"].resource)
 
@@ -104,7 +104,16 @@ def _require_frames(record: RunRecord, stream: str) -> None:
         )
 
 
-def _stream_mean(record: RunRecord, stream: str) -> FloatArray:
+def stream_mean(record: RunRecord, stream: str) -> FloatArray:
+    """Mean of all frames of a stream, float32 (ny, nx).
+
+    Raises
+    ------
+    ReconstructionError
+        When the stream has no frames.
+    StorageError
+        When its file is missing or shorter than announced.
+    """
     _require_frames(record, stream)
     info: Any = record.streams[stream]
     with FrameReader(info.resource) as reader:

@@ -45,6 +45,8 @@ class KnifeEdgeScan(StillsParams):
 
     frames_per_point: Annotated[int, Field(ge=2, le=1000)] = 2
     """Frames at each point, 2 to 1000: how they differ tells the noise."""
+    exposure_s: Annotated[float, Field(gt=0, le=600, allow_inf_nan=False)] = 0.1
+    """Exposure of one frame, seconds, to 600: coarse pixels are soon full."""
     binning: Literal[1, 2, 4, 8] = 8
     """Camera pixels pooled along each side."""
     half_range_um: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)] = 45.0
@@ -66,6 +68,8 @@ class FoucaultTest(StillsParams):
 
     sample_out: ClassVar[bool] = True
 
+    exposure_s: Annotated[float, Field(gt=0, le=600, allow_inf_nan=False)] = 0.1
+    """Exposure of one frame, seconds, to 600: coarse pixels are soon full."""
     binning: Literal[1, 2, 4, 8] = 8
     """Camera pixels pooled along each side."""
     half_range_mm: Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)] = 4.0

@@ -1,10 +1,15 @@
 """What every plan says of its frames: exposure, binning, region, readout, darks."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from xsn_acq.params.base import Params
+
+BITS: Mapping[str, int] = MappingProxyType({"1": 12, "2": 8, "3": 16, "4": 16})
+"""Of a pixel, by readout port."""
 
 Pixels = Annotated[int, Field(ge=0, le=100_000)]
 

@@ -1,0 +1,106 @@
+"""From the points of a calibration run to what they say, in a line and as a section of the calibration."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from xsn_acq.analysis.calibration.knife_edge import knife_edge_curve
+from xsn_acq.errors import CalibrationError
+from xsn_acq.live import calibration_pictures as pictures
+from xsn_acq.live.points import RunPoints
+from xsn_acq.optics.arrays import FloatArray
+from xsn_acq.units import UM, wavelength_m
+
+_DIGITS = 6
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a calibration run says.
+
+    Attributes
+    ----------
+    kind : str
+        Section of the calibration.
+    section : dict or list of dict
+        Its content.
+    line : str
+        For a person, with the uncertainty.
+    draw : callable
+        Draws it on an empty figure.
+    """
+
+    kind: str
+    section: dict[str, Any] | list[dict[str, Any]]
+    line: str
+    draw: Callable[[Figure], None]
+
+
+def find(points: RunPoints) -> Finding:
+    """Analyse the points of a run.
+
+    Raises
+    ------
+    CalibrationError
+        The points do not show what they were taken for; the message says what to do.
+    """
+    plan = str(points.run.start.get("plan_name"))
+    if plan not in _ANALYSES:
+        raise CalibrationError(
+            f"run {points.run.uid[:8]}: plan: wanted one of {', '.join(_ANALYSES)}, found {plan}"
+        )
+    return _ANALYSES[plan](points)
+
+
+def _knife_edge(points: RunPoints) -> Finding:
+    file, energy = points.beamline, points.energy_ev
+    edge_um = points.column("cutoff_x_um")
+    frequency = np.asarray([file.cutoff_frequency_per_m(x, energy) for x in edge_um])
+    counts, sigma = points.each(_mean_and_error).T
+    found = knife_edge_curve(frequency, counts, sigma, passes=file.geometry.cutoff_passes)
+    per_um = wavelength_m(energy) * file.zone_plate.focal_length_m(energy) / UM  # of cutoff_x for each 1/m
+    section = {
+        **_head(points),
+        "frequency_per_um": _rounded(found.curve.frequency_per_m * UM),
+        "transmitted": _rounded(found.curve.transmitted),
+        "sigma": _rounded(found.sigma),
+    }
+    line = (
+        f"knife edge: half of the light passes at {found.edge_per_m * UM:.4f} +- "
+        f"{found.edge_sigma_per_m * UM:.4f} /um (cutoff_x "
+        f"{file.geometry.cutoff_x_zero_um + found.edge_per_m * per_um:.3f} um), curve known to "
+        f"{100 * found.sigma.max():.2f} %, stray light {100 * found.stray_fraction:.2f} %"
+    )
+    return Finding("knife_edge", section, line, pictures.knife_edge(found, frequency, counts))
+
+
+_ANALYSES: Mapping[str, Callable[[RunPoints], Finding]] = MappingProxyType(
+    {
+        "knife_edge": _knife_edge,
+    }
+)
+
+
+def _head(points: RunPoints) -> dict[str, Any]:
+    """When, at which energy, in which run."""
+    day = datetime.fromtimestamp(points.run.start["time"], UTC).date()
+    return {"date": day, "energy_ev": round(points.energy_ev, 2), "run": points.run.uid}
+
+
+def _mean_and_error(frames: FloatArray) -> tuple[float, float]:
+    """Mean of all pixels of some frames, and its standard error from how the frames differ pixel by pixel."""
+    variance = frames.astype(np.float64).var(axis=0, ddof=1).mean()
+    return float(frames.mean(dtype=np.float64)), float(np.sqrt(variance / frames.size))
+
+
+def _round(value: float) -> float:
+    return round(float(value), _DIGITS)
+
+
+def _rounded(values: FloatArray) -> list[float]:
+    return [_round(value) for value in values]
