@@ -5,11 +5,14 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from bluesky.utils import RunEngineInterrupted
 
 from tests.system.running import SAFE, at_rest, engine, put_right
 from xsn_acq.config import load_beamline
+from xsn_acq.errors import CalibrationError
 from xsn_acq.live.calibrate import calibrate
-from xsn_acq.params import KnifeEdgeScan, Roi
+from xsn_acq.live.points import RunPoints
+from xsn_acq.params import FoucaultTest, KnifeEdgeScan, Roi
 from xsn_acq.plans import calibrations
 from xsn_acq.sim.illumination import knife_edge
 from xsn_acq.sim.nominal import nominal_state
@@ -22,6 +25,7 @@ NAME = "pls2-7c-xni"
 TRUTH = Truth()
 ENERGY_EV = 8300.0
 AIR = Roi(min_x=1472, min_y=1568, size_x=256, size_y=64)
+SLIT = Roi(min_x=0, min_y=1584, size_x=3200, size_y=32)
 
 
 @pytest.fixture
@@ -57,4 +61,96 @@ def test_knife_edge(bench, devices):
     print(found.line, np.abs(measured - truth(frequency)).max())  # noqa: T201
     assert np.abs(measured - truth(frequency)).max() < 0.01
     assert found.line.startswith("knife edge: half of the light passes at ")
+    assert at_rest(devices) == SAFE
+
+
+def test_foucault(bench, devices):
+    """Within 5 % of the depth over which it matters.
+
+    That far off, the edge runs by 5 % of the illumination's width (53 um of cutoff_x) across the field of
+    60 um: 0.05 * 53 / 60 of the focal length of 60.3 mm, 2.6 mm.
+    """
+    wrong = devices.file.geometry.model_copy(update={"cutoff_z_pupil_mm": 0.4})
+    params = FoucaultTest(planes=4, edges=7, half_range_mm=6.0, exposure_s=0.1, darks=5, roi=SLIT)
+    found = bench.run(calibrations.foucault_test, params, geometry=wrong)
+    truth_mm = devices.file.geometry.cutoff_z_pupil_mm + TRUTH.pupil_offset_mm
+    print(found.line)  # noqa: T201
+    assert abs(found.file.cutoff_z_mm - truth_mm) < 0.05 * 2.6
+    assert at_rest(devices) == SAFE
+
+
+def somewhere(devices):
+    """Positions of all that calibrations move."""
+    motors = (
+        devices.cutoff.x,
+        devices.cutoff.z,
+        devices.zone_plate.z,
+        devices.sample.x,
+        devices.sample.theta,
+    )
+    return [motor.user_readback.get(use_monitor=False) for motor in motors]
+
+
+def start(bench, devices, points=15):
+    params = KnifeEdgeScan(points=points, exposure_s=0.1, darks=2, binning=8, roi=AIR)
+    bench.RE(calibrations.knife_edge(devices, params, folder=bench.folder))
+
+
+def scanning(record):
+    """The scan is under way: points are beyond doubt."""
+    return len(record.rows("points")) >= 4
+
+
+def test_abort_in_mid_scan_puts_everything_back(bench, devices):
+    before = somewhere(devices)
+    bench.documents.once(scanning, lambda: bench.RE.abort(reason="enough"))
+    with pytest.raises(RunEngineInterrupted):
+        start(bench, devices)
+    record = bench.documents.record()
+    assert record.stop["exit_status"] == "abort"
+    rows = record.rows("points")
+    good = [row for row in rows if row["status"] == "ok"]
+    assert record.stop["reason"] == f"broken off: {len(good)} of 30 points good"
+    assert rows[-1]["first_frame"] + rows[-1]["frames"] <= record.streams["stills"].n_frames
+    assert somewhere(devices) == pytest.approx(before, abs=1e-6)
+    assert at_rest(devices) == SAFE
+    with pytest.raises(CalibrationError, match="not a whole scan: broken off"):
+        calibrate(record, DataFolder(bench.folder / "data"))
+
+
+def assert_whole_and_bright(record):
+    """Each point has frames beyond doubt, and as bright as those of the other way across the pupil."""
+    assert record.stop["exit_status"] == "success"
+    with RunPoints(record) as points:
+        light = points.each(np.mean)
+        edge_um = points.column("cutoff_x_um")
+    assert sorted(row["point"] for row in points.rows) == list(range(30))
+    there, back = (light[order] for order in np.argsort(edge_um).reshape(-1, 2).T)
+    # ring decay is divided out; what is left is drift of 0.2 % and photon noise of 0.1 %
+    np.testing.assert_allclose(there, back, atol=0.01 * light.max())
+
+
+def test_after_a_pause_the_point_is_taken_again(bench, devices, ca):
+    bench.documents.once(scanning, bench.RE.request_pause)
+    with pytest.raises(RunEngineInterrupted):
+        start(bench, devices)
+    ca.until(f"{devices.file.pvs.shutter}Sts", "Closed")
+    bench.RE.resume()
+    record = bench.documents.record()
+    assert "flagged" in [row["status"] for row in record.rows("points")]
+    assert_whole_and_bright(record)
+    assert at_rest(devices) == SAFE
+
+
+def test_after_a_loss_of_beam_points_are_taken_again(bench, devices, ca):
+    def lose():
+        bench.ioc.fault("beam_dump")
+        ca.until(f"{devices.file.pvs.ring}Current", lambda current: current < 1.0)
+        bench.ioc.clear_faults()
+
+    bench.documents.once(scanning, lose)
+    start(bench, devices)
+    record = bench.documents.record()
+    assert "flagged" in [row["status"] for row in record.rows("points")]
+    assert_whole_and_bright(record)
     assert at_rest(devices) == SAFE

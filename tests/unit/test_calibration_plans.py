@@ -14,11 +14,11 @@ from xsn_acq.plans.stills_checks import estimate_stills, infeasible_stills, plac
 from xsn_acq.session import PLANS, plan_parameters
 
 CAMERA = {"darks": 3, "frames_per_point": 2, "roi": Roi(min_x=1540, min_y=1552, size_x=128, size_y=96)}
-KNIFE_EDGE = KnifeEdgeScan(points=5, half_range_um=10.0, **CAMERA)
+KNIFE_EDGE = KnifeEdgeScan(points=15, half_range_um=35.0, **CAMERA)
 PIXEL_SIZE = PixelSize(points=3, half_range_um=4.0, flats=4, **CAMERA)
 ALL = {
     "knife_edge": KNIFE_EDGE,
-    "foucault_test": FoucaultTest(planes=3, edges=3, half_range_mm=2.0, half_range_um=10.0, **CAMERA),
+    "foucault_test": FoucaultTest(planes=3, edges=5, half_range_mm=2.0, half_range_um=10.0, **CAMERA),
     "focus_scan": FocusScan(points=5, half_range_mm=0.02, flats=4, **CAMERA),
     "find_rotation_axis": FindRotationAxis(pairs=2, flats=4, **CAMERA),
     "pixel_size": PIXEL_SIZE,
@@ -107,12 +107,12 @@ def test_order_of_a_knife_edge(devices, tmp_path):
         "kickoff camera",
         "camera close file",
         "sample_x 60.0",
-        "cutoff_x -10.0",
+        "cutoff_x -35.0",
     ]
     assert words[7:11] == ["shutter open", "open stills", "kickoff camera", "camera stop"]
-    assert words[11:15] == ["cutoff_x -5.0", "rearm 2", "kickoff camera", "camera stop"]
+    assert words[11:15] == ["cutoff_x -30.0", "rearm 2", "kickoff camera", "camera stop"]
     assert [word for word in words if word.startswith("cutoff_x ")] == [
-        *(f"cutoff_x {x}" for x in (-10.0, -5.0, 0.0, 5.0, 10.0, 5.0, 0.0, -5.0, -10.0)),
+        *(f"cutoff_x {x:.1f}" for x in (*range(-35, 36, 5), *range(30, -36, -5))),
         "cutoff_x stop",
         "cutoff_x 0.0",
     ]
@@ -128,10 +128,11 @@ def test_order_of_a_knife_edge(devices, tmp_path):
         "sample_x 0.0",
         "close_run",
     ]
-    assert [row["point"] for row in machine.rows] == list(range(10))
-    assert [row["first_frame"] for row in machine.rows] == list(range(0, 20, 2))
+    assert [row["point"] for row in machine.rows] == list(range(30))
+    assert [row["first_frame"] for row in machine.rows] == list(range(0, 60, 2))
     assert {row["frames"] for row in machine.rows} == {2}
-    assert [row["cutoff_x_um"] for row in machine.rows] == [-10, -5, 0, 5, 10, 10, 5, 0, -5, -10]
+    edges = list(range(-35, 36, 5))
+    assert [row["cutoff_x_um"] for row in machine.rows] == [*edges, *reversed(edges)]
     assert {row["sample_x_um"] for row in machine.rows} == {60.0}
     assert {row["ring_current_ma"] for row in machine.rows} == {400.0}
 
@@ -169,7 +170,8 @@ def places_before(devices):
 def test_foucault_goes_plane_by_plane_in_turns():
     where = places_now(FILE, ALL["foucault_test"])
     assert where.axes == ("cutoff_z", "cutoff_x")
-    assert where.targets[:4] == ((-2.0, -10.0), (-2.0, 0.0), (-2.0, 10.0), (0.0, 10.0))
+    assert where.targets[:2] == ((-2.0, -10.0), (-2.0, -5.0))
+    assert where.targets[4:7] == ((-2.0, 10.0), (0.0, 10.0), (0.0, 5.0))
 
 
 def test_a_point_that_lost_its_beam_is_taken_again(devices, tmp_path):
@@ -184,8 +186,8 @@ def test_a_point_that_lost_its_beam_is_taken_again(devices, tmp_path):
     flagged = [row["point"] for row in machine.rows if row["status"] == "flagged"]
     good = [row for row in machine.rows if row["status"] == "ok"]
     assert flagged[-1] == 3  # and those before it that were not yet beyond doubt
-    assert [row["point"] for row in good] == list(range(10))
-    assert len({row["first_frame"] for row in machine.rows}) == len(machine.rows) == 10 + len(flagged)
+    assert [row["point"] for row in good] == list(range(30))
+    assert len({row["first_frame"] for row in machine.rows}) == len(machine.rows) == 30 + len(flagged)
     # those in doubt are from before the loss, the good ones of the same points from after
     assert (
         min(row["first_frame"] for row in good if row["point"] >= 3)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from xsn_acq.analysis.calibration.foucault import PupilPlaneResult
 from xsn_acq.analysis.calibration.knife_edge import KnifeEdgeResult
 from xsn_acq.optics.arrays import FloatArray
 from xsn_acq.units import UM
@@ -33,6 +34,24 @@ def knife_edge(found: KnifeEdgeResult, frequency_per_m: FloatArray, counts: Floa
         _grids(above, below)
 
     return draw
+
+
+def pupil_plane(found: PupilPlaneResult, z_mm: FloatArray) -> Draw:
+    """Draw how unevenly the field darkens in each plane."""
+
+    def draw(figure: Figure) -> None:
+        ax = figure.subplots()
+        ax.plot(z_mm, found.nonuniformity, "o", color=_BLUE)
+        _mark(ax, found.z_mm, found.sigma_mm)
+        ax.set(xlabel="cutoff_z (mm)", ylabel="non-uniformity of the darkening")
+
+    return draw
+
+
+def _mark(ax: Any, value: float, sigma: float) -> None:
+    ax.axvline(value, color=_GREY)
+    ax.axvspan(value - sigma, value + sigma, color=_GREY, alpha=0.3)
+    ax.grid(alpha=0.3)
 
 
 def _grids(*axes: Any) -> None:

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from xsn_acq.analysis.calibration.foucault import pupil_plane
 from xsn_acq.analysis.calibration.knife_edge import knife_edge_curve
 from xsn_acq.errors import CalibrationError
 from xsn_acq.live import calibration_pictures as pictures
 from xsn_acq.live.points import RunPoints
 from xsn_acq.optics.arrays import FloatArray
+from xsn_acq.storage.run import Row
 from xsn_acq.units import UM, wavelength_m
 
 _DIGITS = 6
@@ -79,9 +81,32 @@ def _knife_edge(points: RunPoints) -> Finding:
     return Finding("knife_edge", section, line, pictures.knife_edge(found, frequency, counts))
 
 
+def _foucault(points: RunPoints) -> Finding:
+    edges = int(points.params["edges"])
+    rows = sorted(points.rows, key=lambda row: (row["point"] // edges, row["cutoff_x_um"]))
+    planes = int(points.params["planes"])
+    light = np.asarray([points.frames(row).mean(axis=(0, 1)) for row in rows])
+    z_mm, x_um = (_grid(rows, name, planes, edges) for name in ("cutoff_z_mm", "cutoff_x_um"))
+    z_mm = z_mm.mean(axis=1)
+    found = pupil_plane(
+        z_mm,
+        x_um.mean(axis=0),
+        light.reshape(planes, edges, -1),
+        focal_length_m=points.beamline.zone_plate.focal_length_m(points.energy_ev),
+        column_x_m=points.column_x_m(),
+    )
+    section = {**_head(points), "cutoff_z_mm": _round(found.z_mm), "sigma_mm": _round(found.sigma_mm)}
+    line = (
+        f"pupil plane: cutoff_z {found.z_mm:.3f} +- {found.sigma_mm:.3f} mm; the field darkens evenly within "
+        f"{found.depth_mm:.2f} mm of it"
+    )
+    return Finding("pupil_plane", section, line, pictures.pupil_plane(found, z_mm))
+
+
 _ANALYSES: Mapping[str, Callable[[RunPoints], Finding]] = MappingProxyType(
     {
         "knife_edge": _knife_edge,
+        "foucault_test": _foucault,
     }
 )
 
@@ -96,6 +121,10 @@ def _mean_and_error(frames: FloatArray) -> tuple[float, float]:
     """Mean of all pixels of some frames, and its standard error from how the frames differ pixel by pixel."""
     variance = frames.astype(np.float64).var(axis=0, ddof=1).mean()
     return float(frames.mean(dtype=np.float64)), float(np.sqrt(variance / frames.size))
+
+
+def _grid(rows: list[Row], name: str, planes: int, edges: int) -> FloatArray:
+    return np.asarray([row[name] for row in rows], float).reshape(planes, edges)
 
 
 def _round(value: float) -> float:

@@ -74,6 +74,15 @@ class RunPoints(Closing):
         """Return a column of the rows, (points,)."""
         return np.asarray([row[name] for row in self.rows], float)
 
+    def column_x_m(self) -> FloatArray:
+        """Return the places of the columns at the sample about the optical axis, (nx,)."""
+        detection = self.beamline.detection
+        columns = int(self.acquisition["frame_shape"][1])
+        first = int(self.acquisition["roi"][0]) + (self.binning - 1) / 2
+        off_axis = first + np.arange(columns) * self.binning - (detection.sensor_columns - 1) / 2
+        unbinned_m: float = self.acquisition["pixel_size_m"] / self.binning
+        return np.asarray(off_axis * unbinned_m)
+
     def frames(self, row: Row) -> FloatArray:
         """Return the frames of a point above dark, per mA of ring current, float32 (n, ny, nx).
 

@@ -51,8 +51,8 @@ class KnifeEdgeScan(StillsParams):
     """Camera pixels pooled along each side."""
     half_range_um: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)] = 45.0
     """cutoff_x goes so far to both sides of the optical axis, um, to 1000."""
-    points: Annotated[int, Field(ge=5, le=2000)] = 61
-    """Positions from one side to the other, 5 to 2000; each is visited twice, so that drift cancels."""
+    points: Annotated[int, Field(ge=15, le=2000)] = 61
+    """Positions from one side to the other, 15 to 2000; each is visited twice, so that drift cancels."""
 
     @property
     def places(self) -> int:
@@ -78,8 +78,8 @@ class FoucaultTest(StillsParams):
     """Planes along cutoff_z, 3 to 200."""
     half_range_um: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)] = 30.0
     """cutoff_x goes so far to both sides of the optical axis, um, to 1000."""
-    edges: Annotated[int, Field(ge=3, le=500)] = 13
-    """Positions along cutoff_x in each plane, 3 to 500."""
+    edges: Annotated[int, Field(ge=4, le=500)] = 13
+    """Positions along cutoff_x in each plane, 4 to 500."""
 
     @property
     def places(self) -> int:
