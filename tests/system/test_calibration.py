@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 from bluesky.utils import RunEngineInterrupted
 
-from tests.system.running import SAFE, at_rest, engine, put_right
+from tests.system.running import SAFE, at_rest, engine, put_right, small_tomogram
 from xsn_acq.config import load_beamline
 from xsn_acq.errors import CalibrationError
 from xsn_acq.live.calibrate import calibrate
 from xsn_acq.live.points import RunPoints
-from xsn_acq.params import FoucaultTest, KnifeEdgeScan, Roi
+from xsn_acq.params import FocusScan, FoucaultTest, KnifeEdgeScan, Roi
 from xsn_acq.plans import calibrations
+from xsn_acq.plans.xsn_tomography import xsn_tomography
 from xsn_acq.sim.illumination import knife_edge
 from xsn_acq.sim.nominal import nominal_state
 from xsn_acq.sim.truth import Truth
@@ -26,6 +27,7 @@ TRUTH = Truth()
 ENERGY_EV = 8300.0
 AIR = Roi(min_x=1472, min_y=1568, size_x=256, size_y=64)
 SLIT = Roi(min_x=0, min_y=1584, size_x=3200, size_y=32)
+SAMPLE = Roi(min_x=1540, min_y=1536, size_x=128, size_y=128)
 
 
 @pytest.fixture
@@ -60,8 +62,26 @@ def test_knife_edge(bench, devices):
     measured = np.interp(frequency * 1e-6, curve.frequency_per_um, curve.transmitted)
     print(found.line, np.abs(measured - truth(frequency)).max())  # noqa: T201
     assert np.abs(measured - truth(frequency)).max() < 0.01
-    assert found.line.startswith("knife edge: half of the light passes at ")
     assert at_rest(devices) == SAFE
+    assert_used(
+        bench, replace(devices, file=found.file.model_copy(update={"ring": devices.file.ring})), curve
+    )
+
+
+def assert_used(bench, calibrated, curve):
+    """The next tomogram's start document has the curve."""
+    bench.RE(
+        xsn_tomography(
+            calibrated, small_tomogram(projections=6, exposure_s=2.5), folder=bench.folder / "frames"
+        )
+    )
+    start = bench.documents.record().start
+    assert start["plan_name"] == "xsn_tomography"
+    assert start["beamline"]["calibration"]["knife_edge"]["run"] == curve.run
+    given = start["acquisition"]["knife_edge"]
+    assert given["transmitted"] == list(curve.transmitted)
+    # frequencies go with the energy, here by the last digit of the encoder: 0.1 eV
+    np.testing.assert_allclose(given["frequency_per_m"], np.array(curve.frequency_per_um) * 1e6, rtol=1e-4)
 
 
 def test_foucault(bench, devices):
@@ -79,6 +99,20 @@ def test_foucault(bench, devices):
     assert at_rest(devices) == SAFE
 
 
+def test_focus_scan(bench, devices):
+    """Within 2 um: a twelfth of the depth of focus, and a third of what a tomogram is allowed to be off."""
+    contact_mm = devices.file.zone_plate.z_at_contact_mm + 0.008
+    wrong = devices.file.zone_plate.model_copy(update={"z_at_contact_mm": contact_mm})
+    params = FocusScan(points=9, half_range_mm=0.028, exposure_s=2.0, darks=5, flats=8, roi=SAMPLE)
+    found = bench.run(calibrations.focus_scan, params, zone_plate=wrong)
+    truth_mm = devices.file.nominal_zone_plate_z_mm(ENERGY_EV) + TRUTH.focus_offset_um * 1e-3
+    (entry,) = found.file.calibration.focus
+    print(found.line)  # noqa: T201
+    nominal_mm = devices.file.model_copy(update={"zone_plate": wrong}).nominal_zone_plate_z_mm(ENERGY_EV)
+    assert abs(nominal_mm + entry.offset_mm - truth_mm) < 0.002
+    assert at_rest(devices) == SAFE
+
+
 def somewhere(devices):
     """Positions of all that calibrations move."""
     motors = (
@@ -91,14 +125,20 @@ def somewhere(devices):
     return [motor.user_readback.get(use_monitor=False) for motor in motors]
 
 
-def start(bench, devices, points=15):
-    params = KnifeEdgeScan(points=points, exposure_s=0.1, darks=2, binning=8, roi=AIR)
-    bench.RE(calibrations.knife_edge(devices, params, folder=bench.folder))
+PLANES, EDGES = 3, 5
+
+
+def start(bench, devices):
+    """The same five edges in three planes, so near to each other that the light is the same."""
+    params = FoucaultTest(
+        planes=PLANES, edges=EDGES, half_range_mm=0.1, exposure_s=0.2, darks=2, binning=4, roi=AIR
+    )
+    bench.RE(calibrations.foucault_test(devices, params, folder=bench.folder))
 
 
 def scanning(record):
     """The scan is under way: points are beyond doubt."""
-    return len(record.rows("points")) >= 4
+    return len(record.rows("points")) >= 2
 
 
 def test_abort_in_mid_scan_puts_everything_back(bench, devices):
@@ -110,7 +150,7 @@ def test_abort_in_mid_scan_puts_everything_back(bench, devices):
     assert record.stop["exit_status"] == "abort"
     rows = record.rows("points")
     good = [row for row in rows if row["status"] == "ok"]
-    assert record.stop["reason"] == f"broken off: {len(good)} of 30 points good"
+    assert record.stop["reason"] == f"broken off: {len(good)} of 15 points good"
     assert rows[-1]["first_frame"] + rows[-1]["frames"] <= record.streams["stills"].n_frames
     assert somewhere(devices) == pytest.approx(before, abs=1e-6)
     assert at_rest(devices) == SAFE
@@ -119,15 +159,15 @@ def test_abort_in_mid_scan_puts_everything_back(bench, devices):
 
 
 def assert_whole_and_bright(record):
-    """Each point has frames beyond doubt, and as bright as those of the other way across the pupil."""
+    """Each point has frames beyond doubt, and all planes are as bright."""
     assert record.stop["exit_status"] == "success"
     with RunPoints(record) as points:
         light = points.each(np.mean)
         edge_um = points.column("cutoff_x_um")
-    assert sorted(row["point"] for row in points.rows) == list(range(30))
-    there, back = (light[order] for order in np.argsort(edge_um).reshape(-1, 2).T)
+    assert sorted(row["point"] for row in points.rows) == list(range(PLANES * EDGES))
+    planes = light[np.argsort(edge_um)].reshape(EDGES, PLANES)
     # ring decay is divided out; what is left is drift of 0.2 % and photon noise of 0.1 %
-    np.testing.assert_allclose(there, back, atol=0.01 * light.max())
+    np.testing.assert_allclose(planes, planes[:, :1] * np.ones(PLANES), atol=0.01 * light.max())
 
 
 def test_after_a_pause_the_point_is_taken_again(bench, devices, ca):

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from xsn_acq.analysis.calibration.focus import FocusResult
 from xsn_acq.analysis.calibration.foucault import PupilPlaneResult
 from xsn_acq.analysis.calibration.knife_edge import KnifeEdgeResult
 from xsn_acq.optics.arrays import FloatArray
@@ -44,6 +45,18 @@ def pupil_plane(found: PupilPlaneResult, z_mm: FloatArray) -> Draw:
         ax.plot(z_mm, found.nonuniformity, "o", color=_BLUE)
         _mark(ax, found.z_mm, found.sigma_mm)
         ax.set(xlabel="cutoff_z (mm)", ylabel="non-uniformity of the darkening")
+
+    return draw
+
+
+def focus(found: FocusResult, z_mm: FloatArray) -> Draw:
+    """Draw the sharpness at each position."""
+
+    def draw(figure: Figure) -> None:
+        ax = figure.subplots()
+        ax.plot(z_mm, found.sharpness, "o", color=_BLUE)
+        _mark(ax, found.z_mm, found.sigma_mm)
+        ax.set(xlabel="zone_plate_z (mm)", ylabel="sharpness")
 
     return draw
 

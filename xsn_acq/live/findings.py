@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from xsn_acq.analysis.calibration.focus import best_focus
 from xsn_acq.analysis.calibration.foucault import pupil_plane
 from xsn_acq.analysis.calibration.knife_edge import knife_edge_curve
 from xsn_acq.errors import CalibrationError
@@ -18,6 +19,8 @@ from xsn_acq.optics.arrays import FloatArray
 from xsn_acq.storage.run import Row
 from xsn_acq.units import UM, wavelength_m
 
+SAME_ENERGY_EV = 1.0
+"""A focus scan replaces those of the table that are so near in energy."""
 _DIGITS = 6
 
 
@@ -103,10 +106,29 @@ def _foucault(points: RunPoints) -> Finding:
     return Finding("pupil_plane", section, line, pictures.pupil_plane(found, z_mm))
 
 
+def _focus(points: RunPoints) -> Finding:
+    energy, z_mm = points.energy_ev, points.column("zone_plate_z_mm")
+    found = best_focus(z_mm, points.over_flat())
+    offset = found.z_mm - points.beamline.nominal_zone_plate_z_mm(energy, points.detector_z_mm)
+    entry = {**_head(points), "offset_mm": _round(offset), "sigma_mm": _round(found.sigma_mm)}
+    table = [
+        before.model_dump()
+        for before in points.beamline.calibration.focus
+        if abs(before.energy_ev - energy) > SAME_ENERGY_EV
+    ]
+    line = (
+        f"focus: zone_plate_z {found.z_mm:.5f} +- {found.sigma_mm:.5f} mm at {energy:.1f} eV, "
+        f"{1e3 * offset:+.2f} um from theory"
+    )
+    section = sorted([*table, entry], key=lambda item: float(item["energy_ev"]))
+    return Finding("focus", section, line, pictures.focus(found, z_mm))
+
+
 _ANALYSES: Mapping[str, Callable[[RunPoints], Finding]] = MappingProxyType(
     {
         "knife_edge": _knife_edge,
         "foucault_test": _foucault,
+        "focus_scan": _focus,
     }
 )
 

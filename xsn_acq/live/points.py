@@ -107,11 +107,12 @@ class RunPoints(Closing):
         return np.asarray([reduce(self.frames(row)) for row in self.rows])
 
     def over_flat(self) -> FloatArray:
-        """Return the mean image of each point over the flat, 1 where the sample is not, (points, ny, nx)."""
+        """Return the frames of each point over the flat, 1 where the sample is not, (points, n, ny, nx)."""
         light = stream_mean(self.run, "flats") - self.dark
-        images = self.each(lambda frames: frames.mean(axis=0)) * self.column("ring_current_ma")[:, None, None]
         lit = light > 0
-        return np.where(lit, images / np.where(lit, light, 1), 1).astype(np.float32)
+        gain = np.where(lit, 1 / np.where(lit, light, 1), 0).astype(np.float32)
+        current_ma = self.column("ring_current_ma")[:, None, None, None]
+        return np.asarray(self.each(lambda frames: frames * gain) * current_ma, np.float32)
 
     def close(self) -> None:
         """Close the file of stills."""

@@ -84,7 +84,8 @@ class StillsRun(Measurement):
             out = sample_out_um(self._devices.file, self._params)
             yield from move(self._devices.sample.x, out, self._interruption)
         yield from self._rows.declare()
-        yield from self._scan()
+        with self._interruption.making_safe(lambda: shut(self._devices.shutter)):
+            yield from self._scan()
         yield from move(self._devices.shutter, "closed", self._interruption)
         yield from step("camera close file", self._devices.camera.close_file)
         self._opened = False
@@ -124,12 +125,11 @@ class StillsRun(Measurement):
         yield from self._beam.wait()
         for name, target in zip(self._where.axes, self._where.targets[index], strict=True):
             yield from self._go(name, target)
-        with self._interruption.making_safe(lambda: shut(devices.shutter)):
-            if devices.shutter.state() != "open":
-                yield from move(devices.shutter, "open", self._interruption)
-            first, current_ma = devices.camera.frames_written() if self._opened else 0, self._ring_current()
-            yield from self._expose()
-            self._closures += devices.shutter.state() != "open"
+        if devices.shutter.state() != "open":
+            yield from move(devices.shutter, "open", self._interruption)
+        first, current_ma = devices.camera.frames_written() if self._opened else 0, self._ring_current()
+        yield from self._expose()
+        self._closures += devices.shutter.state() != "open"
         self._unsure.append((time.monotonic(), self._row(index, first, current_ma)))
 
     def _expose(self) -> Plan:
