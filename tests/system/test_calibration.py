@@ -12,7 +12,7 @@ from xsn_acq.config import load_beamline
 from xsn_acq.errors import CalibrationError
 from xsn_acq.live.calibrate import calibrate
 from xsn_acq.live.points import RunPoints
-from xsn_acq.params import FocusScan, FoucaultTest, KnifeEdgeScan, Roi
+from xsn_acq.params import FoucaultTest, KnifeEdgeScan, Roi
 from xsn_acq.plans import calibrations
 from xsn_acq.plans.xsn_tomography import xsn_tomography
 from xsn_acq.sim.illumination import knife_edge
@@ -27,7 +27,6 @@ TRUTH = Truth()
 ENERGY_EV = 8300.0
 AIR = Roi(min_x=1472, min_y=1568, size_x=256, size_y=64)
 SLIT = Roi(min_x=0, min_y=1584, size_x=3200, size_y=32)
-SAMPLE = Roi(min_x=1540, min_y=1536, size_x=128, size_y=128)
 
 
 @pytest.fixture
@@ -96,20 +95,6 @@ def test_foucault(bench, devices):
     truth_mm = devices.file.geometry.cutoff_z_pupil_mm + TRUTH.pupil_offset_mm
     print(found.line)  # noqa: T201
     assert abs(found.file.cutoff_z_mm - truth_mm) < 0.05 * 2.6
-    assert at_rest(devices) == SAFE
-
-
-def test_focus_scan(bench, devices):
-    """Within 2 um: a twelfth of the depth of focus, and a third of what a tomogram is allowed to be off."""
-    contact_mm = devices.file.zone_plate.z_at_contact_mm + 0.008
-    wrong = devices.file.zone_plate.model_copy(update={"z_at_contact_mm": contact_mm})
-    params = FocusScan(points=9, half_range_mm=0.028, exposure_s=2.0, darks=5, flats=8, roi=SAMPLE)
-    found = bench.run(calibrations.focus_scan, params, zone_plate=wrong)
-    truth_mm = devices.file.nominal_zone_plate_z_mm(ENERGY_EV) + TRUTH.focus_offset_um * 1e-3
-    (entry,) = found.file.calibration.focus
-    print(found.line)  # noqa: T201
-    nominal_mm = devices.file.model_copy(update={"zone_plate": wrong}).nominal_zone_plate_z_mm(ENERGY_EV)
-    assert abs(nominal_mm + entry.offset_mm - truth_mm) < 0.002
     assert at_rest(devices) == SAFE
 
 

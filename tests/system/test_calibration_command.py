@@ -18,6 +18,12 @@ points: 17
 darks: 3
 roi: {min_x: 1472, min_y: 1568, size_x: 256, size_y: 64}
 """
+FOCUS = """\
+exposure_s: 3.0
+darks: 5
+roi: {min_x: 1476, min_y: 1504, size_x: 256, size_y: 192}
+"""
+HIDDEN_UM = 18.0
 PATIENCE_S = 150
 
 
@@ -56,3 +62,19 @@ def test_a_knife_edge_is_used_by_the_next_run(tmp_path):
     stored.unlink()
     assert said(command("calibrate", run.uid[:8], "--data", data.root)) == calibrated[-3:]
     assert stored.read_text() == before
+
+
+@pytest.mark.timeout(300)
+def test_the_hidden_focus_is_found(tmp_path):
+    """Within 12 um: half of the depth of focus lambda / NA^2; photon noise scatters it by 3 um."""
+    data = DataFolder(tmp_path / "data")
+    (tmp_path / "focus.yaml").write_text(FOCUS)
+    with own_beamline(speed=100.0, hidden=[f"focus_offset_um={HIDDEN_UM}"]) as environment:
+        printed = said(run_command(tmp_path / "focus.yaml", data.root, plan="focus_scan"), environment)
+    assert printed[-3].startswith("focus: zone_plate_z ")
+    file = load_beamline(NAME, calibrations=data.calibrations)
+    (entry,) = file.calibration.focus
+    assert entry.energy_ev == pytest.approx(8300.0, abs=1.0)
+    assert entry.offset_mm == pytest.approx(1e-3 * HIDDEN_UM, abs=0.012)
+    moved_mm = file.zone_plate_z_mm(8300.0) - file.nominal_zone_plate_z_mm(8300.0)
+    assert moved_mm == pytest.approx(entry.offset_mm)

@@ -106,8 +106,8 @@ def test_order_of_a_knife_edge(devices, tmp_path):
         "open darks",
         "kickoff camera",
         "camera close file",
-        "sample_x 60.0",
         "cutoff_x -35.0",
+        "sample_x 60.0",
     ]
     assert words[7:11] == ["shutter open", "open stills", "kickoff camera", "camera stop"]
     assert words[11:15] == ["cutoff_x -30.0", "rearm 2", "kickoff camera", "camera stop"]

@@ -117,8 +117,8 @@ def _focus(points: RunPoints) -> Finding:
         if abs(before.energy_ev - energy) > SAME_ENERGY_EV
     ]
     line = (
-        f"focus: zone_plate_z {found.z_mm:.5f} +- {found.sigma_mm:.5f} mm at {energy:.1f} eV, "
-        f"{1e3 * offset:+.2f} um from theory"
+        f"focus: zone_plate_z {found.z_mm:.4f} +- {found.sigma_mm:.4f} mm at {energy:.1f} eV, "
+        f"{1e3 * offset:+.1f} um from theory"
     )
     section = sorted([*table, entry], key=lambda item: float(item["energy_ev"]))
     return Finding("focus", section, line, pictures.focus(found, z_mm))

@@ -90,8 +90,11 @@ def _focus(
     params: FocusScan, file: Beamline, *, energy_ev: float, detector_z_mm: float, sample_x_um: float
 ) -> Places:
     """About the theoretical focus, upwards: backlash is the same at each point."""
-    focus = file.nominal_zone_plate_z_mm(energy_ev, detector_z_mm)
-    return Places(("zone_plate_z",), tuple((z,) for z in _about(focus, params.half_range_mm, params.points)))
+    focus, geometry = file.nominal_zone_plate_z_mm(energy_ev, detector_z_mm), file.geometry
+    opened = -params.opened_um if geometry.cutoff_passes == "positive" else params.opened_um
+    edge = geometry.cutoff_x_zero_um + opened
+    positions = _about(focus, params.half_range_mm, params.points)
+    return Places(("cutoff_x", "zone_plate_z"), tuple((edge, z) for z in positions))
 
 
 @places.register

@@ -76,8 +76,14 @@ class StillsRun(Measurement):
         }
 
     def measure(self) -> Plan:
-        """Darks, flats where the sample is in the beam, then the points."""
+        """Darks, flats where the sample is in the beam, then the points.
+
+        Flats are taken with everything but the sample at the first point.
+        """
         yield from self._darks()
+        for name, target in zip(self._where.axes, self._where.targets[0], strict=True):
+            if name != "sample_x":
+                yield from self._go(name, target)
         if self._params.flats_taken:
             yield from self._flats("flats", self._params.flats_taken)
         if self._params.sample_out:
