@@ -89,7 +89,7 @@ def test_a_drift_of_the_light_is_taken_out_by_the_way_back():
     assert result.drift == pytest.approx(drift, abs=5e-4)
 
 
-@pytest.mark.parametrize("noise", [3e-4, 1e-3, 3e-3])
+@pytest.mark.parametrize("noise", [3e-4, 3e-3])
 def test_the_standard_errors_tell_the_errors(noise):
     curve = true_curve(Truth())
     pulls, edges = [], []

@@ -90,7 +90,7 @@ def fit_density(
         value=shares[:-1] / (total * step),
         value_sigma=np.sqrt(np.diag(covariance)) / (total * step),
         above=fraction,
-        above_sigma=np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", turned, covariance, turned), 0)),
+        above_sigma=np.sqrt(np.maximum(np.sum(turned @ covariance * turned, axis=1), 0)),
         floor=float(shares[-1]) / (total + float(shares[-1])),
         model=above @ shares,
         freedom=freedom,

@@ -135,8 +135,8 @@ def _peak(z: FloatArray, sharpness: FloatArray) -> tuple[float, float]:
     if np.sqrt(covariance[0, 0]) > _UNSURE * -bend or not z.min() < best + vertex * span < z.max():
         raise CalibrationError(
             f"focus scan: the sharpness has no clear peak from {z.min():.4f} to {z.max():.4f} mm; is the "
-            "filter's edge in the light and a sample with fine details in the field? take more frames or scan "
-            "further"
+            "filter's edge in the light and a sample with fine details in the field? take more frames or "
+            "scan further"
         )
     gradient = np.array([-vertex / bend, -0.5 / bend])
     sigma = np.sqrt(gradient @ covariance[:2, :2] @ gradient)
