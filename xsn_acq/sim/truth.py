@@ -69,6 +69,12 @@ class Truth:
         Softness of the pinhole's shadow.
     runout_nm : float
         Amplitude of the rotation axis' wobble.
+    rotation_roll_deg, rotation_tilt_deg : float
+        Lean of the rotation axis as y grows: in the image, to larger x; along the beam, downstream.
+    drift_x_nm, drift_y_nm : float
+        Amplitudes of the sample's slow drift against the optics, over times like ``drift_period_s``.
+    jitter_nm : float
+        Standard deviation of where the sample is in an exposure, x and y; drawn anew at each exposure's time.
     pattern_white, pattern_smooth : float
         Pixel-to-pixel and smooth structure of the sensor's response, standard deviations.
     scintillator_tail, scintillator_tail_ratio : float
@@ -111,6 +117,11 @@ class Truth:
     drift_period_s: float = 2900.0
     pinhole_edge_um: float = 0.8
     runout_nm: float = 1.0
+    rotation_roll_deg: float = 0.0
+    rotation_tilt_deg: float = 0.0
+    drift_x_nm: float = 0.0
+    drift_y_nm: float = 0.0
+    jitter_nm: float = 0.0
     pattern_white: float = 0.008
     pattern_smooth: float = 0.025
     scintillator_tail: float = 0.02
