@@ -12,7 +12,7 @@ from xsn_acq.config import load_beamline
 from xsn_acq.errors import CalibrationError
 from xsn_acq.live.calibrate import calibrate
 from xsn_acq.live.points import RunPoints
-from xsn_acq.params import FoucaultTest, KnifeEdgeScan, Roi
+from xsn_acq.params import FindRotationAxis, FoucaultTest, KnifeEdgeScan, PixelSize, Roi
 from xsn_acq.plans import calibrations
 from xsn_acq.plans.xsn_tomography import xsn_tomography
 from xsn_acq.sim.illumination import knife_edge
@@ -26,6 +26,7 @@ NAME = "pls2-7c-xni"
 TRUTH = Truth()
 ENERGY_EV = 8300.0
 AIR = Roi(min_x=1472, min_y=1568, size_x=256, size_y=64)
+AXIS = Roi(min_x=1443, min_y=1464, size_x=320, size_y=272)
 SLIT = Roi(min_x=0, min_y=1584, size_x=3200, size_y=32)
 
 
@@ -95,6 +96,34 @@ def test_foucault(bench, devices):
     truth_mm = devices.file.geometry.cutoff_z_pupil_mm + TRUTH.pupil_offset_mm
     print(found.line)  # noqa: T201
     assert abs(found.file.cutoff_z_mm - truth_mm) < 0.05 * 2.6
+    assert at_rest(devices) == SAFE
+
+
+def test_find_rotation_axis(bench, devices):
+    """Within 0.05 px of the frames, which are binned by 2; the file is 4 px wrong. The axis does not lean."""
+    calibration = devices.file.calibration
+    axis = calibration.rotation_axis.model_copy(update={"column": TRUTH.axis_column - 4.0})
+    wrong = calibration.model_copy(update={"rotation_axis": axis})
+    params = FindRotationAxis(pairs=3, exposure_s=2.0, frames_per_point=1, darks=5, flats=10, roi=AXIS)
+    found = bench.run(calibrations.find_rotation_axis, params, calibration=wrong)
+    axis = found.file.calibration.rotation_axis
+    print(found.line)  # noqa: T201
+    assert axis.column == pytest.approx(TRUTH.axis_column, abs=2 * 0.05)
+    assert axis.sample_x_um == 0.0
+    # 0.05 deg is 0.06 px at the field's rim
+    assert axis.roll_deg == pytest.approx(TRUTH.rotation_roll_deg, abs=0.1)
+    assert at_rest(devices) == SAFE
+
+
+def test_pixel_size(bench, devices):
+    """Within 0.2 %: 0.1 px over the 50 px that the image moves. The file is 2 % wrong."""
+    wrong = devices.file.detection.model_copy(update={"objective_magnification": 19.6})
+    params = PixelSize(
+        points=5, half_range_um=1.0, frames_per_point=1, exposure_s=2.0, darks=5, flats=10, roi=AXIS
+    )
+    found = bench.run(calibrations.pixel_size, params, detection=wrong)
+    print(found.line)  # noqa: T201
+    assert found.file.calibration.pixel_size.ratio == pytest.approx(19.6 / 20.0, rel=0.002)
     assert at_rest(devices) == SAFE
 
 

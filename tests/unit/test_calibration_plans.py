@@ -15,7 +15,7 @@ from xsn_acq.session import PLANS, plan_parameters
 
 CAMERA = {"darks": 3, "frames_per_point": 2, "roi": Roi(min_x=1540, min_y=1552, size_x=128, size_y=96)}
 KNIFE_EDGE = KnifeEdgeScan(points=15, half_range_um=35.0, **CAMERA)
-PIXEL_SIZE = PixelSize(points=3, half_range_um=4.0, flats=4, **CAMERA)
+PIXEL_SIZE = PixelSize(points=4, half_range_um=4.0, flats=4, **CAMERA)
 ALL = {
     "knife_edge": KNIFE_EDGE,
     "foucault_test": FoucaultTest(planes=3, edges=5, half_range_mm=2.0, half_range_um=10.0, **CAMERA),
@@ -202,7 +202,7 @@ def test_frames_behind_a_shut_shutter_are_taken_again(devices, tmp_path):
 
     machine = Machine(devices, shut)
     messages = machine.run(calibrations.pixel_size(devices, PIXEL_SIZE, folder=tmp_path))
-    assert [row["point"] for row in machine.rows if row["status"] == "ok"] == [0, 1, 2]
+    assert [row["point"] for row in machine.rows if row["status"] == "ok"] == [0, 1, 2, 3]
     assert 1 in [row["point"] for row in machine.rows if row["status"] == "flagged"]
     assert told(messages).count("shutter open") == 3  # flats, stills, stills again
 

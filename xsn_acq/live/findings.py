@@ -1,5 +1,6 @@
 """From the points of a calibration run to what they say, in a line and as a section of the calibration."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,13 +13,17 @@ from matplotlib.figure import Figure
 from xsn_acq.analysis.calibration.focus import best_focus
 from xsn_acq.analysis.calibration.foucault import pupil_plane
 from xsn_acq.analysis.calibration.knife_edge import knife_edge_curve
+from xsn_acq.analysis.calibration.pixel_size import pixel_size
+from xsn_acq.analysis.calibration.rotation_axis import rotation_axis
 from xsn_acq.errors import CalibrationError
 from xsn_acq.live import calibration_pictures as pictures
 from xsn_acq.live.points import RunPoints
 from xsn_acq.optics.arrays import FloatArray
 from xsn_acq.storage.run import Row
-from xsn_acq.units import UM, wavelength_m
+from xsn_acq.units import NM, UM, wavelength_m
 
+CENTRE_PX = 512
+"""Focus is sought in so many pixels a side."""
 SAME_ENERGY_EV = 1.0
 """A focus scan replaces those of the table that are so near in energy."""
 _DIGITS = 6
@@ -108,7 +113,7 @@ def _foucault(points: RunPoints) -> Finding:
 
 def _focus(points: RunPoints) -> Finding:
     energy, z_mm = points.energy_ev, points.column("zone_plate_z_mm")
-    found = best_focus(z_mm, points.over_flat())
+    found = best_focus(z_mm, points.over_flat(_centre))
     offset = found.z_mm - points.beamline.nominal_zone_plate_z_mm(energy, points.detector_z_mm)
     entry = {**_head(points), "offset_mm": _round(offset), "sigma_mm": _round(found.sigma_mm)}
     table = [
@@ -124,11 +129,49 @@ def _focus(points: RunPoints) -> Finding:
     return Finding("focus", section, line, pictures.focus(found, z_mm))
 
 
+def _rotation_axis(points: RunPoints) -> Finding:
+    file, optics, theta_deg = points.beamline, points.optics(), points.column("theta_deg")
+    images = points.over_flat() * np.float32(optics.background)
+    found = rotation_axis(theta_deg, images, optics=optics)
+    middle = (file.detection.sensor_columns - 1) / 2
+    off_axis_px = points.sensor_column(found.column) - middle
+    # the file's column is that of detector_z = 0, where the magnification is another
+    scale = file.magnification(points.energy_ev) / file.magnification(points.energy_ev, points.detector_z_mm)
+    section = {
+        **_head(points),
+        "column": _round(middle + off_axis_px * scale),
+        "sample_x_um": _round(points.acquisition["sample_x_um"]),
+        "sigma_px": _round(found.sigma_px * points.binning),
+        **_known("roll", found.roll_deg, found.roll_sigma_deg),
+        **_known("tilt", found.tilt_deg, found.tilt_sigma_deg),
+    }
+    line = (
+        f"rotation axis: column {section['column']:.2f} +- {section['sigma_px']:.2f} px of the sensor at "
+        f"sample_x {section['sample_x_um']:.3f} um, {_lean('roll', section)}, {_lean('tilt', section)}"
+    )
+    return Finding("rotation_axis", section, line, pictures.rotation_axis(found, theta_deg, images))
+
+
+def _pixel_size(points: RunPoints) -> Finding:
+    x_um = points.column("sample_x_um")
+    found = pixel_size(x_um, points.over_flat())
+    nominal = points.beamline.nominal_pixel_size_m(points.energy_ev, points.binning, points.detector_z_mm)
+    ratio, sigma = found.pixel_size_m / nominal, found.sigma_m / nominal
+    section = {**_head(points), "ratio": _round(ratio), "sigma": _round(sigma)}
+    line = (
+        f"pixel size: {found.pixel_size_m / NM:.3f} +- {found.sigma_m / NM:.3f} nm at binning "
+        f"{points.binning}, {100 * (ratio - 1):+.2f} +- {100 * sigma:.2f} % from the geometry"
+    )
+    return Finding("pixel_size", section, line, pictures.pixel_size(found, x_um))
+
+
 _ANALYSES: Mapping[str, Callable[[RunPoints], Finding]] = MappingProxyType(
     {
         "knife_edge": _knife_edge,
         "foucault_test": _foucault,
         "focus_scan": _focus,
+        "find_rotation_axis": _rotation_axis,
+        "pixel_size": _pixel_size,
     }
 )
 
@@ -137,6 +180,25 @@ def _head(points: RunPoints) -> dict[str, Any]:
     """When, at which energy, in which run."""
     day = datetime.fromtimestamp(points.run.start["time"], UTC).date()
     return {"date": day, "energy_ev": round(points.energy_ev, 2), "run": points.run.uid}
+
+
+def _known(name: str, value: float, sigma: float) -> dict[str, float]:
+    """An angle and its error, where the scan tells it."""
+    if not (math.isfinite(value) and math.isfinite(sigma)):
+        return {}
+    return {f"{name}_deg": _round(value), f"{name}_sigma_deg": _round(sigma)}
+
+
+def _lean(name: str, section: dict[str, Any]) -> str:
+    if f"{name}_deg" not in section:
+        return f"{name} unknown"
+    return f"{name} {section[f'{name}_deg']:.3f} +- {section[f'{name}_sigma_deg']:.3f} deg"
+
+
+def _centre(frames: FloatArray) -> FloatArray:
+    """The middle of frames (n, ny, nx), to `CENTRE_PX` pixels a side: whole sensors would fill the memory."""
+    ny, nx = (max(0, (size - CENTRE_PX) // 2) for size in frames.shape[1:])
+    return frames[:, ny : ny + CENTRE_PX, nx : nx + CENTRE_PX]
 
 
 def _mean_and_error(frames: FloatArray) -> tuple[float, float]:

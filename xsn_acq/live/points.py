@@ -11,6 +11,8 @@ from xsn_acq.config import Beamline
 from xsn_acq.errors import CalibrationError
 from xsn_acq.live.frames import has_frames, stream_mean
 from xsn_acq.optics.arrays import FloatArray
+from xsn_acq.optics.knife_edge import KnifeEdge
+from xsn_acq.optics.schlieren import Schlieren
 from xsn_acq.params.camera import BITS
 from xsn_acq.storage.frames import FrameReader
 from xsn_acq.storage.run import Row, RunRecord
@@ -18,6 +20,11 @@ from xsn_acq.storage.run import Row, RunRecord
 TECHNIQUE = "calibration"
 MOST_FULL = 1e-3
 """Fraction of a point's pixels that may be full: hot ones."""
+
+
+def mean_image(frames: FloatArray) -> FloatArray:
+    """Mean of frames (n, ny, nx) -> (ny, nx)."""
+    return frames.mean(axis=0)
 
 
 class RunPoints(Closing):
@@ -74,14 +81,28 @@ class RunPoints(Closing):
         """Return a column of the rows, (points,)."""
         return np.asarray([row[name] for row in self.rows], float)
 
+    def optics(self) -> Schlieren:
+        """Return what forms the images."""
+        acquisition, curve = self.acquisition, self.acquisition["knife_edge"]
+        ny, nx = acquisition["frame_shape"]
+        return Schlieren(
+            shape=(int(ny), int(nx)),
+            pixel_size_m=float(acquisition["pixel_size_m"]),
+            aperture_per_m=float(acquisition["numerical_aperture"]) / float(acquisition["wavelength_m"]),
+            cutoff_per_m=float(acquisition["cutoff_per_m"]),
+            knife_edge=KnifeEdge(curve["frequency_per_m"], curve["transmitted"]),
+            passes=acquisition["cutoff_passes"],
+        )
+
     def column_x_m(self) -> FloatArray:
         """Return the places of the columns at the sample about the optical axis, (nx,)."""
-        detection = self.beamline.detection
-        columns = int(self.acquisition["frame_shape"][1])
-        first = int(self.acquisition["roi"][0]) + (self.binning - 1) / 2
-        off_axis = first + np.arange(columns) * self.binning - (detection.sensor_columns - 1) / 2
-        unbinned_m: float = self.acquisition["pixel_size_m"] / self.binning
-        return np.asarray(off_axis * unbinned_m)
+        columns = np.arange(int(self.acquisition["frame_shape"][1]))
+        off_axis = self.sensor_column(columns) - (self.beamline.detection.sensor_columns - 1) / 2
+        return np.asarray(off_axis * (self.acquisition["pixel_size_m"] / self.binning))
+
+    def sensor_column(self, column: Any) -> Any:
+        """Return the column of the unbinned sensor, centres at integers, of a column of the frame."""
+        return int(self.acquisition["roi"][0]) + (self.binning - 1) / 2 + column * self.binning
 
     def frames(self, row: Row) -> FloatArray:
         """Return the frames of a point above dark, per mA of ring current, float32 (n, ny, nx).
@@ -106,13 +127,16 @@ class RunPoints(Closing):
         """Return ``reduce`` of the frames of each point; one point is in memory at a time."""
         return np.asarray([reduce(self.frames(row)) for row in self.rows])
 
-    def over_flat(self) -> FloatArray:
-        """Return the frames of each point over the flat, 1 where the sample is not, (points, n, ny, nx)."""
+    def over_flat(self, reduce: Callable[[FloatArray], FloatArray] = mean_image) -> FloatArray:
+        """Return ``reduce`` of the frames of each point over the flat, 1 where the sample is not, float32.
+
+        Without ``reduce``: the mean image of each point, (points, ny, nx).
+        """
         light = stream_mean(self.run, "flats") - self.dark
         lit = light > 0
         gain = np.where(lit, 1 / np.where(lit, light, 1), 0).astype(np.float32)
-        current_ma = self.column("ring_current_ma")[:, None, None, None]
-        return np.asarray(self.each(lambda frames: frames * gain) * current_ma, np.float32)
+        current_ma = iter(self.column("ring_current_ma").astype(np.float32))
+        return self.each(lambda frames: reduce(frames * (gain * next(current_ma))))
 
     def close(self) -> None:
         """Close the file of stills."""

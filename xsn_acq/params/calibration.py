@@ -153,8 +153,8 @@ class PixelSize(_SampleStills):
 
     half_range_um: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)] = 4.0
     """sample_x goes so far to both sides of where it is, um, to 1000."""
-    points: Annotated[int, Field(ge=3, le=200)] = 5
-    """Positions of the sample, 3 to 200."""
+    points: Annotated[int, Field(ge=4, le=200)] = 9
+    """Positions of the sample, 4 to 200."""
 
     @property
     def places(self) -> int:
