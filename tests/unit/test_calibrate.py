@@ -42,7 +42,7 @@ def announced(stream, frames):
 
 @pytest.fixture
 def scan(tmp_path):
-    """A knife edge there and back while the ring loses a fifth of its current; a point lost its beam first."""
+    """A knife edge there and back while the ring loses a fifth of its current; one point lost its beam."""
 
     def played(most_counts=2000.0, **changes):
         rng = np.random.default_rng(3)
