@@ -128,6 +128,15 @@ def test_any_order_gives_the_same_curve():
     assert errors(shuffled, curve)[0] < 0.004  # the drift's cubic sees other noise
 
 
+def test_frames_that_lie_off_are_left_out():
+    curve = true_curve(Truth())
+    kappa, light, sigma = ideal_scan(curve, 3e-4)
+    light[[20, 100]] *= (0.95, 0.0)
+    result = knife_edge_curve(kappa, light, sigma, passes="positive")
+    assert np.flatnonzero(~result.used).tolist() == [20, 100]
+    assert errors(result, curve)[1] < 0.0004  # as without them; the first alone would cost 0.2 %
+
+
 def scan_with(**change):
     kappa, light, sigma = ideal_scan(true_curve(Truth()), 3e-4, **change)
     return {"frequency_per_m": kappa, "counts": light, "sigma": sigma, "passes": "positive"}

@@ -1,5 +1,6 @@
 """What the simulator can be told to hide from the beamline file."""
 
+import asyncio
 from dataclasses import fields, replace
 
 import numpy as np
@@ -9,6 +10,9 @@ from xsn_acq.cli.main import main
 from xsn_acq.config import load_beamline
 from xsn_acq.errors import ConfigError
 from xsn_acq.sim.alignment import Alignment
+from xsn_acq.sim.ioc.exposures import Exposure
+from xsn_acq.sim.ioc.rendering import Renderer
+from xsn_acq.sim.ioc.world import World
 from xsn_acq.sim.microscope import Microscope
 from xsn_acq.sim.nominal import nominal_state
 from xsn_acq.sim.phantoms import phantom
@@ -80,3 +84,20 @@ def test_stray_light_passes_the_closed_filter():
         scope.photons(replace(STATE, cutoff_x_um=x), CAMERA).mean(dtype=float) for x in (-60.0, 60.0)
     )
     assert closed / whole == pytest.approx(0.02 / 1.02, rel=1e-4)
+
+
+def test_the_served_camera_sees_the_hidden_truth_whatever_the_sample():
+    world = World(BEAMLINE)
+    world.shutter_open.set(True, 0.0)
+    exposure = Exposure(1, 10.0, 12.0, 12.1, CAMERA)
+
+    async def mean(truth):
+        renderer = Renderer(BEAMLINE, world, 0, "microparticles", truth)
+        renderer.change_sample("empty")
+        image = await renderer.image(exposure)
+        renderer.close()
+        return image.mean() - 100.0
+
+    plain, stray = (asyncio.run(mean(truth)) for truth in (Truth(), Truth(stray_light=0.5)))
+    # half of the light passes the filter in the middle, 0.553 of it
+    assert stray / plain == pytest.approx((0.553 + 0.5) / 0.553, rel=0.01)

@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.polynomial import legendre
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy import optimize
 
 from xsn_acq.analysis.calibration.density import Density, fit_density
@@ -26,6 +26,10 @@ _END = 0.04
 """Part of the scan, at each end, in which nothing may happen any more."""
 _UNSEEN = 0.005
 """Light that may arrive in that part."""
+_OUTLIER, _FAR_OFF = 6.0, 0.01
+"""So many standard deviations, and such a part of all light, a point must lie off to be left out."""
+_WEIGHTLESS = 1e3
+_MOST_OUT = 0.1
 _ROUNDING = 1e-9
 _SCATTER = 1e-3
 """Noise in proportion to the light, for a start."""
@@ -53,6 +57,8 @@ class KnifeEdgeResult:
         Part of the light that no position of the edge blocks.
     drift : (k,)
         Relative change of the light over the scan that was taken out, for each point in the order given.
+    used : (k,)
+        False for points far off the curve, which were left out.
     """
 
     curve: KnifeEdge
@@ -64,6 +70,7 @@ class KnifeEdgeResult:
     edge_sigma_per_m: float
     stray_fraction: float
     drift: FloatArray
+    used: NDArray[np.bool_]
 
 
 def knife_edge_curve(
@@ -74,7 +81,8 @@ def knife_edge_curve(
     The counts are modelled as (1 + drift) (stray + light on the open side). The density is never negative, so
     the curve is monotone, and as smooth as the noise asks for (generalised cross-validation): no shape is
     assumed. The drift is a cubic in the order of the points; a scan there and back tells it from the curve,
-    a scan one way does not. Noise beyond ``sigma`` is taken to be proportional to the light.
+    a scan one way does not. Noise beyond ``sigma`` is taken to be proportional to the light; points far off
+    are left out.
 
     Parameters
     ----------
@@ -97,15 +105,15 @@ def knife_edge_curve(
     light, error = light / scale, error / scale
     # the fit knows one side only: with the negative side open it sees the mirrored illumination
     seen = kappa if passes == "positive" else -kappa
-    fit, drift = _fitted(seen, light, error)
-    _require_steady(fit, kappa, light / (1 + drift))
+    fit, drift, used = _fitted(seen, light, error)
+    _require_steady(fit, kappa, light / (1 + drift), used)
     _require_ends(fit, kappa)
     if fit.floor > most_stray:
         raise CalibrationError(
             f"knife edge: with the filter closed {fit.floor:.1%} of the light passes, wanted below "
             f"{most_stray:.0%}; is the filter in the pupil's plane, and does it move across it?"
         )
-    return _result(fit, drift, mirrored=passes == "negative")
+    return _result(fit, drift, used, mirrored=passes == "negative")
 
 
 def _checked(
@@ -134,28 +142,51 @@ def _checked(
     return kappa, light, error
 
 
-def _fitted(seen: FloatArray, light: FloatArray, error: FloatArray) -> tuple[Density, FloatArray]:
+def _fitted(
+    seen: FloatArray, light: FloatArray, error: FloatArray
+) -> tuple[Density, FloatArray, NDArray[np.bool_]]:
+    """Fit, leave out the worst point as long as it lies far off, and fit again: it bends its neighbours."""
+    used = np.ones(light.size, bool)
+    while True:
+        fit, drift = _settled(seen, light, error, used)
+        off = np.where(used, np.abs(light / (1 + drift) - fit.model), 0.0)
+        worst = int(np.argmax(off))
+        scatter = 1.48 * float(np.median(off[used]))
+        if off[worst] < max(_FAR_OFF, _OUTLIER * scatter) or used.mean() < 1 - _MOST_OUT:
+            return fit, drift, used
+        used[worst] = False
+
+
+def _settled(
+    seen: FloatArray, light: FloatArray, error: FloatArray, used: NDArray[np.bool_]
+) -> tuple[Density, FloatArray]:
     """Density, drift and noise in turn: each is better known when the others are."""
     nodes = np.linspace(seen.min(), seen.max(), min(2 * np.unique(seen).size - 1, _MOST_NODES))
-    fit = fit_density(nodes, seen, light, np.hypot(error, _SCATTER * np.maximum(light, _FAINTEST)))
+    start = np.hypot(error, _SCATTER * np.maximum(light, _FAINTEST))
+    fit = fit_density(nodes, seen, light, np.where(used, start, _WEIGHTLESS))
+    drift = np.zeros_like(light)
     for _ in range(_ROUNDS):
-        noise = _with_proportional(light, fit, error)
+        noise = _with_proportional(light / (1 + drift), fit, error, used)
         drift = _drift(light, fit.model, noise)
         fit = fit_density(nodes, seen, light / (1 + drift), noise, smoothness=fit.smoothness)
     return fit_density(nodes, seen, light / (1 + drift), noise), drift
 
 
-def _with_proportional(light: FloatArray, fit: Density, error: FloatArray) -> FloatArray:
-    """``error`` and so much noise in proportion to the light that the points scatter as they do."""
+def _with_proportional(
+    light: FloatArray, fit: Density, error: FloatArray, used: NDArray[np.bool_]
+) -> FloatArray:
+    """``error`` and so much noise in proportion to the light that the points scatter as they do.
+
+    Points that are not used get a noise that leaves them without weight.
+    """
     square, level = (light - fit.model) ** 2, np.maximum(fit.model, _FAINTEST)
-    wanted = max(light.size - fit.freedom, 1.0)
+    wanted = max(float(used.sum()) - fit.freedom, 1.0)
 
     def too_wide(relative: float) -> float:
-        return float(np.sum(square / (error**2 + (relative * level) ** 2))) - wanted
+        return float(np.sum((square / (error**2 + (relative * level) ** 2))[used])) - wanted
 
     relative = optimize.brentq(too_wide, 0.0, 1 / _FAINTEST) if too_wide(0.0) > 0 else 0.0
-    noise: FloatArray = np.hypot(error, relative * level)
-    return noise
+    return np.where(used, np.hypot(error, relative * level), _WEIGHTLESS)
 
 
 def _drift(light: FloatArray, model: FloatArray, noise: FloatArray) -> FloatArray:
@@ -167,10 +198,10 @@ def _drift(light: FloatArray, model: FloatArray, noise: FloatArray) -> FloatArra
     return drift
 
 
-def _require_steady(fit: Density, kappa: FloatArray, light: FloatArray) -> None:
+def _require_steady(fit: Density, kappa: FloatArray, light: FloatArray, used: NDArray[np.bool_]) -> None:
     off = light - fit.model
     worst = int(np.argmax(np.abs(off)))
-    if np.sqrt(np.mean(off**2)) > _STEADY:
+    if np.sqrt(np.mean(off[used] ** 2)) > _STEADY or used.mean() < 1 - _MOST_OUT:
         raise CalibrationError(
             f"knife edge: the light does not change steadily across the scan: off by {off[worst]:+.1%} at "
             f"{kappa[worst] * 1e-6:.3f} per um; is the beam stable and the sample out of it?"
@@ -191,7 +222,7 @@ def _require_ends(fit: Density, kappa: FloatArray) -> None:
             )
 
 
-def _result(fit: Density, drift: FloatArray, *, mirrored: bool) -> KnifeEdgeResult:
+def _result(fit: Density, drift: FloatArray, used: NDArray[np.bool_], *, mirrored: bool) -> KnifeEdgeResult:
     nodes, density, density_sigma = fit.nodes, fit.value, fit.value_sigma
     transmitted, sigma = fit.above, fit.above_sigma
     if mirrored:
@@ -209,6 +240,7 @@ def _result(fit: Density, drift: FloatArray, *, mirrored: bool) -> KnifeEdgeResu
         edge_sigma_per_m=float(np.interp(edge, nodes, sigma) / np.interp(edge, nodes, density)),
         stray_fraction=fit.floor,
         drift=drift,
+        used=used,
     )
 
 

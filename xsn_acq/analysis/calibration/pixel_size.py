@@ -40,7 +40,8 @@ class PixelSizeResult:
     Attributes
     ----------
     pixel_size_m, sigma_m : float
-        Of the pixels of the images (binned ones, when binned), and standard error.
+        Of the pixels of the images (binned ones, when binned), and standard error from the scatter about the
+        line; the noise of the middle image, common to all, is as much again.
     shift_px : (n, 2)
         (rows, columns) by which the sample stands further than in the image nearest to the middle.
     used : (n,)
