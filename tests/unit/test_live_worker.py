@@ -20,7 +20,7 @@ from xsn_acq.live.offline import reconstruct
 from xsn_acq.live.reconstruction import SPARE_PAIRS
 from xsn_acq.live.results import ResultPublisher, Status, decode, read_status, write_status
 from xsn_acq.live.settings import expected_pairs, xsn_settings
-from xsn_acq.live.volume import VolumeFile, slab_rows
+from xsn_acq.live.volume import VolumeFile
 from xsn_acq.live.worker import LiveWorker
 from xsn_acq.storage.journal import Journal, JournalLine, list_runs
 from xsn_acq.storage.layout import DataFolder
@@ -162,8 +162,9 @@ def test_a_job_that_is_cut_and_begun_anew_ends_the_same(tmp_path):
         for header, image in told.of("slice")
         if (header["quantity"], header["plane"], header["pairs"]) == ("delta", "xz", 6)
     ]
-    # the growing slice counts all angles alike, the volume weighs them: float32 and FINUFFT's 1e-6
-    np.testing.assert_allclose(grown, final, rtol=0, atol=1e-4 * final.max())
+    # the growing slice counts all angles alike, the volume weighs them: two transforms, each within
+    # 1e-4, and 3e-4 at the border of the grid
+    np.testing.assert_allclose(grown, final, rtol=0, atol=5e-4 * final.max())
 
 
 def test_fields_of_the_store_are_not_made_again(tmp_path, monkeypatch):
@@ -351,13 +352,6 @@ def test_volume_file_says_what_it_is(tmp_path):
     assert summary.correlation.correlation[0] > 0.5  # four angles in each half: little to compare
     with pytest.raises(StorageError, match="wanted a reconstruction"):
         VolumeFile(tmp_path / "none.h5")
-
-
-def test_slabs_bound_the_memory():
-    assert slab_rows(180, 192) == 32
-    # 900 angles of 3200 columns: sinograms and slices of a slab stay under 128 MiB
-    assert slab_rows(900, 3200) * 3200 * 3200 * 8 <= 128 * 2**20
-    assert slab_rows(100_000, 3200) == 1
 
 
 @pytest.mark.parametrize(

@@ -75,5 +75,5 @@ class DetailCorrelation:
             value, gradient = self.value_and_gradient(shift)
             return value * scale, gradient * scale
 
-        found = minimize(cost, np.array(start, float), jac=True, method="BFGS", options={"gtol": 1e-6})
+        found = minimize(cost, np.array(start, float), jac=True, method="BFGS", options={"gtol": 1e-5})
         return float(found.x[0]), float(found.x[1])

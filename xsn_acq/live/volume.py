@@ -7,7 +7,7 @@
         /slices/delta_xz ...    NXdata, the three central planes of each
         /pairs                  NXcollection: theta (degree), residual (pairs, iterations)
         /resolution             NXdata: ring correlation of even against odd angles, delta
-        /process                NXprocess: program, version and every parameter
+        /process                NXprocess: program, version, ring removal and every parameter
 """
 
 import json
@@ -25,13 +25,14 @@ from scipy.ndimage import gaussian_filter
 
 from xsn_acq.analysis.frc import FrcCurve, fourier_ring_correlation
 from xsn_acq.analysis.orthoslices import Plane
+from xsn_acq.analysis.rings import NONE, remove_rings
 from xsn_acq.analysis.tomography import FilteredBackProjection, slabs
 from xsn_acq.analysis.xsn_stream import Quantity, XsnSettings
 from xsn_acq.closing import Closing
 from xsn_acq.errors import ReconstructionError, StorageError
 from xsn_acq.live.fields import FieldStore
 from xsn_acq.live.settings import parameters
-from xsn_acq.optics.arrays import FloatArray
+from xsn_acq.optics.arrays import ComplexArray, FloatArray
 
 FILE_NAME = "reconstruction.h5"
 QUANTITIES: tuple[Quantity, ...] = ("delta", "beta")
@@ -41,13 +42,13 @@ _AXES: Mapping[Plane, tuple[str, str]] = {"xz": ("z", "x"), "xy": ("y", "x"), "z
 _ACROSS: Mapping[Plane, int] = {"xz": 0, "xy": 1, "zy": 2}
 """Axis of the volume (y, z, x) that a plane stands across."""
 _TRUNCATE = 3.0
-_SLAB_BYTES = 128 * 2**20
-_MOST_ROWS = 32
 _FRC_ROWS = 8
 _FRC_PAIRS = 8
 
 
-def write_volume(path: Path, store: FieldStore, settings: XsnSettings, start: Mapping[str, Any]) -> None:
+def write_volume(
+    path: Path, store: FieldStore, settings: XsnSettings, start: Mapping[str, Any], *, rings: str = NONE
+) -> None:
     """Reconstruct the volume slab by slab and write the file; it appears whole or not at all.
 
     Parameters
@@ -58,6 +59,8 @@ def write_volume(path: Path, store: FieldStore, settings: XsnSettings, start: Ma
     settings : XsnSettings
     start : mapping
         The run's start document.
+    rings : str
+        Ring removal, a method of `xsn_acq.analysis.rings.remove_rings`.
 
     Raises
     ------
@@ -75,18 +78,13 @@ def write_volume(path: Path, store: FieldStore, settings: XsnSettings, start: Ma
     try:
         with h5py.File(part, "w") as file:
             entry = _entry(file, settings, start)
-            _write_slabs(entry, store, settings)
-            _write_slices(entry)
+            entry["process/ring_removal"] = rings
+            _write_slices(entry, _write_slabs(entry, store, settings, rings))
             _write_pairs(entry, store)
-            _write_resolution(entry, store, settings)
+            _write_resolution(entry, store, settings, rings)
         os.replace(part, path)
     except OSError as error:
         raise StorageError(f"volume {path}: cannot be written: {error}") from error
-
-
-def slab_rows(n_pairs: int, n_columns: int) -> int:
-    """Rows reconstructed at once, so that sinograms and slices stay within fixed memory."""
-    return int(np.clip(_SLAB_BYTES // (8 * n_columns * max(n_pairs, n_columns)), 1, _MOST_ROWS))
 
 
 def _entry(file: h5py.File, settings: XsnSettings, start: Mapping[str, Any]) -> h5py.Group:
@@ -102,33 +100,40 @@ def _entry(file: h5py.File, settings: XsnSettings, start: Mapping[str, Any]) -> 
     return entry
 
 
-def _write_slabs(entry: h5py.Group, store: FieldStore, settings: XsnSettings) -> None:
+def _write_slabs(
+    entry: h5py.Group, store: FieldStore, settings: XsnSettings, rings: str
+) -> dict[Plane, ComplexArray]:
+    """Write the volume; return its central planes, beta + i delta."""
     ny, nx = store.shape
     lengths = {"y": ny, "z": nx, "x": nx}
     data = {}
     for quantity in QUANTITIES:
         group = _nxdata(entry, quantity, quantity, ("y", "z", "x"), lengths, settings.pixel_size_m)
         data[quantity] = group.create_dataset(quantity, (ny, nx, nx), np.float32)
-    rows = slab_rows(len(store), nx)
-    sizes = {"pixel_size_m": settings.pixel_size_m, "wavelength_m": settings.wavelength_m}
-    for where, block in slabs(store.stack(), np.deg2rad(store.theta_deg), slab_rows=rows, **sizes):
+    planes: dict[Plane, ComplexArray] = {
+        plane: np.zeros([lengths[axis] for axis in _AXES[plane]], np.complex64) for plane in PLANES
+    }
+    theta = np.deg2rad(store.theta_deg)
+    sizes: Mapping[str, Any] = {"pixel_size_m": settings.pixel_size_m, "wavelength_m": settings.wavelength_m}
+    for where, block in slabs(store.stack(), theta, rings=rings, **sizes):
         data["delta"][where] = block.imag
         data["beta"][where] = block.real
+        planes["xy"][where], planes["zy"][where] = block[:, nx // 2], block[:, :, nx // 2]
+        if where.start <= ny // 2 < where.stop:
+            planes["xz"][:] = block[ny // 2 - where.start]
+    return planes
 
 
-def _write_slices(entry: h5py.Group) -> None:
+def _write_slices(entry: h5py.Group, planes: Mapping[Plane, ComplexArray]) -> None:
     slices = _group(entry, "slices", "NXcollection")
     for quantity in QUANTITIES:
-        source = entry[quantity]
-        ny, nz, nx = source[quantity].shape
-        cuts = {"xz": np.s_[ny // 2], "xy": np.s_[:, nz // 2], "zy": np.s_[:, :, nx // 2]}
-        for plane in PLANES:
+        for plane, image in planes.items():
             name = f"{quantity}_{plane}"
             group = _group(slices, name, "NXdata")
             group.attrs.update({"signal": name, "axes": list(_AXES[plane])})
-            group[name] = source[quantity][cuts[plane]]
+            group[name] = image.imag if quantity == "delta" else image.real
             for axis in _AXES[plane]:
-                group[axis] = source[axis]
+                group[axis] = entry[quantity][axis]
 
 
 def _write_pairs(entry: h5py.Group, store: FieldStore) -> None:
@@ -138,9 +143,8 @@ def _write_pairs(entry: h5py.Group, store: FieldStore) -> None:
     pairs["residual"] = store.residuals
 
 
-def _write_resolution(entry: h5py.Group, store: FieldStore, settings: XsnSettings) -> None:
-    curve = half_set_correlation(store, settings.pixel_size_m)
-    if curve is None:
+def _write_resolution(entry: h5py.Group, store: FieldStore, settings: XsnSettings, rings: str) -> None:
+    if (curve := half_set_correlation(store, settings.pixel_size_m, rings)) is None:
         return
     group = _group(entry, "resolution", "NXdata")
     group.attrs.update({"signal": "correlation", "axes": ["frequency"]})
@@ -149,7 +153,7 @@ def _write_resolution(entry: h5py.Group, store: FieldStore, settings: XsnSetting
     group["frequency"].attrs["units"] = "1/m"
 
 
-def half_set_correlation(store: FieldStore, pixel_size_m: float) -> FrcCurve | None:
+def half_set_correlation(store: FieldStore, pixel_size_m: float, rings: str = NONE) -> FrcCurve | None:
     """Ring correlation of central slices of delta from even and from odd angles.
 
     Returns
@@ -165,7 +169,7 @@ def half_set_correlation(store: FieldStore, pixel_size_m: float) -> FrcCurve | N
     halves = []
     for half in (slice(0, None, 2), slice(1, None, 2)):
         theta = np.deg2rad(store.theta_deg[half])
-        phi = store.stack(half)[:, rows, :].imag
+        phi = remove_rings(store.stack(half)[:, rows, :].imag, rings, pixel_size_m=pixel_size_m)
         halves.append(FilteredBackProjection(nx, theta).slices(phi).real)
     return fourier_ring_correlation(halves[0], halves[1], pixel_size_m)
 
@@ -188,8 +192,7 @@ def _nxdata(
     group = _group(parent, name, "NXdata")
     group.attrs.update({"signal": signal, "axes": list(axes)})
     for axis in axes:
-        length = lengths[axis]
-        group[axis] = (np.arange(length) - (length - 1) / 2) * pixel_size_m
+        group[axis] = (np.arange(lengths[axis]) - (lengths[axis] - 1) / 2) * pixel_size_m
         group[axis].attrs["units"] = "m"
     return group
 
