@@ -40,12 +40,26 @@ _BREAKING_OFF = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @dataclass(frozen=True)
 class PlanEntry:
-    """Where a plan is found: its parameters, what it costs, what forbids it, itself, as ``module:name``."""
+    """Where a plan is found: its parameters, what it costs, what forbids it, itself, as ``module:name``.
+
+    ``calibrates``: its run is analysed when it has ended; there is nothing to reconstruct meanwhile.
+    """
 
     parameters: str
     estimate: str
     infeasible: str
     plan: str
+    calibrates: bool = False
+
+
+def _calibration(name: str, parameters: str) -> PlanEntry:
+    return PlanEntry(
+        parameters=f"xsn_acq.params.calibration:{parameters}",
+        estimate="xsn_acq.plans.stills_checks:estimate_stills",
+        infeasible="xsn_acq.plans.stills_checks:infeasible_stills",
+        plan=f"xsn_acq.plans.calibrations:{name}",
+        calibrates=True,
+    )
 
 
 PLANS: Mapping[str, PlanEntry] = {
@@ -55,6 +69,11 @@ PLANS: Mapping[str, PlanEntry] = {
         infeasible="xsn_acq.plans.feasible:infeasible",
         plan="xsn_acq.plans.xsn_tomography:xsn_tomography",
     ),
+    "knife_edge": _calibration("knife_edge", "KnifeEdgeScan"),
+    "foucault_test": _calibration("foucault_test", "FoucaultTest"),
+    "focus_scan": _calibration("focus_scan", "FocusScan"),
+    "find_rotation_axis": _calibration("find_rotation_axis", "FindRotationAxis"),
+    "pixel_size": _calibration("pixel_size", "PixelSize"),
 }
 """The plans by name."""
 

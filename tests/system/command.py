@@ -27,11 +27,11 @@ def command(*arguments):
     return [sys.executable, "-m", "xsn_acq.cli", *map(str, arguments)]
 
 
-def run_command(parameters, data, *options):
-    """The command line of a tomogram, its messages on ports of their own."""
+def run_command(parameters, data, *options, plan="xsn_tomography"):
+    """The command line of a run, its messages on ports of their own."""
     documents, results = free_ports(2)
     addresses = ["--documents", f"tcp://127.0.0.1:{documents}", "--results", f"tcp://127.0.0.1:{results}"]
-    return command("run", "pls2-7c-xni", "xsn_tomography", parameters, "--data", data, *addresses, *options)
+    return command("run", "pls2-7c-xni", plan, parameters, "--data", data, *addresses, *options)
 
 
 def hardware(environment, *pvs):

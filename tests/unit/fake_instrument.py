@@ -139,7 +139,9 @@ def instrument():
             z=FakeMotor("zone_plate_z", FILE.zone_plate_z_mm(ENERGY_EV), axes.zone_plate_z)
         ),
         detector=SimpleNamespace(z=FakeMotor("detector_z", 0.0, axes.detector_z)),
-        cutoff=SimpleNamespace(x=FakeMotor("cutoff_x", 0.0, axes.cutoff_x)),
+        cutoff=SimpleNamespace(
+            x=FakeMotor("cutoff_x", 0.0, axes.cutoff_x), z=FakeMotor("cutoff_z", 0.0, axes.cutoff_z)
+        ),
         sample=SimpleNamespace(
             x=FakeMotor("sample_x", 0.0, axes.sample_x),
             theta=FakeMotor("sample_theta", 0.0, axes.sample_theta),

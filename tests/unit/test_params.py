@@ -48,8 +48,8 @@ def test_every_fault_is_listed_at_once():
     with pytest.raises(ConfigError) as caught:
         XsnTomography.from_yaml("{projections: 1, exposure_s: -2, exposre_s: 3, direction: 0, binning: 3}")
     fields = [fault.split(":")[0] for fault in caught.value.faults]
-    assert fields == ["projections", "exposure_s", "direction", "binning", "exposre_s"]
-    assert caught.value.faults[1] == "exposure_s: wanted more than 0 s, found -2 s"
+    assert fields == ["exposure_s", "binning", "projections", "direction", "exposre_s"]
+    assert caught.value.faults[0] == "exposure_s: wanted more than 0 s, found -2 s"
     assert caught.value.faults[-1] == "exposre_s: no such key; did you mean exposure_s?"
     assert not any("Input should" in fault for fault in caught.value.faults)
 

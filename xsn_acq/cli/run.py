@@ -1,4 +1,4 @@
-"""``xsn-acq run``: limits, time, dose and disk; then the run, the catalogue and the NXtomo file."""
+"""``xsn-acq run``: limits, time, dose and disk; then the run, its catalogue, NXtomo file or calibration."""
 
 import argparse
 import sys
@@ -28,7 +28,9 @@ def add_parser(subparsers: Any) -> None:
         action="store_true",
         help="say how long, how much dose and disk, and what the beamline file forbids, and stop",
     )
-    parser.add_argument("--live", action="store_true", help="reconstruct meanwhile, in a process of its own")
+    parser.add_argument(
+        "--live", action="store_true", help="reconstruct a tomogram meanwhile, in a process of its own"
+    )
     parser.add_argument(
         "--speed",
         type=options.positive,
@@ -42,18 +44,28 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Estimate, run, and leave catalogue and NXtomo file behind."""
+    """Estimate, run, and leave catalogue and NXtomo file or calibration behind."""
     from xsn_acq.config import load_beamline
     from xsn_acq.session import plan_parameters, plan_summary, refuse_infeasible
     from xsn_acq.storage.layout import DataFolder
 
-    file = load_beamline(args.beamline)
+    data = DataFolder(args.data)
+    file = load_beamline(args.beamline, calibrations=data.calibrations)
     params = plan_parameters(args.plan, args.params)
     refuse_infeasible(args.plan, file, params)
     print(plan_summary(args.plan, file, params, speed=args.speed), flush=True)
+    _tell_calibrations(file, data)
     if args.dry_run:
         return status.WELL
-    return _acquire(args, file, params, DataFolder(args.data))
+    return _acquire(args, file, params, data)
+
+
+def _tell_calibrations(file: Any, data: Any) -> None:
+    """Which calibration is used, and from when, in a line each."""
+    from xsn_acq.config import calibrations_in_use, newest_calibrations
+
+    for line in calibrations_in_use(file.calibration, newest_calibrations(data.calibrations, file.name)):
+        print(line, flush=True)
 
 
 def _acquire(args: argparse.Namespace, file: Any, params: Any, data: Any) -> int:
@@ -104,7 +116,7 @@ def _conclude(uid: str, failure: BaseException | None, services: dict[str, Any],
     if failure is not None:
         _say(f"{word}: {reason or failure}; what was measured is being catalogued")
     whole = word in ("complete", "INCOMPLETE")
-    exported = _export(run, data) if whole else True
+    exported = _evaluate(run, data) if whole else True
     well = _finish(services, data) and exported and failure is None
     if "live" in services:
         _tell_volume(uid, data)
@@ -128,15 +140,37 @@ def _tell_volume(uid: str, data: Any) -> None:
         print(f"volume {path}", flush=True)
 
 
-def _export(run: Any, data: Any) -> bool:
-    """Write the NXtomo file, if the frames allow it."""
-    from xsn_acq.storage.nxtomo import write_nxtomo
+def _evaluate(run: Any, data: Any) -> bool:
+    """Make of the run what it was taken for: a calibration, or an NXtomo file; whether that went well."""
+    from xsn_acq.live.calibrate import is_calibration
     from xsn_acq.storage.run import RunRecord
 
-    path = data.exports / f"{run.uid[:8]}.nx"
     print(f"run {run.uid}", flush=True)
+    record = RunRecord.from_journal(run.path)
+    return _calibrate(record, data) if is_calibration(record) else _export(record, data)
+
+
+def _calibrate(record: Any, data: Any) -> bool:
+    """Store the calibration, if the scan shows one."""
+    from xsn_acq.live.calibrate import calibrate
+
     try:
-        write_nxtomo(RunRecord.from_journal(run.path), path)
+        found = calibrate(record, data)
+    except XsnError as error:
+        _say(f"no calibration: {error}")
+        return False
+    for line in found.lines():
+        print(line, flush=True)
+    return True
+
+
+def _export(record: Any, data: Any) -> bool:
+    """Write the NXtomo file, if the frames allow it."""
+    from xsn_acq.storage.nxtomo import write_nxtomo
+
+    path = data.exports / f"{record.uid[:8]}.nx"
+    try:
+        write_nxtomo(record, path)
     except XsnError as error:
         _say(f"no NXtomo file: {error}")
         return False
@@ -146,6 +180,7 @@ def _export(run: Any, data: Any) -> bool:
 
 def _start_services(args: argparse.Namespace, data: Any) -> dict[str, Any]:
     from xsn_acq.cli.services import Service
+    from xsn_acq.session import PLANS
 
     where = ["--data", str(args.data)]
     follow = [*where, "--documents", args.documents]
@@ -156,7 +191,7 @@ def _start_services(args: argparse.Namespace, data: Any) -> dict[str, Any]:
             ["catalogue", *follow, *since], ["catalogue", *where, "--once"], logs / "catalogue.log"
         )
     }
-    if args.live:
+    if args.live and not PLANS[args.plan].calibrates:
         services["live"] = Service(
             ["live", *follow, "--results", args.results, *since],
             ["reconstruct", "last", *where],

@@ -42,14 +42,47 @@ class Beamline(Frozen):
         p = self.object_distance_m(energy_ev, detector_z_mm)
         return (self.total_length_m(detector_z_mm) - p) / p
 
-    def zone_plate_z_mm(self, energy_ev: float, detector_z_mm: float = 0.0) -> float:
-        """Zone-plate reading at which the sample is in focus."""
+    def nominal_zone_plate_z_mm(self, energy_ev: float, detector_z_mm: float = 0.0) -> float:
+        """Zone-plate reading at which the sample should be in focus, from the geometry alone."""
         return self.object_distance_m(energy_ev, detector_z_mm) / MM + self.zone_plate.z_at_contact_mm
 
-    def pixel_size_m(self, energy_ev: float, binning: int, detector_z_mm: float = 0.0) -> float:
-        """Size of a binned pixel at the sample."""
+    def zone_plate_z_mm(self, energy_ev: float, detector_z_mm: float = 0.0) -> float:
+        """Zone-plate reading at which the sample is in focus: geometry, corrected by the focus scans."""
+        nominal = self.nominal_zone_plate_z_mm(energy_ev, detector_z_mm)
+        return nominal + self.calibration.focus_offset_mm(energy_ev)
+
+    def nominal_pixel_size_m(self, energy_ev: float, binning: int, detector_z_mm: float = 0.0) -> float:
+        """Size of a binned pixel at the sample, from the geometry alone."""
         pixel = self.detection.camera_pixel_um * UM * binning
         return pixel / (self.detection.objective_magnification * self.magnification(energy_ev, detector_z_mm))
+
+    def pixel_size_m(self, energy_ev: float, binning: int, detector_z_mm: float = 0.0) -> float:
+        """Size of a binned pixel at the sample: geometry, corrected by the measured size."""
+        measured = self.calibration.pixel_size
+        ratio = 1.0 if measured is None else measured.ratio
+        return ratio * self.nominal_pixel_size_m(energy_ev, binning, detector_z_mm)
+
+    @property
+    def cutoff_z_mm(self) -> float:
+        """Reading of cutoff_z with the cutoff filter in the pupil plane: measured, else from the geometry."""
+        measured = self.calibration.pupil_plane
+        return self.geometry.cutoff_z_pupil_mm if measured is None else measured.cutoff_z_mm
+
+    def depth_of_focus_m(self, energy_ev: float) -> float:
+        """Lambda / NA^2."""
+        return wavelength_m(energy_ev) / self.zone_plate.numerical_aperture(energy_ev) ** 2
+
+    def cutoff_depth_mm(self, energy_ev: float) -> float:
+        """Distance from the pupil plane at which the edge runs across all of the illumination in one field.
+
+        A ray from x at the sample meets the plane at dz behind the pupil displaced by x dz / f: over a field
+        of the pinhole's diameter the edge runs by diameter dz / f, and the illumination is w wide in the
+        pupil. So w f / diameter.
+        """
+        curve, f = self.calibration.knife_edge, self.zone_plate.focal_length_m(energy_ev)
+        width_per_um = (curve.frequency_per_um[-1] - curve.frequency_per_um[0]) * energy_ev / curve.energy_ev
+        width_m = width_per_um / UM * wavelength_m(energy_ev) * f
+        return width_m * f / (self.geometry.pinhole_diameter_um * UM) / MM
 
     def cutoff_frequency_per_m(self, cutoff_x_um: float, energy_ev: float) -> float:
         """Spatial frequency of the cutoff edge, (x - x0) / (lambda f), cycles per metre (paper, Eq. 6)."""
@@ -77,10 +110,11 @@ class Beamline(Frozen):
 
     def _place_faults(self) -> list[str]:
         """Places where nothing can be."""
-        x, last = self.axes.sample_x, self.detection.sensor_columns - 1
+        x, z, last = self.axes.sample_x, self.axes.cutoff_z, self.detection.sensor_columns - 1
         places = (
             ("geometry.sample_x_centre_um", self.geometry.sample_x_centre_um, x.low, x.high, "um"),
             ("geometry.sample_out_um", self.geometry.sample_out_um, x.low, x.high, "um"),
+            ("the cutoff filter's plane", self.cutoff_z_mm, z.low, z.high, "mm"),
             ("calibration.rotation_axis.column", self.calibration.rotation_axis.column, 0.0, last, "px"),
         )
         return [

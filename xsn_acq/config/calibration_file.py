@@ -1,13 +1,13 @@
 """Calibrations of a file of their own in the place of those of the beamline file."""
 
 import json
-import tomllib
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from xsn_acq.config.beamline import Beamline
 from xsn_acq.config.calibration import Calibration
+from xsn_acq.config.toml import read_toml
 from xsn_acq.errors import ConfigError
 from xsn_acq.validation import faults_of
 
@@ -33,12 +33,7 @@ def with_calibration(beamline: Beamline, path: Path) -> tuple[Beamline, frozense
         When the file cannot be read, holds no calibration, or a wrong one: every fault.
     """
     where = f"calibration file {path}"
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(where, [f"cannot be read: {error.strerror}"]) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(where, [f"not TOML: {error}"]) from error
+    raw = read_toml(path, "calibration file")
     sections = raw.get("calibration", raw)
     if not isinstance(sections, dict) or not sections:
         known = ", ".join(f"[calibration.{name}]" for name in Calibration.model_fields)

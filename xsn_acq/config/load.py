@@ -1,13 +1,13 @@
 """Find and read a beamline file."""
 
-import tomllib
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
 from xsn_acq.config.beamline import Beamline
+from xsn_acq.config.stored import newest_calibrations, read_calibration
+from xsn_acq.config.toml import lists_as_tuples, read_toml
 from xsn_acq.errors import ConfigError
 from xsn_acq.validation import faults_of
 
@@ -24,8 +24,15 @@ def beamline_path(name_or_path: str) -> Path:
     return path
 
 
-def load_beamline(name_or_path: str) -> Beamline:
+def load_beamline(name_or_path: str, *, calibrations: Path | None = None) -> Beamline:
     """Read and check a beamline file.
+
+    Parameters
+    ----------
+    name_or_path : str
+        See `beamline_path`.
+    calibrations : Path, optional
+        Folder of measured calibrations: the newest of each kind takes the place of the file's own.
 
     Raises
     ------
@@ -33,22 +40,13 @@ def load_beamline(name_or_path: str) -> Beamline:
         With every fault: field, value, limit.
     """
     path = beamline_path(name_or_path)
+    raw = read_toml(path, "beamline file")
+    where = f"beamline file {path}"
+    if calibrations is not None and isinstance(raw.get("calibration"), dict):
+        newest = newest_calibrations(calibrations, str(raw.get("name")))
+        raw["calibration"] |= {kind: read_calibration(stored)[1] for kind, stored in newest.items()}
+        where += f" with the calibrations of {calibrations}" if newest else ""
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"beamline file {path}", [f"not TOML: {error}"]) from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"beamline file {path}", [f"not UTF-8 text: {error.reason}"]) from error
-    try:
-        return Beamline.model_validate(_lists_as_tuples(raw))
+        return Beamline.model_validate(lists_as_tuples(raw))
     except ValidationError as error:
-        raise ConfigError(f"beamline file {path}", faults_of(error, Beamline, raw)) from error
-
-
-def _lists_as_tuples(value: Any) -> Any:
-    """TOML arrays become tuples, as strict validation wants them."""
-    if isinstance(value, dict):
-        return {key: _lists_as_tuples(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return tuple(_lists_as_tuples(item) for item in value)
-    return value
+        raise ConfigError(where, faults_of(error, Beamline, raw)) from error

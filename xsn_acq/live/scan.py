@@ -136,9 +136,9 @@ def scan_of_run(record: RunRecord, span_s: tuple[float, float] | None = None) ->
     taken = sum(record.streams[name].n_frames for name in expected if name in record.streams)
     return Scan(
         start=record.start,
-        darks=_frame_set(record, "darks"),
-        flats=tuple(_frame_set(record, name, ends[name]) for name in (names if span_s else names[:1])),
-        projections=_frame_set(record, "projections"),
+        darks=frame_set(record, "darks"),
+        flats=tuple(frame_set(record, name, ends[name]) for name in (names if span_s else names[:1])),
+        projections=frame_set(record, "projections"),
         frames_to_come=0 if record.complete else max(0, sum(expected.values()) - taken),
     )
 
@@ -149,7 +149,14 @@ def span_of(rows: Sequence[ScanRow]) -> tuple[float, float] | None:
     return (min(times), max(times)) if times else None
 
 
-def _frame_set(record: RunRecord, stream: str, time_s: float = 0.0) -> FrameSet:
+def frame_set(record: RunRecord, stream: str, time_s: float = 0.0) -> FrameSet:
+    """All frames of a stream.
+
+    Raises
+    ------
+    ReconstructionError
+        When there are none.
+    """
     _require_frames(record, stream)
     info = record.streams[stream]
     resource = info.resource

@@ -4,31 +4,13 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from xsn_acq.params.base import Params
+from xsn_acq.params.camera import CameraParams
 
-Pixels = Annotated[int, Field(ge=0, le=100_000)]
 HALF_TURN_DEG = 180.0
 STEP_GRID_TOLERANCE = 1e-6
 
 
-class Roi(Params):
-    """Region of interest on the sensor, in unbinned pixels."""
-
-    min_x: Pixels
-    """First column, 0 or more."""
-    min_y: Pixels
-    """First row, 0 or more."""
-    size_x: Annotated[Pixels, Field(ge=8)]
-    """Columns, 8 or more."""
-    size_y: Annotated[Pixels, Field(ge=8)]
-    """Rows, 8 or more."""
-
-    def as_tuple(self) -> tuple[int, int, int, int]:
-        """(min_x, min_y, size_x, size_y)."""
-        return (self.min_x, self.min_y, self.size_x, self.size_y)
-
-
-class XsnTomography(Params):
+class XsnTomography(CameraParams):
     """X-ray schlieren nanotomography on the fly: the stage turns at constant velocity while frames are taken.
 
     The defaults are the paper's: 900 frames of 2 s over a full turn; each has a partner half a turn on.
@@ -45,30 +27,21 @@ class XsnTomography(Params):
     """Angle of the first trigger, degrees."""
     span_deg: Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)] = 360.0
     """Angle covered, degrees, more than 0; the step is span / projections."""
-    exposure_s: Annotated[float, Field(gt=0, le=600, allow_inf_nan=False)] = 2.0
-    """Exposure of one frame, seconds, to 600."""
     direction: Literal[1, -1] = 1
     """Sense of rotation: 1 with rising angle, -1 with falling angle."""
-    darks: Annotated[int, Field(ge=1, le=10_000)] = 20
-    """Frames with the shutter shut, 1 to 10000."""
     flats: Annotated[int, Field(ge=1, le=10_000)] = 20
     """Frames with the sample out, 1 to 10000, each time flats are taken."""
     flats_when: Literal["before", "after", "both"] = "before"
     """When flats are taken."""
-    sample_out_um: Annotated[float, Field(allow_inf_nan=False)] | None = None
-    """sample_x with the sample out of the beam, um; none takes the beamline file's."""
-    binning: Literal[1, 2, 4, 8] = 2
-    """Camera pixels pooled along each side."""
-    roi: Roi | None = None
-    """Region of interest; none takes the full sensor."""
-    readout_port: Literal["1", "2", "3", "4"] = "1"
-    """Camera readout port: 12 bit, 8 bit, 16 bit, 16 bit sub-electron."""
     trigger: Literal["position", "free_running"] = "position"
     """Camera triggered by the encoder, or running freely while the encoder is captured at each exposure."""
     retakes: Annotated[int, Field(ge=0, le=20)] = 2
     """Rounds in which lost frames are taken again, 0 to 20."""
-    note: Annotated[str, Field(max_length=2000)] = ""
-    """Free text, kept with the run."""
+
+    @property
+    def triggered(self) -> bool:
+        """Whether the encoder triggers each frame."""
+        return self.trigger == "position"
 
     @property
     def step_deg(self) -> float:
@@ -99,7 +72,4 @@ class XsnTomography(Params):
                 f"projections: half a turn must be a whole number of steps, found {steps:.3f} "
                 f"({self.span_deg} deg / {self.projections}); choose projections so that frames have partners"
             )
-        if self.roi is not None and (self.roi.size_x % self.binning or self.roi.size_y % self.binning):
-            found = f"{self.roi.size_x} x {self.roi.size_y}"
-            raise ValueError(f"roi: size {found} must be a multiple of binning {self.binning} on both sides")
         return self

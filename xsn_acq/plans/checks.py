@@ -1,4 +1,4 @@
-"""What is checked before anything moves: every reason to refuse a tomogram, all at once."""
+"""What is checked before anything moves: every reason to refuse a run, all at once."""
 
 import math
 import os
@@ -12,17 +12,19 @@ from xsn_acq.config import Beamline
 from xsn_acq.devices.motor import Motor
 from xsn_acq.errors import LimitError
 from xsn_acq.optics.undulator import deflection_k, harmonic_energy_ev
-from xsn_acq.params import XsnTomography
+from xsn_acq.params import CameraParams, XsnTomography
 from xsn_acq.plans.feasible import infeasible
 from xsn_acq.plans.framing import Framing, sample_out_um, sweep
 from xsn_acq.plans.instrument import Instrument
 from xsn_acq.plans.state import State
-from xsn_acq.units import MM, wavelength_m
+from xsn_acq.units import MM
 
 DISK_MARGIN = 1.1
 """Free disk wanted, times the size of all frames."""
 FOCUS_TOLERANCE = 0.25
 """How far the zone plate may be from focus, in depths of focus lambda / NA^2."""
+CUTOFF_TOLERANCE = 0.01
+"""How far the edge's frequency may run across the field, as a fraction of the illumination's width."""
 
 
 def check_before(
@@ -37,12 +39,9 @@ def check_before(
     """
     file = devices.file
     faults = [
-        *number_faults(state),
-        *state.beam_faults,
-        *sample_faults(file, params, state),
+        *general_faults(devices, params, state),
         *focus_faults(file, state),
-        *source_faults(file, state),
-        *state.left_behind,
+        *cutoff_faults(file, state),
         *infeasible(
             file,
             params,
@@ -56,6 +55,16 @@ def check_before(
         raise LimitError("xsn_tomography", faults)
 
 
+def general_faults(devices: Instrument, params: CameraParams, state: State) -> Iterator[str]:
+    """What forbids every run: no beam, the wrong energy, the sample left outside, something at work."""
+    yield from number_faults(state)
+    yield from state.beam_faults
+    yield from sample_faults(devices.file, params, state)
+    yield from energy_faults(devices.file, state)
+    yield from source_faults(devices.file, state)
+    yield from state.left_behind
+
+
 def number_faults(state: State) -> Iterator[str]:
     """Values that are not numbers."""
     for field in fields(state):
@@ -64,7 +73,7 @@ def number_faults(state: State) -> Iterator[str]:
             yield f"{field.name} reads {value}; wanted a number; look at its record"
 
 
-def sample_faults(file: Beamline, params: XsnTomography, state: State) -> Iterator[str]:
+def sample_faults(file: Beamline, params: CameraParams, state: State) -> Iterator[str]:
     """The shutter is in no state, or the sample was left where flats are taken."""
     if state.shutter not in ("open", "closed"):
         yield f"shutter: wanted open or closed, found {state.shutter}; look at its status"
@@ -74,21 +83,35 @@ def sample_faults(file: Beamline, params: XsnTomography, state: State) -> Iterat
         yield f"sample_x: wanted the sample in the beam, {found}; was a run killed? Move it back"
 
 
+def energy_faults(file: Beamline, state: State) -> Iterator[str]:
+    """The energy is none of the monochromator's."""
+    low, high = file.monochromator.energy_low_ev, file.monochromator.energy_high_ev
+    if math.isfinite(state.energy_ev) and not low <= state.energy_ev <= high:
+        yield f"energy: wanted {low} to {high} eV, found {state.energy_ev:.1f} eV; move the monochromator"
+
+
 def focus_faults(file: Beamline, state: State) -> Iterator[str]:
     """The zone plate is not where the energy wants it."""
-    low, high = file.monochromator.energy_low_ev, file.monochromator.energy_high_ev
-    if not math.isfinite(state.energy_ev):
-        return
-    if not low <= state.energy_ev <= high:
-        yield f"energy: wanted {low} to {high} eV, found {state.energy_ev:.1f} eV; move the monochromator"
+    if any(energy_faults(file, state)) or not math.isfinite(state.energy_ev):
         return
     wanted = file.zone_plate_z_mm(state.energy_ev, state.detector_z_mm)
-    depth_m = wavelength_m(state.energy_ev) / file.zone_plate.numerical_aperture(state.energy_ev) ** 2
-    tolerance = FOCUS_TOLERANCE * depth_m / MM
+    tolerance = FOCUS_TOLERANCE * file.depth_of_focus_m(state.energy_ev) / MM
     if abs(state.zone_plate_z_mm - wanted) > tolerance:
         yield (
             f"zone_plate_z: wanted {wanted:.4f} +- {tolerance:.4f} mm for focus at {state.energy_ev:.1f} eV, "
             f"found {state.zone_plate_z_mm:.4f} mm; move it there"
+        )
+
+
+def cutoff_faults(file: Beamline, state: State) -> Iterator[str]:
+    """The cutoff filter is so far from the pupil plane that its edge is another at the field's two sides."""
+    if any(energy_faults(file, state)) or not math.isfinite(state.energy_ev):
+        return
+    tolerance = CUTOFF_TOLERANCE * file.cutoff_depth_mm(state.energy_ev)
+    if abs(state.cutoff_z_mm - file.cutoff_z_mm) > tolerance:
+        yield (
+            f"cutoff_z: wanted {file.cutoff_z_mm:.3f} +- {tolerance:.3f} mm, the plane of the pupil, "
+            f"found {state.cutoff_z_mm:.3f} mm; move it there"
         )
 
 
@@ -119,12 +142,12 @@ def _move_faults(devices: Instrument, params: XsnTomography, frame: Framing, sta
         state.theta_acceleration_s,
         file.axes.sample_theta.tolerance,
     )
-    yield from _record_faults(sample.theta, turn.begin_deg, turn.end_deg)
-    yield from _record_faults(sample.x, sample_out_um(file, params))
+    yield from record_faults(sample.theta, turn.begin_deg, turn.end_deg)
+    yield from record_faults(sample.x, sample_out_um(file, params))
     yield from sample.x.limit_faults(state.sample_x_um)
 
 
-def _record_faults(motor: Motor, *targets: float) -> Iterator[str]:
+def record_faults(motor: Motor, *targets: float) -> Iterator[str]:
     """Of targets that the beamline file allows; what it does not is told already."""
     for target in targets:
         if motor.axis.low <= target <= motor.axis.high:

@@ -29,13 +29,12 @@ class Estimate:
     def summary(self, *, speed: float = 1.0) -> str:
         """Lines for a person; with the time on the wall where a simulated clock has another ``speed``."""
         ny, nx = self.shape
-        wall = "" if speed == 1.0 else f" ({_time(self.duration_s / speed)} at {speed:g} times real time)"
+        cost = cost_line(self.duration_s, self.open_shutter_s, self.disk_bytes, speed)
         return (
             f"{self.frames} frames of {nx} x {ny} ({self.projections} projections, "
             f"step {self.step_deg:.4g} deg, exposure {self.exposure_s:g} s, "
             f"period {self.frame_period_s:.4g} s, {self.velocity_deg_s:.4g} deg/s)\n"
-            f"time {_time(self.duration_s)}{wall}, dose: sample {_time(self.open_shutter_s)} in the beam, "
-            f"disk {_size(self.disk_bytes)}{self._partners()}"
+            f"{cost}{self._partners()}"
         )
 
     def _partners(self) -> str:
@@ -59,8 +58,8 @@ def estimate(file: Beamline, params: XsnTomography) -> Estimate:
     flying = abs(turn.end_deg - turn.begin_deg) / rhythm.velocity_deg_s + theta.acceleration_s
     series = params.takes_flats_before + params.takes_flats_after
     stills = (params.darks + params.flats * series) * (params.exposure_s + frame.readout_s)
-    moves = 2 * series * _move_s(sample_x, sample_out_um(file, params) - file.geometry.sample_x_centre_um)
-    moves += _move_s(theta, turn.begin_deg)
+    moves = 2 * series * move_s(sample_x, sample_out_um(file, params) - file.geometry.sample_x_centre_um)
+    moves += move_s(theta, turn.begin_deg)
     return Estimate(
         frames=params.frames,
         projections=params.projections,
@@ -75,7 +74,14 @@ def estimate(file: Beamline, params: XsnTomography) -> Estimate:
     )
 
 
-def _move_s(axis: Axis, distance: float) -> float:
+def cost_line(duration_s: float, open_shutter_s: float, disk_bytes: int, speed: float) -> str:
+    """Time, dose and disk for a person; with the time on the wall where a clock has another ``speed``."""
+    wall = "" if speed == 1.0 else f" ({_time(duration_s / speed)} at {speed:g} times real time)"
+    dose = f"sample {_time(open_shutter_s)} in the beam"
+    return f"time {_time(duration_s)}{wall}, dose: {dose}, disk {_size(disk_bytes)}"
+
+
+def move_s(axis: Axis, distance: float) -> float:
     """Time of a move at the axis' own velocity, seconds."""
     return abs(distance) / axis.velocity + axis.acceleration_s
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 
 from xsn_acq.config import Beamline
-from xsn_acq.params import XsnTomography
+from xsn_acq.params import CameraParams, XsnTomography
 from xsn_acq.plans.framing import Framing, framing, sample_out_um, sweep
 
 ENCODER_TOLERANCE = 0.01
@@ -33,15 +33,15 @@ def infeasible(
     most = min(axis.max_velocity, max_velocity_deg_s or axis.max_velocity)
     acceleration = axis.acceleration_s if acceleration_s is None else acceleration_s
     return [
-        *_roi_faults(file, frame),
+        *roi_faults(file, frame),
         *_speed_faults(most, params, frame),
         *_step_faults(file, params),
         *_turn_faults(file, params, frame, acceleration),
-        *_sample_out_faults(file, params),
+        *sample_out_faults(file, params),
     ]
 
 
-def _roi_faults(file: Beamline, frame: Framing) -> Iterator[str]:
+def roi_faults(file: Beamline, frame: Framing) -> Iterator[str]:
     """The region does not lie on the sensor."""
     min_x, min_y, size_x, size_y = frame.roi
     for axis, start, size, most in (
@@ -87,7 +87,7 @@ def _turn_faults(
         )
 
 
-def _sample_out_faults(file: Beamline, params: XsnTomography) -> Iterator[str]:
+def sample_out_faults(file: Beamline, params: CameraParams) -> Iterator[str]:
     """The sample cannot go as far out."""
     axis, out = file.axes.sample_x, sample_out_um(file, params)
     if not axis.low <= out <= axis.high:

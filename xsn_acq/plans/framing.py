@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from xsn_acq.config import Beamline
-from xsn_acq.params import XsnTomography
+from xsn_acq.params import CameraParams, XsnTomography
 from xsn_acq.plans.rows import Rhythm
 
 PERIOD_MARGIN = 0.002
@@ -18,7 +18,7 @@ EIGHT_BIT_PORT = "2"
 
 @dataclass(frozen=True)
 class Framing:
-    """How the camera frames the projections.
+    """How the camera takes its frames.
 
     ``roi`` is (min_x, min_y, size_x, size_y) in unbinned pixels, ``shape`` the binned frame (ny, nx).
     """
@@ -48,8 +48,8 @@ class Framing:
         return (sensor_column - self.roi[0] - (self.binning - 1) / 2) / self.binning
 
 
-def framing(file: Beamline, params: XsnTomography) -> Framing:
-    """Frame shape and timing of a tomogram.
+def framing(file: Beamline, params: CameraParams) -> Framing:
+    """Frame shape and timing.
 
     The readout takes as long as the rows of the region need. A triggered camera gets a period a little longer
     than exposure and readout: a pulse that comes too early is ignored. A free-running one has no slack.
@@ -67,11 +67,11 @@ def framing(file: Beamline, params: XsnTomography) -> Framing:
         bytes_per_frame=shape[0] * shape[1] * (1 if params.readout_port == EIGHT_BIT_PORT else 2),
         exposure_s=params.exposure_s,
         readout_s=readout,
-        period_s=params.exposure_s + readout + (margin if params.trigger == "position" else 0.0),
+        period_s=params.exposure_s + readout + (margin if params.triggered else 0.0),
     )
 
 
-def sample_out_um(file: Beamline, params: XsnTomography) -> float:
+def sample_out_um(file: Beamline, params: CameraParams) -> float:
     """Position of sample_x with the sample out of the beam, um."""
     return file.geometry.sample_out_um if params.sample_out_um is None else params.sample_out_um
 

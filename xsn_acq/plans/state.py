@@ -1,5 +1,6 @@
-"""Where the instrument stands before a tomogram: read once, then judged and kept in the start document."""
+"""Where the instrument stands before a run: read once, then judged and kept in the start document."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from xsn_acq.params import XsnTomography
 from xsn_acq.plans.beam import Beam
 from xsn_acq.plans.framing import Framing
 from xsn_acq.plans.instrument import Instrument
+from xsn_acq.plans.places import AxisName
 from xsn_acq.units import NM, UM, wavelength_m
 
 
@@ -25,11 +27,23 @@ class State:
     zone_plate_z_mm: float
     detector_z_mm: float
     cutoff_x_um: float
+    cutoff_z_mm: float
     sample_x_um: float
     theta_deg: float
     theta_max_velocity: float
     theta_acceleration_s: float
     left_behind: tuple[str, ...]
+
+    def position(self, axis: AxisName) -> float:
+        """Where a motor stood, in its unit."""
+        places: dict[AxisName, float] = {
+            "cutoff_x": self.cutoff_x_um,
+            "cutoff_z": self.cutoff_z_mm,
+            "zone_plate_z": self.zone_plate_z_mm,
+            "sample_x": self.sample_x_um,
+            "sample_theta": self.theta_deg,
+        }
+        return places[axis]
 
 
 def read_state(devices: Instrument) -> State:
@@ -44,6 +58,7 @@ def read_state(devices: Instrument) -> State:
         zone_plate_z_mm=_asked(devices.zone_plate.z.user_readback),
         detector_z_mm=_asked(devices.detector.z.user_readback),
         cutoff_x_um=_asked(devices.cutoff.x.user_readback),
+        cutoff_z_mm=_asked(devices.cutoff.z.user_readback),
         sample_x_um=_asked(devices.sample.x.user_readback),
         theta_deg=_asked(theta.user_readback),
         theta_max_velocity=_asked(theta.max_velocity),
@@ -56,19 +71,22 @@ def _asked(signal: Any) -> float:
     return float(signal.get(use_monitor=False))
 
 
-def acquisition(file: Beamline, params: XsnTomography, frame: Framing, state: State) -> dict[str, Any]:
-    """What a reconstruction must know, for the start document.
+def imaging(file: Beamline, frame: Framing, state: State, expected: Mapping[str, int]) -> dict[str, Any]:
+    """What whoever works on the frames must know of how they were made, for the start document.
 
     The knife-edge curve was measured at one energy. The condenser's angles stay, so that its frequencies grow
     with the energy.
+
+    Parameters
+    ----------
+    file, frame, state
+        The instrument, its frames, where it stands.
+    expected : mapping of str to int
+        Frames of each stream.
     """
     energy, detector_z = state.energy_ev, state.detector_z_mm
-    rhythm = frame.rhythm(params)
     curve = file.calibration.knife_edge
     scale = energy / curve.energy_ev
-    expected = {"darks": params.darks, "projections": params.projections}
-    expected |= {"flats": params.flats} if params.takes_flats_before else {}
-    expected |= {"flats_after": params.flats} if params.takes_flats_after else {}
     return {
         "energy_ev": energy,
         "wavelength_m": wavelength_m(energy),
@@ -83,16 +101,27 @@ def acquisition(file: Beamline, params: XsnTomography, frame: Framing, state: St
         "frame_shape": list(frame.shape),
         "exposure_s": frame.exposure_s,
         "frame_period_s": frame.period_s,
-        "velocity_deg_s": rhythm.velocity_deg_s,
-        "step_deg": rhythm.step_deg,
         "magnification": file.magnification(energy, detector_z),
         "sample_to_scintillator_m": file.total_length_m(detector_z),
         "knife_edge": {
             "frequency_per_m": [f / UM * scale for f in curve.frequency_per_um],
             "transmitted": list(curve.transmitted),
         },
-        "expected": expected,
+        "expected": {stream: frames for stream, frames in expected.items() if frames},
     }
+
+
+def acquisition(file: Beamline, params: XsnTomography, frame: Framing, state: State) -> dict[str, Any]:
+    """What a reconstruction must know, for the start document: `imaging`, and how the stage turns."""
+    rhythm = frame.rhythm(params)
+    expected = {
+        "darks": params.darks,
+        "projections": params.projections,
+        "flats": params.flats * params.takes_flats_before,
+        "flats_after": params.flats * params.takes_flats_after,
+    }
+    turning = {"velocity_deg_s": rhythm.velocity_deg_s, "step_deg": rhythm.step_deg}
+    return imaging(file, frame, state, expected) | turning
 
 
 def _axis_on_sensor(file: Beamline, state: State) -> float:

@@ -34,17 +34,28 @@ def take_frames(camera: Any, setup: CameraSetup, *, spoilt: Callable[[], bool] =
         They are ``spoilt``: looked at once a second, and at the end.
     """
     yield from open_stream(camera, setup)
+    yield from expose(camera, setup.stream, spoilt=spoilt)
+    yield from step("camera close file", camera.close_file)
+
+
+def expose(camera: Any, stream: str, *, spoilt: Callable[[], bool] = lambda: False) -> Plan:
+    """Take the frames the camera is armed for, and announce them; the file stays open.
+
+    Raises
+    ------
+    DeviceError
+        They are ``spoilt``: looked at once a second, and at the end.
+    """
     yield from finished(bps.kickoff(camera, wait=True))
     group = short_uid("frames")
     taken = yield from bps.complete(camera, group=group)
     while True:
         known = yield from bps.wait(group, timeout=FLUSH_S, error_on_timeout=False)
-        yield from bps.collect(camera, name=setup.stream)
+        yield from bps.collect(camera, name=stream)
         if spoilt():
-            raise spoilt_frames(camera.name, setup.stream)
+            raise spoilt_frames(camera.name, stream)
         if taken is None or taken.done:
             break
         if known:  # after a pause the RunEngine knows the group no more
             yield from bps.sleep(POLL_S)
-    yield from bps.collect(camera, name=setup.stream)
-    yield from step("camera close file", camera.close_file)
+    yield from bps.collect(camera, name=stream)

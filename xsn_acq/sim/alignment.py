@@ -77,7 +77,7 @@ class Alignment:
 
     @cached_property
     def _reference_pixel_um(self) -> float:
-        nominal = self.beamline.pixel_size_m(self.truth.reference_energy_ev, 1) / UM
+        nominal = self.beamline.nominal_pixel_size_m(self.truth.reference_energy_ev, 1) / UM
         return nominal * (1 + self.truth.pixel_size_error)
 
     def x_um(self, columns: Array) -> Array:

@@ -4,7 +4,8 @@
 
     <root>/journal/20261102T093000Z_1a2b3c4d.jsonl     documents, one file per run
     <root>/frames/2026-11-02/1a2b3c4d/<stream>.h5      frames, written once by the camera's file writer
-    <root>/results/1a2b3c4d/                           reconstruction of a run
+    <root>/results/1a2b3c4d/                           reconstruction of a run, picture of a calibration
+    <root>/calibrations/<beamline>/                    what calibrations have measured, a dated file each
     <root>/catalogue/                                  the embedded Tiled catalogue
     <root>/exports/1a2b3c4d.nx                         files that other programs open
 """
@@ -87,6 +88,11 @@ class DataFolder:
     def catalogue(self) -> Path:
         """Folder of the embedded catalogue."""
         return self._made("catalogue")
+
+    @property
+    def calibrations(self) -> Path:
+        """Folder of the calibrations, one folder in it for each beamline (made when one is stored)."""
+        return self.root / "calibrations"
 
     @property
     def exports(self) -> Path:
