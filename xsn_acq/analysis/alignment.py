@@ -68,6 +68,9 @@ class PairShift:
         return -0.5 * self.dx
 
 
+NOT_MEASURED = PairShift(0.0, 0.0, float("inf"), float("inf"))
+
+
 @dataclass(frozen=True, eq=False)
 class _Cells:
     """Cross-spectrum summed over small cells of frequency; each array (n,)."""

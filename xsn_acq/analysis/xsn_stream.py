@@ -11,14 +11,16 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from xsn_acq.analysis.alignment import NOT_MEASURED, PairAlignment, PairShift
 from xsn_acq.analysis.deconvolution import Deconvolution
 from xsn_acq.analysis.flatfield import Repair, bad_pixels, normalise
 from xsn_acq.analysis.orthoslices import Orthoslices, Plane
 from xsn_acq.analysis.pairing import Pairing, Shot
 from xsn_acq.analysis.retrieval import Field, XsnRetrieval, tikhonov_weight
 from xsn_acq.analysis.rings import NONE
-from xsn_acq.analysis.shift import centre_on_axis
+from xsn_acq.analysis.shift import centre_on_axis, shift_image
 from xsn_acq.analysis.tomography import index_per_radian
+from xsn_acq.errors import ReconstructionError
 from xsn_acq.optics.arrays import FloatArray
 from xsn_acq.optics.fourier import worthwhile_threads
 from xsn_acq.optics.knife_edge import KnifeEdge
@@ -110,6 +112,14 @@ class Preview:
     phi: FloatArray
 
 
+@dataclass(frozen=True)
+class Aligned:
+    """Shift of a pair: as measured with the calibrated axis, and (dy, dx) as taken out, pixels."""
+
+    measured: PairShift = NOT_MEASURED
+    applied: tuple[float, float] = (0.0, 0.0)
+
+
 @dataclass(frozen=True, eq=False)
 class PairField:
     """Field from two frames half a turn apart, at the smaller of both angles (``index_0``)."""
@@ -118,6 +128,7 @@ class PairField:
     index_180: int
     theta_deg: float
     field: Field
+    aligned: Aligned = Aligned()
 
 
 class PairRetrieval:
@@ -141,13 +152,30 @@ class PairRetrieval:
         self._retrieval = settings.retrieval(self.shape, workers=workers)
         self._repair = Repair(bad_pixels(self._dark, self._flat))
         self._sharpen = settings.deconvolution(self.shape, workers=workers)
+        self._alignment = _alignment(settings.optics(self.shape), workers)
 
-    def pair(self, one: Shot, raw_one: ArrayLike, other: Shot, raw_other: ArrayLike) -> PairField:
-        """Field of two raw frames (ny, nx) half a turn apart, given in any order."""
+    def pair(
+        self, one: Shot, raw_one: ArrayLike, other: Shot, raw_other: ArrayLike, aligned: Aligned | None = None
+    ) -> PairField:
+        """Field of two raw frames (ny, nx) half a turn apart, given in any order.
+
+        Without ``aligned`` their shift is measured and left in; with it, what it says is taken out.
+        """
         if other.theta_deg < one.theta_deg:
             one, raw_one, other, raw_other = other, raw_other, one, raw_one
-        field = self._retrieval.pair(self._corrected(raw_one), self._corrected(raw_other))
-        return PairField(one.index, other.index, one.theta_deg, field)
+        first, second = self._corrected(raw_one), self._corrected(raw_other)
+        if aligned is None:
+            aligned = Aligned(self._shift(first, second))
+        dy, dx = aligned.applied
+        if dy or dx:  # half of it each; the second image stands the other way round
+            first, second = shift_image(first, 0.5 * dy, 0.5 * dx), shift_image(second, -0.5 * dy, 0.5 * dx)
+        field = self._retrieval.pair(first, second)
+        return PairField(one.index, other.index, one.theta_deg, field, aligned)
+
+    def _shift(self, first: FloatArray, second: FloatArray) -> PairShift:
+        if self._alignment is None:
+            return NOT_MEASURED
+        return self._alignment.shift(first, np.ascontiguousarray(second[:, ::-1]))
 
     def preview(self, raw_frame: ArrayLike) -> FloatArray:
         """Phase (ny, nx) of one raw frame alone, see `XsnRetrieval.preview`."""
@@ -161,6 +189,14 @@ class PairRetrieval:
         if self._sharpen is not None:
             image = self._sharpen(image)
         return centre_on_axis(image, self.settings.axis_column)
+
+
+def _alignment(optics: Schlieren, workers: int) -> PairAlignment | None:
+    """What measures shifts; None where images are too small to show any."""
+    try:
+        return PairAlignment(optics, workers=workers)
+    except ReconstructionError:
+        return None
 
 
 class XsnStream:

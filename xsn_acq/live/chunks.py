@@ -15,7 +15,7 @@ import numpy as np
 from xsn_acq.analysis.pairing import Shot
 from xsn_acq.analysis.rings import remove_rings
 from xsn_acq.analysis.tomography import FilteredBackProjection, index_per_radian
-from xsn_acq.analysis.xsn_stream import PairField, PairRetrieval, XsnSettings
+from xsn_acq.analysis.xsn_stream import Aligned, PairField, PairRetrieval, XsnSettings
 from xsn_acq.closing import Closing
 from xsn_acq.live.field_stack import FieldStack
 from xsn_acq.live.fields import FieldStore
@@ -26,7 +26,7 @@ from xsn_acq.optics.arrays import ComplexArray
 
 Work = TypeVar("Work", bound=Closing)
 PlainRow = tuple[int, float, float]
-PlainPair = tuple[PlainRow, PlainRow]
+PlainPair = tuple[PlainRow, PlainRow, Aligned | None]
 
 _kept: dict[int, tuple[str, Closing]] = {}
 """What each thread keeps from one chunk to the next, and of which job: open files, filters, plans."""
@@ -44,8 +44,8 @@ def retrieve(job: str, pairs: Sequence[PlainPair]) -> list[PairField]:
     ----------
     job : str
         See `retrieval_job`.
-    pairs : sequence of ((index, theta_deg, time_s), (index, theta_deg, time_s))
-        Frames half a turn apart.
+    pairs : sequence of ((index, theta_deg, time_s), (index, theta_deg, time_s), Aligned or None)
+        Frames half a turn apart, and the shift between them where it is known.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def retrieve(job: str, pairs: Sequence[PlainPair]) -> list[PairField]:
         When a frame cannot be read.
     """
     work = _keep(job, _Retrieval)
-    return [work.field(ScanRow(*one), ScanRow(*other)) for one, other in pairs]
+    return [work.field(ScanRow(*one), ScanRow(*other), aligned) for one, other, aligned in pairs]
 
 
 def volume_job(store: FieldStore, settings: XsnSettings, *, threads: int = 0) -> str:
@@ -103,10 +103,10 @@ class _Retrieval(Closing):
         shape = self._frames.dark.shape
         self._retrieval = PairRetrieval(settings_from(settings), np.zeros(shape), np.ones(shape))
 
-    def field(self, one: ScanRow, other: ScanRow) -> PairField:
+    def field(self, one: ScanRow, other: ScanRow, aligned: Aligned | None) -> PairField:
         shots = Shot(one.index, one.theta_deg), Shot(other.index, other.theta_deg)
         images = self._frames.transmission(one), self._frames.transmission(other)
-        return self._retrieval.pair(shots[0], images[0], shots[1], images[1])
+        return self._retrieval.pair(shots[0], images[0], shots[1], images[1], aligned)
 
     def close(self) -> None:
         self._frames.close()

@@ -14,8 +14,9 @@ from typing import Any
 import h5py
 import numpy as np
 
+from xsn_acq.analysis.alignment import PairShift
 from xsn_acq.analysis.retrieval import Field
-from xsn_acq.analysis.xsn_stream import PairField
+from xsn_acq.analysis.xsn_stream import Aligned, PairField
 from xsn_acq.closing import Closing
 from xsn_acq.errors import ReconstructionError, StorageError
 from xsn_acq.live.field_stack import FIELDS, FieldStack, read_rows
@@ -124,18 +125,44 @@ class FieldStore(Closing):
             raise ReconstructionError(
                 f"field store {self.path}: wanted {self.capacity} pairs at most, found more"
             )
+        self._records = np.append(self._records, self._put(index, pair))
+
+    def replace(self, pair: PairField) -> None:
+        """Put a field in the place of the one that was made of the same frames.
+
+        Raises
+        ------
+        StorageError
+            When the disk is full or failing.
+        ReconstructionError
+            When there is none.
+        """
+        found = np.flatnonzero(
+            (self._records["index_0"] == pair.index_0) & (self._records["index_180"] == pair.index_180)
+        )
+        if not found.size:
+            raise ReconstructionError(
+                f"field store {self.path}: no field of frames {pair.index_0} and {pair.index_180}"
+            )
+        self._records[found[0]] = self._put(int(found[0]), pair)
+
+    def _put(self, index: int, pair: PairField) -> np.ndarray:
+        """Write a pair to a place: the field first, then its record, which is returned."""
         field = _bytes_of(pair.field.alpha) + _bytes_of(pair.field.phi)
+        measured = pair.aligned.measured
         record = np.zeros((), self._type)
         record["theta_deg"] = pair.theta_deg
         record["index_0"], record["index_180"] = pair.index_0, pair.index_180
         record["residual"] = pair.field.residual
+        record["shift"] = measured.dy, measured.dx, measured.sigma_y, measured.sigma_x
+        record["applied"] = pair.aligned.applied
         record["done"] = 1
         record["checksum"] = _checksum(record, field)
         half = len(field) // 2
         self._file.write("alpha", index, field[:half])
         self._file.write("phi", index, field[half:])
         self._file.write("records", index, record.tobytes())
-        self._records = np.append(self._records, record)
+        return record
 
     def _field(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Return alpha and phi of one pair, float32 (ny, nx)."""
@@ -153,7 +180,13 @@ class FieldStore(Closing):
                 int(record["index_180"]),
                 float(record["theta_deg"]),
                 Field(alpha, phi, residual),
+                _aligned(record),
             )
+
+    @property
+    def alignment(self) -> list[Aligned]:
+        """Shift of each pair, in the order of `order`."""
+        return [_aligned(self._records[index]) for index in self.order]
 
     def pairs_of_frames(self) -> list[tuple[int, int, float]]:
         """Return (index_0, index_180, theta_deg) of each pair, in the order in which they were stored."""
@@ -181,6 +214,10 @@ class FieldStore(Closing):
             self._lock = -1
 
 
+def _aligned(record: Any) -> Aligned:
+    return Aligned(PairShift(*record["shift"].tolist()), tuple(record["applied"].tolist()))
+
+
 def _record_type(iterations: int) -> np.dtype:
     return np.dtype(
         [
@@ -190,6 +227,8 @@ def _record_type(iterations: int) -> np.dtype:
             ("index_0", "<i8"),
             ("index_180", "<i8"),
             ("residual", "<f8", (iterations,)),
+            ("shift", "<f8", (4,)),
+            ("applied", "<f8", (2,)),
         ]
     )
 

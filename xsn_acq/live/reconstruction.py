@@ -5,8 +5,9 @@ The live worker pushes rows as they come; offline they are retrieved chunk by ch
 
 import hashlib
 import json
+import logging
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from shutil import disk_usage
@@ -18,13 +19,14 @@ from xsn_acq.analysis.pairing import Pairing, Shot
 from xsn_acq.analysis.xsn_stream import PairField, Preview, Quantity, XsnSettings, XsnStream
 from xsn_acq.closing import Closing
 from xsn_acq.errors import ReconstructionError, StorageError
+from xsn_acq.live.aligning import misaligned
 from xsn_acq.live.chunks import PlainPair, retrieval_job, retrieve
 from xsn_acq.live.executors import Executor, InProcess
 from xsn_acq.live.fields import FILE_NAME as FIELDS_NAME
 from xsn_acq.live.fields import FieldStore
 from xsn_acq.live.frames import ScanFrames
 from xsn_acq.live.report import report_on
-from xsn_acq.live.scan import Scan, ScanRow
+from xsn_acq.live.scan import Scan, ScanRow, good_rows, scan_row
 from xsn_acq.live.settings import expected_projections, frame_shape, parameters, xsn_settings
 from xsn_acq.live.volume import FILE_NAME as VOLUME_NAME
 from xsn_acq.live.volume_writing import PART_NAME, write_volume
@@ -32,7 +34,9 @@ from xsn_acq.optics.arrays import FloatArray
 from xsn_acq.storage.run import RunRecord
 
 Progress = Callable[[str, int, int], None]
-"""Called with the stage, ``retrieval`` or ``volume``, and how many of how many pairs or rows are done."""
+"""Called with the stage, ``retrieval``, ``alignment`` or ``volume``, and how many of how many pairs or rows
+are done."""
+_log = logging.getLogger(__name__)
 
 _REAL_BYTES, _FRAME_BYTES, _BLOCK_BYTES = 4, 2, 512
 """Of a float32, of a camera pixel at most, and of the unit in which a file system counts."""
@@ -71,6 +75,7 @@ class Reconstruction(Closing):
     def __init__(self, scan: Scan, folder: Path, record: RunRecord | None = None) -> None:
         self.scan = scan
         self._record = record
+        self._known: dict[int, ScanRow] = {}
         capacity = (expected_projections(scan.start) + 1) // 2 + SPARE_PAIRS
         shape = frame_shape(scan.start)
         _require_room(scan, folder, capacity)
@@ -99,34 +104,41 @@ class Reconstruction(Closing):
         StorageError
             When a frame cannot be read, or a field not written.
         """
+        self._known.update((row.index, row) for row in rows)
         left = self._pairs_of(rows)
         total = self.pairs + len(left)
         _tell(progress, "retrieval", self.pairs, total)
+        for field in self._retrieved(left, executor):
+            self.store.append(field)
+            _tell(progress, "retrieval", self.pairs, total)
+
+    def _retrieved(self, pairs: Sequence[PlainPair], executor: Executor) -> Iterator[PairField]:
+        """Fields of pairs, in any order."""
         size = int(np.clip(_CHUNK_BYTES // (2 * _REAL_BYTES * np.prod(self.store.shape)), 1, _CHUNK_PAIRS))
         job = retrieval_job(self.scan, self.settings)
-        tasks = [(job, left[start : start + size]) for start in range(0, len(left), size)]
+        tasks = [(job, pairs[start : start + size]) for start in range(0, len(pairs), size)]
         for _, fields in executor.map(retrieve, tasks):
-            for field in fields:
-                self.store.append(field)
-            _tell(progress, "retrieval", self.pairs, total)
+            yield from fields
 
     def _pairs_of(self, rows: Sequence[ScanRow]) -> list[PlainPair]:
         """Return the pairs among the rows, without those of the store."""
         pairing = Pairing(self.settings.step_deg)
         for known in self.store.pairs_of_frames():
             pairing.push_pair(*known)
-        done, by_index, pairs = self.store.frames, {}, []
+        done = self.store.frames
+        by_index: dict[int, ScanRow] = {}
+        pairs: list[PlainPair] = []
         for row in rows:
             if row.index in done or row.index in by_index or pairing.has_seen(row.theta_deg):
                 continue
             by_index[row.index] = row
             partner = pairing.push(Shot(row.index, row.theta_deg))
             if partner is not None:
-                pairs.append((astuple(by_index[partner.index]), astuple(row)))
+                pairs.append((astuple(by_index[partner.index]), astuple(row), None))
         return pairs
 
     def finish(self, executor: Executor | None = None, progress: Progress | None = None) -> Paths:
-        """Write the volume, slab by slab from the store, and its report.
+        """Take out the shifts of the pairs, write the volume, slab by slab from the store, and its report.
 
         Raises
         ------
@@ -136,6 +148,7 @@ class Reconstruction(Closing):
         if executor is None:
             with InProcess() as here:
                 return self.finish(here, progress)
+        self._align(executor, progress)
         path = self._folder / VOLUME_NAME
         write_volume(
             path,
@@ -147,6 +160,22 @@ class Reconstruction(Closing):
         )
         report_on(path, self._record)
         return Paths(path, self.store.path)
+
+    def _align(self, executor: Executor, progress: Progress | None) -> None:
+        """Retrieve again the pairs whose shift, judged by those of all pairs, is not taken out yet."""
+        left = misaligned(self.store.alignment)
+        frames = self.store.pairs_of_frames()
+        order = self.store.order
+        again: list[PlainPair] = []
+        for position, aligned in left.items():
+            index_0, index_180, _ = frames[order[position]]
+            again.append((astuple(self._known[index_0]), astuple(self._known[index_180]), aligned))
+        if not again:
+            return
+        _log.info("%d of %d pairs are retrieved again, their shift taken out", len(again), self.pairs)
+        for done, field in enumerate(self._retrieved(again, executor), 1):
+            self.store.replace(field)
+            _tell(progress, "alignment", done, len(again))
 
     def close(self) -> None:
         """Close the files."""
@@ -162,7 +191,6 @@ class GrowingReconstruction(Reconstruction):
 
     def __init__(self, scan: Scan, folder: Path, record: RunRecord | None = None) -> None:
         super().__init__(scan, folder, record)
-        self._rows: dict[int, ScanRow] = {}
         shape = self.store.shape
         self._stream = XsnStream(self.settings, np.zeros(shape), np.ones(shape), read=self._read)
         for pair in self.store.pairs():
@@ -181,22 +209,29 @@ class GrowingReconstruction(Reconstruction):
         StorageError
             When the frame cannot be read; nothing is changed then.
         """
-        if row.index in self._in_store or row.index in self._rows:
+        if row.index in self._in_store or row.index in self._known:
             return []
         frame = self._frames.transmission(row)
-        self._rows[row.index] = row
+        self._known[row.index] = row
         results = self._stream.push(row.index, row.theta_deg, frame, preview=preview)
         for result in results:
             if isinstance(result, PairField):
                 self.store.append(result)
         return results
 
+    def finish(self, executor: Executor | None = None, progress: Progress | None = None) -> Paths:
+        """See `Reconstruction.finish`; rows that were in the store already are taken from the run."""
+        if self._record is not None:
+            rows = (scan_row(row) for row in good_rows(self._record.ledger))
+            self._known.update((row.index, row) for row in rows)
+        return super().finish(executor, progress)
+
     def slices(self) -> dict[Quantity, dict[Plane, FloatArray]]:
         """Orthoslices of delta and beta so far, see `xsn_acq.analysis.orthoslices.Orthoslices`."""
         return self._stream.value()
 
     def _read(self, index: int) -> FloatArray:
-        return self._frames.transmission(self._rows[index])
+        return self._frames.transmission(self._known[index])
 
 
 def _with_noise(settings: XsnSettings, noise: float | None) -> XsnSettings:

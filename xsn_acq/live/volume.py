@@ -6,6 +6,7 @@
         /delta, /beta           NXdata (y, z, x) float32, axes in metres
         /slices/delta_xz ...    NXdata, the three central planes of each
         /pairs                  NXcollection: theta (degree), residual (pairs, iterations)
+        /alignment                  NXcollection: shift of each pair, measured and taken out (pixel)
         /resolution             NXdata: ring correlation of even against odd angles, noise
         /process                NXprocess: program, version, every parameter, and a checksum of each slab
 

@@ -19,6 +19,7 @@ import numpy as np
 from xsn_acq.analysis.xsn_stream import Quantity, XsnSettings
 from xsn_acq.closing import Closing
 from xsn_acq.errors import ReconstructionError, StorageError
+from xsn_acq.live.aligning import write_alignment
 from xsn_acq.live.chunks import backproject, volume_job
 from xsn_acq.live.executors import Executor
 from xsn_acq.live.fields import FieldStore
@@ -123,6 +124,7 @@ class _PartialVolume(Closing):
         _build_slices(entry, lengths)
         allocate(entry["process"], "slabs", (self._n_slabs,), _SLAB)
         _write_pairs(entry, store)
+        write_alignment(entry, store.alignment)
         write_halves(entry, compare_halves(store, settings))
 
     @property

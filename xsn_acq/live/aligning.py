@@ -1,0 +1,66 @@
+"""Which pairs of a run are to be retrieved again, and what the file of the volume tells of their shifts."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import h5py
+import numpy as np
+
+from xsn_acq.analysis.pair_shifts import settled
+from xsn_acq.analysis.xsn_stream import Aligned
+from xsn_acq.errors import ReconstructionError
+from xsn_acq.live.nexus import nxgroup
+
+UNSEEN_PX = 0.05
+"""A shift smaller than this changes neither delta nor beta by more than their noise."""
+GROUP = "alignment"
+
+
+def misaligned(pairs: Sequence[Aligned]) -> dict[int, Aligned]:
+    """Return what is to be taken out of pairs, by their position, where it is not taken out already.
+
+    Parameters
+    ----------
+    pairs : sequence of Aligned
+        All pairs of a scan by rising angle.
+
+    Returns
+    -------
+    dict of int to Aligned
+        Empty too where too few pairs tell their shift: then the calibrated axis stands.
+    """
+    try:
+        better = settled([pair.measured for pair in pairs])
+    except ReconstructionError:
+        return {}
+    found = {}
+    for position, (pair, shift) in enumerate(zip(pairs, better, strict=True)):
+        wanted = (shift.dy, shift.dx)
+        if max(abs(new - old) for new, old in zip(wanted, pair.applied, strict=True)) > UNSEEN_PX:
+            found[position] = replace(pair, applied=wanted)
+    return found
+
+
+def write_alignment(entry: h5py.Group, pairs: Sequence[Aligned]) -> None:
+    """Write ``/alignment``: shifts of the pairs as measured and as taken out, and the axis they tell.
+
+    Nothing is written where no shift could be measured.
+    """
+    shifts = [pair.measured for pair in pairs]
+    known = [shift for shift in shifts if np.isfinite(shift.sigma_x)]
+    if not known:
+        return
+    group = nxgroup(entry, GROUP, "NXcollection")
+    weight = np.array([shift.sigma_x**-2 for shift in known])
+    error = float(np.average([shift.axis_error for shift in known], weights=weight))
+    values: dict[str, object] = {
+        "shift_x": [shift.dx for shift in shifts],
+        "shift_y": [shift.dy for shift in shifts],
+        "taken_out_x": [pair.applied[1] for pair in pairs],
+        "taken_out_y": [pair.applied[0] for pair in pairs],
+        "axis_error": error,
+        "axis_error_sigma": float(0.5 * weight.sum() ** -0.5),
+    }
+    for name, value in values.items():
+        group[name] = np.asarray(value, dtype=float)
+        group[name].attrs["units"] = "pixel"
