@@ -1,4 +1,4 @@
-"""One schlieren image: the exact fast form against the sum over modes with one 2-D FFT each."""
+"""One schlieren image: the exact fast form against Eq. 1 taken literally, two 2-D FFTs for each mode."""
 
 import os
 import time
@@ -6,67 +6,73 @@ import time
 import numpy as np
 import scipy.fft
 
-from xsn_acq.optics.knife_edge import KnifeEdge
+from benchmarks._optics import APERTURE_PER_M, optics, seconds, spheres
 from xsn_acq.optics.mode_sum import illumination_modes
 from xsn_acq.optics.schlieren import ImageFormation, Schlieren
 
 SIZE = 1024
-PIXEL_M = 40e-9
-APERTURE_PER_M = 1 / 60e-9
 
 
 def run() -> dict:
     cores = len(os.sched_getaffinity(0))
-    half_width = 0.22 * APERTURE_PER_M
-    u = np.linspace(-1, 1, 101)
-    knife_edge = KnifeEdge(half_width * u, 0.5 - (u * np.sqrt(1 - u**2) + np.arcsin(u)) / np.pi)
-    optics = Schlieren((SIZE, SIZE), PIXEL_M, APERTURE_PER_M, 0.0, knife_edge)
-    sample = _spheres()
-    form = ImageFormation(optics, workers=cores)
-    ours = form.intensity(sample)
-    seconds = min(_timed(lambda: form.intensity(sample)) for _ in range(5))
+    setup, sample = optics(SIZE), spheres(SIZE)
+    form = ImageFormation(setup, workers=cores)
+    ours = seconds(lambda: form.intensity(sample))
+    modes, weights = illumination_modes(setup)
     start = time.perf_counter()
-    direct, modes = _mode_sum(sample, optics, cores)
+    direct = _literally(sample, setup, modes, weights, cores)
     rival = time.perf_counter() - start
-    error = float(np.abs(ours - direct).max() / direct.max())
+    start = time.perf_counter()
+    _one_transform_each(sample, setup, modes, weights, cores)
+    lean = time.perf_counter() - start
+    error = float(np.abs(form.intensity(sample) - direct).max() / direct.max())
     return {
         "name": "xsn_forward",
-        "value": seconds,
+        "value": ours,
         "unit": "s",
-        "rival": "mode sum, one 2-D FFT per mode",
+        "rival": "direct sum over modes, float64, two 2-D FFTs per mode",
         "rival_value": rival,
-        "ratio": rival / seconds,
-        "size": f"{SIZE} x {SIZE}, {modes} modes, complex64",
+        "ratio": rival / ours,
+        "size": f"{SIZE} x {SIZE}, {modes.size} modes",
         "cores": cores,
         "device": "cpu",
-        "note": f"largest difference {error:.1e} of the maximum",
+        "note": f"largest difference {error:.1e} of the maximum; a leaner sum, complex64 and one transform "
+        f"per mode, takes {lean:.2f} s: ratio {lean / ours:.0f}",
     }
 
 
-def _timed(work) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
+def _literally(
+    sample: np.ndarray, setup: Schlieren, modes: np.ndarray, weights: np.ndarray, cores: int
+) -> np.ndarray:
+    """Eq. 1: tilt the wave, cut in the pupil, square, add; float64, the disc kept centred as ours is.
 
-
-def _spheres() -> np.ndarray:
-    """Spheres of 4 rad and less, seeded."""
-    rng = np.random.default_rng(0)
-    y, x = np.indices((SIZE, SIZE))
-    phase = np.zeros((SIZE, SIZE))
-    for x0, y0, radius in rng.uniform((100, 100, 10), (924, 924, 80), (40, 3)):
-        phase -= np.sqrt(np.maximum(0, radius**2 - (x - x0) ** 2 - (y - y0) ** 2)) / 20
-    return np.exp((0.1 + 1j) * phase).astype(np.complex64)
-
-
-def _mode_sum(sample: np.ndarray, optics: Schlieren, cores: int) -> tuple[np.ndarray, int]:
-    """Eq. 1 of the paper with its modes: filter and transform back in two dimensions for each."""
-    modes, weights = illumination_modes(optics)
-    _, u = optics.frequencies_per_m
-    spectrum = scipy.fft.fft2(sample, workers=cores) * optics.disc
-    image = np.zeros(optics.shape, np.float32)
+    The tilt shifts the spectrum by whole bins, so that the wave stays periodic.
+    """
+    _, u = setup.frequencies_per_m
+    limited = scipy.fft.ifft2(
+        scipy.fft.fft2(sample.astype(complex), workers=cores) * setup.within(APERTURE_PER_M), workers=cores
+    )
+    bins = np.arange(SIZE)
+    image = np.zeros(setup.shape)
     for mode, weight in zip(modes, weights, strict=True):
-        pupil = (u + mode >= optics.cutoff_per_m).astype(np.float32)
+        tilt = round(mode * SIZE * setup.pixel_size_m)
+        tilted = limited * np.exp(2j * np.pi * tilt * bins / SIZE)
+        spectrum = scipy.fft.fft2(tilted, overwrite_x=True, workers=cores)
+        spectrum *= np.roll(u, tilt) + mode >= setup.cutoff_per_m
+        wave = scipy.fft.ifft2(spectrum, overwrite_x=True, workers=cores)
+        image += weight * (wave.real**2 + wave.imag**2)
+    return image
+
+
+def _one_transform_each(
+    sample: np.ndarray, setup: Schlieren, modes: np.ndarray, weights: np.ndarray, cores: int
+) -> np.ndarray:
+    """The best we could make of a sum over modes with 2-D FFTs: shift the pupil, not the wave; complex64."""
+    _, u = setup.frequencies_per_m
+    spectrum = scipy.fft.fft2(sample, workers=cores) * setup.within(APERTURE_PER_M).astype(np.float32)
+    image = np.zeros(setup.shape, np.float32)
+    for mode, weight in zip(modes, weights, strict=True):
+        pupil = (u + mode >= setup.cutoff_per_m).astype(np.float32)
         wave = scipy.fft.ifft2(spectrum * pupil, overwrite_x=True, workers=cores)
         image += np.float32(weight) * (wave.real**2 + wave.imag**2)
-    return image, modes.size
+    return image

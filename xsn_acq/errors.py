@@ -9,7 +9,8 @@
     ├── LimitError         refused before anything moved
     ├── LedgerError        frames, pulses and angles do not agree and could not be repaired
     ├── StorageError       a journal, catalogue or frame file cannot be read or written
-    └── ReconstructionError  the data cannot be reconstructed as asked
+    ├── ReconstructionError  the data cannot be reconstructed as asked
+    └── CalibrationError   a calibration scan does not show what it was made for
 
 Every message is one line: what, where, wanted, found, unit, what to do.
 """
@@ -90,3 +91,7 @@ class StorageError(XsnError):
 
 class ReconstructionError(XsnError):
     """The data cannot be reconstructed as asked."""
+
+
+class CalibrationError(XsnError):
+    """A calibration scan does not show what it was made for; the message says what to scan instead."""

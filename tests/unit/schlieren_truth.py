@@ -36,6 +36,25 @@ def stepped_modes(n_columns, pixel_m):
     return modes, weights, KnifeEdge(between, passing)
 
 
+def stepped_exactly(modes, weights):
+    """Knife-edge curve that falls in steps at the modes, and nowhere else."""
+    bin_width = modes[1] - modes[0]
+    left, right = modes - 1e-4 * bin_width, modes + 1e-4 * bin_width
+    passing = np.append(weights[::-1].cumsum()[::-1], 0)
+    passing[0] = 1
+    frequency = [modes[0] - bin_width / 2, *np.stack([left, right], 1).ravel(), modes[-1] + bin_width / 2]
+    transmitted = [1, *np.stack([passing[:-1], passing[1:]], 1).ravel(), 0]
+    return KnifeEdge(np.array(frequency), np.array(transmitted))
+
+
+def cracked_object(shape, depth=4.0):
+    """A block with cracks of one pixel, upright, level and slanted."""
+    y, x = np.indices(shape)
+    block = (np.abs(x - shape[1] / 2) < 0.3 * shape[1]) & (np.abs(y - shape[0] / 2) < 0.35 * shape[0])
+    cracks = (x == shape[1] // 2 + 3) | (y == shape[0] // 2 - 4) | (x - y == shape[1] // 4)
+    return np.exp(-(0.125 + 1j) * depth * (block & ~cracks))
+
+
 def image_by_eq_1(
     transmission, modes, weights, *, pixel_m, cutoff_per_m, passes="positive", aperture_per_m=None
 ):

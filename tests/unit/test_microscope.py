@@ -171,6 +171,44 @@ def test_the_axis_is_where_it_should_be_and_moves_with_the_sample_stage(binning)
     assert centre(replace(OPEN, sample_x_um=1.0)) - centre(OPEN) == pytest.approx(1 / pixel_um, abs=0.05)
 
 
+def ball_at(state=OPEN, centre=(0.0, 0.0, 0.0), **truth):
+    """Row and column of a ball, binned pixels, without the cutoff."""
+    ball = Phantom("ball", (Ellipsoid.sphere(centre, 0.4, COPPER),))
+    scope = Microscope(BEAMLINE, ball, Truth(runout_nm=0.0, **truth), seed=1)
+    state = replace(state, cutoff_x_um=-100.0)
+    far = replace(state, sample_x_um=state.sample_x_um + 100.0)
+    shadow = 1 - scope.photons(state, WIDE) / scope.photons(far, WIDE)
+    rows, columns = np.indices(shadow.shape)
+    return np.array([(shadow * rows).sum(), (shadow * columns).sum()]) / shadow.sum(dtype=float)
+
+
+def test_a_leaning_axis_moves_what_is_away_from_the_origin():
+    pixel_um = BEAMLINE.pixel_size_m(8300.0, 2) * 1e6
+    up, forward = (0.0, 1.5, 0.0), (0.0, 0.0, 1.5)
+    lean = {"rotation_roll_deg": 2.0, "rotation_tilt_deg": 3.0}
+    roll, tilt = np.sin(np.deg2rad([2.0, 3.0]))
+    moved = (ball_at(centre=up, **lean) - ball_at(centre=up)) * pixel_um
+    assert moved[1] == pytest.approx(1.5 * roll, abs=0.003)  # a tenth of a pixel; cosines are 0.2 % of 1.5 um
+    moved = (ball_at(centre=forward, **lean) - ball_at(centre=forward)) * pixel_um
+    assert moved[0] == pytest.approx(-1.5 * tilt, abs=0.003)  # downstream and down
+
+
+def test_the_sample_drifts_and_jitters():
+    pixel_um = BEAMLINE.pixel_size_m(8300.0, 2) * 1e6
+    later = replace(OPEN, time_s=1000.0)
+    drift = (ball_at(later, drift_x_nm=200.0, drift_y_nm=300.0) - ball_at(later)) * pixel_um
+    phase = 2 * np.pi * 1000.0 / Truth().drift_period_s
+    wanted = (0.3 * np.sin(0.9 * phase + 1.3), 0.2 * np.sin(0.6 * phase + 0.4))
+    assert drift == pytest.approx(wanted, abs=0.003)  # a tenth of a pixel
+    here, again = (ball_at(replace(OPEN, time_s=7.0), jitter_nm=200.0) for _ in range(2))
+    assert np.array_equal(here, again)
+    places = [
+        Alignment(BEAMLINE, Truth(jitter_nm=50.0, runout_nm=0.0), replace(OPEN, time_s=t)).axis_um(0.0)
+        for t in np.arange(400.0)
+    ]
+    assert np.std(places, axis=0) == pytest.approx([0.05, 0.05], rel=0.15)  # 400 draws: 3.5 % rms
+
+
 def test_scintillator_blur_has_the_width_of_the_beamline_file():
     point = np.zeros((96, 96), np.float32)
     point[48, 48] = 1

@@ -38,8 +38,8 @@ def test_streamed_slices_are_those_of_the_volume(nx, kind):
     wanted = {"xz": whole[ny // 2], "xy": whole[:, nx // 2, :], "zy": whole[:, :, nx // 2]}
     for plane, image in wanted.items():
         assert found[plane].dtype == image.dtype
-        # both are asked for 1e-6; sums of 150 float32 terms in another order
-        assert np.abs(found[plane] - image).max() < 1e-4 * np.abs(whole).max(), plane
+        # two transforms, each asked for 1e-4
+        assert np.abs(found[plane] - image).max() < 3e-4 * np.abs(whole).max(), plane
 
 
 def test_few_angles_have_the_right_scale():

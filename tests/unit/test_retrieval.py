@@ -1,11 +1,12 @@
 """Phase and absorption back from images made on a finer grid, with what the model leaves out."""
 
+import array_api_strict
 import numpy as np
 import pytest
 from schlieren_truth import APERTURE_PER_M, smooth_knife_edge
 from tomogram import INDEX, PIXEL_M, WAVELENGTH_M, inside, measure
 
-from xsn_acq.analysis.retrieval import XsnRetrieval
+from xsn_acq.analysis.retrieval import XsnRetrieval, has_converged, tikhonov_weight
 from xsn_acq.analysis.tomography import volume
 from xsn_acq.analysis.xsn_stream import reconstruct_pairs
 from xsn_acq.errors import ReconstructionError
@@ -94,3 +95,52 @@ def test_delta_and_beta_are_quantitative(passes, cutoff):
         # noise of beta is 6e-7 a voxel: means over 300 voxels or more carry 2e-8
         assert index.real[voxels].mean() == pytest.approx(beta, abs=6e-8), material
     assert abs(np.median(index.imag[:6])) < 0.02 * INDEX["Al"][0]  # background, the demo's bar
+
+
+def test_one_step_is_right_for_a_weak_sample_and_too_weak_for_a_strong_one():
+    setup = optics()
+    alpha, phi = sphere(setup.shape, setup.pixel_size_m)
+    form, retrieval = ImageFormation(setup), XsnRetrieval(setup)
+    for strength, low, high in ((0.02, 0.97, 1.03), (1.0, 0.3, 0.9)):  # Eq. 4 drops the second order
+        sample = np.exp(strength * (alpha + 1j * phi))
+        field = retrieval.linear(form.intensity(sample), form.intensity(sample[:, ::-1]))
+        slope = (field.phi * phi).sum() / (phi * strength * phi).sum()
+        assert low < slope < high
+
+
+@pytest.mark.parametrize("cutoff", [0.0, 0.8e6])
+def test_one_image_is_enough_for_one_material(cutoff):
+    setup = optics(cutoff=cutoff)
+    _, phi = sphere(setup.shape, setup.pixel_size_m)
+    image = ImageFormation(setup).intensity(np.exp((0.05 + 1j) * phi))
+    field = XsnRetrieval(setup).single(image, 0.05)
+    # the slowest frequencies come through absorption alone and converge last
+    assert np.sqrt(np.mean((field.phi - phi) ** 2)) < 0.02 * 4
+    np.testing.assert_allclose(field.alpha, 0.05 * field.phi, atol=1e-6)  # float32
+    assert field.converged
+    with pytest.raises(ReconstructionError, match="above 0"):
+        XsnRetrieval(setup).single(image, 0.0)
+
+
+def test_iterations_that_do_not_come_to_rest_are_told():
+    assert has_converged((0.3, 0.1, 0.05))
+    assert not has_converged((0.3, 0.1, 0.2))
+    assert not has_converged((0.3, np.nan))
+
+
+def test_another_array_library_gives_the_same_field():
+    # array_api_strict has nothing beyond the standard, so what runs on it runs on a GPU library
+    setup = optics((32, 48), pixel=80e-9)
+    alpha, phi = sphere(setup.shape, setup.pixel_size_m, radius=1e-6)
+    sample = np.exp(alpha + 1j * phi)
+    images = ImageFormation(setup).intensity(sample), ImageFormation(setup).intensity(sample[:, ::-1])
+    wanted = XsnRetrieval(setup, iterations=3).pair(*images)
+    found = XsnRetrieval(setup, iterations=3, xp=array_api_strict).pair(*images)
+    np.testing.assert_allclose(found.phi, wanted.phi, atol=1e-3)  # float32 rounding, magnified at low k
+    np.testing.assert_allclose(found.alpha, wanted.alpha, atol=1e-4)
+
+
+def test_the_weight_follows_the_noise():
+    # twice the noise, four times its power; never 0
+    assert tikhonov_weight(0.02, 0.5) == pytest.approx(4 * tikhonov_weight(0.01, 0.5))
+    assert tikhonov_weight(0.0, 0.5) > 0

@@ -50,8 +50,8 @@ def test_streamed_is_batch_in_any_order(run):
     for quantity, part in (("delta", whole.imag), ("beta", whole.real)):
         wanted = {"xz": part[SHAPE[0] // 2], "xy": part[:, SHAPE[1] // 2], "zy": part[:, :, SHAPE[1] // 2]}
         for plane, image in wanted.items():
-            # two float32 transforms, each asked for 1e-6
-            assert np.abs(slices[quantity][plane] - image).max() < 1e-4 * np.abs(whole).max()
+            # two transforms, each asked for 1e-4
+            assert np.abs(slices[quantity][plane] - image).max() < 3e-4 * np.abs(whole).max()
 
 
 def test_a_scan_the_other_way_gives_the_same_sample(run):

@@ -1,7 +1,8 @@
 """Dark and flat correction."""
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
+from scipy import ndimage
 
 from xsn_acq.errors import ReconstructionError
 from xsn_acq.optics.arrays import FloatArray
@@ -79,3 +80,98 @@ def _air_gain(corrected: FloatArray, background: float, columns: int) -> FloatAr
     across = (np.arange(nx) - 0.5 * (columns - 1)) / max(nx - columns, 1)
     air = left[..., None] + (right - left)[..., None] * across
     return (background / np.maximum(air, 1e-3 * background)).astype(np.float32)[..., None, :]
+
+
+_ODD_RESPONSE = 0.5
+_ODD_DARK = 0.25
+"""A pixel is bad whose light differs from its neighbours' by this share, or whose dark does, in units of the
+light."""
+_NEIGHBOURS = 5
+_MAD_TO_SIGMA = 1.4826
+
+
+def bad_pixels(dark: ArrayLike, flat: ArrayLike) -> NDArray[np.bool_]:
+    """Pixels that tell nothing: dead, hot, or of an odd response; True where bad, (ny, nx).
+
+    Parameters
+    ----------
+    dark, flat : (ny, nx)
+        Mean frames, raw counts. Each pixel is compared with the median of the 5 x 5 around it.
+    """
+    offset = np.asarray(dark, dtype=np.float32)
+    light = np.asarray(flat, dtype=np.float32) - offset
+    usual = ndimage.median_filter(light, _NEIGHBOURS, mode="nearest")
+    usual_dark = ndimage.median_filter(offset, _NEIGHBOURS, mode="nearest")
+    odd = np.abs(light - usual) > _ODD_RESPONSE * np.abs(usual)
+    hot = np.abs(offset - usual_dark) > _ODD_DARK * np.abs(usual)
+    return odd | hot | ~(light > 0)
+
+
+class Repair:
+    """Gives bad pixels the mean of the good ones around them.
+
+    Parameters
+    ----------
+    bad : bool (ny, nx)
+        See `bad_pixels`; the window grows, 3 x 3 first, until it holds good ones.
+    """
+
+    def __init__(self, bad: NDArray[np.bool_]) -> None:
+        self._bad = bad
+        self._width = _widest_window(bad)
+
+    @property
+    def count(self) -> int:
+        """Number of bad pixels."""
+        return int(self._bad.sum())
+
+    def __call__(self, image: FloatArray) -> FloatArray:
+        """Return the image (ny, nx) repaired, float32."""
+        if not self._bad.any() or self._bad.all():
+            return image
+        good = (~self._bad).astype(np.float32)
+        repaired, left = image.astype(np.float32), self._bad.copy()
+        for width in range(3, self._width + 1, 2):
+            share = ndimage.uniform_filter(good, width, mode="nearest")
+            mean = ndimage.uniform_filter(
+                np.where(self._bad, 0, image).astype(np.float32), width, mode="nearest"
+            )
+            now = left & (share > 0.5 / width**2)
+            repaired[now] = mean[now] / share[now]
+            left &= ~now
+        return repaired
+
+
+def _widest_window(bad: NDArray[np.bool_]) -> int:
+    """Window that reaches a good pixel from any bad one."""
+    if bad.all():
+        return 3
+    distance = ndimage.distance_transform_cdt(bad, metric="chessboard")
+    return 2 * int(distance.max()) + 1
+
+
+def frame_noise(first: ArrayLike, second: ArrayLike, dark: ArrayLike) -> float:
+    """Noise of one frame in air: standard deviation over mean, from two frames of the same light.
+
+    The ratio of both frees it of the sensor's pattern, their medians of changes of brightness, and the
+    median deviation of bad pixels.
+
+    Parameters
+    ----------
+    first, second : (ny, nx)
+        Single flats, raw counts.
+    dark : (ny, nx)
+        Mean dark.
+
+    Raises
+    ------
+    ReconstructionError
+        There is no light.
+    """
+    one, other = (np.asarray(frame, np.float32) - np.asarray(dark, np.float32) for frame in (first, second))
+    lit = (one > 0) & (other > 0)
+    if not lit.any():
+        raise ReconstructionError("noise: wanted light in the flats, found none; was the shutter open?")
+    ratio = one[lit] / other[lit]
+    middle = float(np.median(ratio))
+    return float(_MAD_TO_SIGMA * np.median(np.abs(ratio / middle - 1)) / np.sqrt(2))

@@ -5,8 +5,8 @@ from typing import Literal
 import finufft
 import numpy as np
 
+from xsn_acq.analysis.nufft import ACCURACY
 from xsn_acq.analysis.polar import PolarSamples
-from xsn_acq.analysis.tomography import TOLERANCE
 from xsn_acq.errors import ReconstructionError
 from xsn_acq.optics.arrays import ComplexArray, FloatArray
 
@@ -74,12 +74,12 @@ class Orthoslices:
             return
         ny, nx = self.shape
         theta = np.array([angle for angle, _ in self._pending])
-        along_x, along_z, centring = self._polar.lines(theta)
-        samples = np.stack([rows for _, rows in self._pending], axis=1) * centring
+        along_x, along_z, factor = self._polar.lines(theta)
+        samples = np.stack([rows for _, rows in self._pending], axis=1) * factor
         self._pending.clear()
         strengths = samples.reshape(ny, -1)
         x, z = along_x.ravel(), along_z.ravel()
-        options = {"eps": TOLERANCE, "isign": 1}
+        options = {"isign": 1, **ACCURACY}
         self._sums["xz"] += finufft.nufft2d1(z, x, strengths[ny // 2], (nx, nx), **options)
         self._sums["xy"] += finufft.nufft1d1(x, strengths, nx, **options)
         self._sums["zy"] += finufft.nufft1d1(z, strengths, nx, **options)

@@ -10,6 +10,9 @@ with H the band-limited ramp. It is real-linear: alpha + i phi goes through in o
 its place.
 """
 
+import math
+from typing import Any
+
 import numpy as np
 import scipy.fft
 
@@ -18,32 +21,57 @@ from xsn_acq.optics.arrays import ComplexArray, FloatArray
 
 
 class PolarSamples:
-    """Turns projections of ``n_columns`` pixels, axis at the centre column, into filtered polar samples.
+    """Turns projections of ``n_columns`` pixels into filtered polar samples of a square slice as wide.
+
+    A projection is padded to twice its width, filtered, and moved so that the rotation axis stands on a
+    sample: a phase in the filter, so the axis may be anywhere and nothing is interpolated. Of the filtered
+    projection a window as wide as the slice's diagonal is kept, centred on the axis, and transformed again:
+    fewer samples than of the padded one, and no pixel of the slice, corners included, sees the window repeat
+    itself.
+
+    Parameters
+    ----------
+    n_columns : int
+    axis_column : float, optional
+        Column of the rotation axis, pixel centres at integers; (n_columns - 1) / 2 when not given. The slice
+        is centred on it.
 
     Attributes
     ----------
     frequencies : float64 (n_frequencies,)
         Cycles per pixel, both signs.
-    offset : float
-        Coordinate of the grid point n_columns // 2 seen from the centre: 0 for odd, half a pixel for even
-        widths.
+
+    Raises
+    ------
+    ReconstructionError
+        Too few columns, or the axis is not within them.
     """
 
-    def __init__(self, n_columns: int) -> None:
+    def __init__(self, n_columns: int, *, axis_column: float | None = None) -> None:
         if n_columns < 2:
             raise ReconstructionError(f"back-projection: wanted 2 or more columns, found {n_columns}")
-        self.n_columns = n_columns
+        axis = 0.5 * (n_columns - 1) if axis_column is None else axis_column
+        if not 0 <= axis <= n_columns - 1:
+            raise ReconstructionError(
+                f"back-projection: rotation axis: wanted a column from 0 to {n_columns - 1}, found {axis:g}"
+            )
         self._length = scipy.fft.next_fast_len(2 * n_columns)
-        self.frequencies = scipy.fft.fftfreq(self._length)
-        self.offset = n_columns // 2 - 0.5 * (n_columns - 1)
-        centre = np.exp(2j * np.pi * self.frequencies * 0.5 * (n_columns - 1))
-        self._filter = (_ramp(self._length) * centre / self._length).astype(np.complex64)
+        self._window = min(scipy.fft.next_fast_len(math.ceil(math.sqrt(2) * n_columns) + 1), self._length)
+        self.frequencies = scipy.fft.fftfreq(self._window)
+        padded = scipy.fft.fftfreq(self._length)
+        to_middle = np.exp(2j * np.pi * padded * (axis - self._window // 2))
+        self._filter = (_ramp(self._length) * to_middle).astype(np.complex64)
+        self._from_middle = _without_nyquist(np.exp(2j * np.pi * self.frequencies * (self._window // 2)))
+        self._offset = n_columns // 2 - 0.5 * (n_columns - 1)
 
     def __call__(self, projections: FloatArray | ComplexArray) -> ComplexArray:
         """Return the samples, complex64 (..., n_frequencies), of projections (..., n_columns)."""
-        spectrum = scipy.fft.fft(np.asarray(projections, dtype=np.complex64), self._length)
+        data = np.asarray(projections, dtype=np.complex64)
+        spectrum = scipy.fft.fft(data, self._length)
         spectrum *= self._filter
-        return spectrum
+        filtered = scipy.fft.ifft(spectrum, overwrite_x=True)
+        samples: ComplexArray = scipy.fft.fft(filtered[..., : self._window])
+        return samples
 
     def lines(self, theta_rad: FloatArray) -> tuple[FloatArray, FloatArray, ComplexArray]:
         """Where the samples of some angles lie.
@@ -56,14 +84,23 @@ class PolarSamples:
         -------
         along_x, along_z : float32 (n, n_frequencies)
             Radians per pixel.
-        centring : complex64 (n, n_frequencies)
-            Factor that moves the origin from the grid's point n_columns // 2 to its centre.
+        factor : complex64 (n, n_frequencies)
+            Of each sample in the sum: it moves the origin from the middle of the window to the rotation axis
+            and from the grid's point n_columns // 2 to its centre.
         """
         theta = np.atleast_1d(np.asarray(theta_rad, dtype=float))[:, None]
         along_x = 2 * np.pi * self.frequencies * np.cos(theta)
         along_z = 2 * np.pi * self.frequencies * np.sin(theta)
-        centring = np.exp(1j * self.offset * (along_x + along_z))
-        return along_x.astype(np.float32), along_z.astype(np.float32), centring.astype(np.complex64)
+        factor = np.exp(1j * self._offset * (along_x + along_z)) * self._from_middle / self._window
+        return along_x.astype(np.float32), along_z.astype(np.float32), factor.astype(np.complex64)
+
+
+def _without_nyquist(spectrum: Any) -> Any:
+    """Set the Nyquist term of an even length to zero: it has no partner of the other sign."""
+    length = spectrum.shape[-1]
+    if length % 2 == 0:
+        spectrum[length // 2] = 0.0
+    return spectrum
 
 
 def _ramp(length: int) -> FloatArray:
@@ -72,10 +109,7 @@ def _ramp(length: int) -> FloatArray:
     odd = distance % 2 == 1
     kernel = np.where(odd, -1 / (np.pi * np.where(odd, distance, 1)) ** 2, 0.0)
     kernel[0] = 0.25
-    ramp: FloatArray = scipy.fft.fft(kernel).real
-    if length % 2 == 0:
-        ramp[length // 2] = 0.0
-    return ramp
+    return _without_nyquist(scipy.fft.fft(kernel).real)
 
 
 def angular_weights(theta_rad: FloatArray) -> FloatArray:

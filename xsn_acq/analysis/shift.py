@@ -1,4 +1,4 @@
-"""Sub-pixel shifts along x."""
+"""Sub-pixel shifts."""
 
 import numpy as np
 import scipy.fft
@@ -33,6 +33,22 @@ def shift_columns(image: FloatArray, columns: float) -> FloatArray:
     phase[-1] = phase[-1].real  # the Nyquist term of a real signal stays real
     moved = scipy.fft.irfft(spectrum * phase.astype(spectrum.dtype), 2 * nx)
     return moved[..., :nx]
+
+
+def shift_image(image: FloatArray, rows: float, columns: float) -> FloatArray:
+    """Move an image by ``rows`` towards larger y and by ``columns`` towards larger x; see `shift_columns`.
+
+    Parameters
+    ----------
+    image : real (..., ny, nx)
+    rows, columns : float, pixels
+
+    Returns
+    -------
+    real (..., ny, nx), same type
+    """
+    across = shift_columns(image, columns)
+    return np.swapaxes(shift_columns(np.swapaxes(across, -1, -2), rows), -1, -2)
 
 
 def centre_on_axis(image: FloatArray, axis_column: float) -> FloatArray:

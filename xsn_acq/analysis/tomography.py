@@ -1,48 +1,59 @@
 """Filtered back-projection by an adjoint non-uniform FFT (FINUFFT, doi:10.1137/18M120885X)."""
 
+import math
+import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import finufft
 import numpy as np
 from numpy.typing import ArrayLike
 
+from xsn_acq.analysis.nufft import AdjointTransform
 from xsn_acq.analysis.polar import PolarSamples, angular_weights
+from xsn_acq.analysis.rings import NONE, remove_rings
 from xsn_acq.errors import ReconstructionError
 from xsn_acq.optics.arrays import ComplexArray, FloatArray
 
-TOLERANCE = 1e-6
-"""Relative accuracy asked of FINUFFT, close to what float32 holds."""
+_ANGLES_AT_ONCE = 64
+"""Filtered together: they stay in the processor's cache, and memory does not grow with the angles."""
+
+_SLAB_BYTES, _SLICES_BYTES = 256 * 2**20, 128 * 2**20
+"""Of sinograms read at once, of slices handed on together, however many angles and rows there are."""
 
 
 class FilteredBackProjection:
     """Slices from sinograms; everything that depends on the angles alone is planned once for all slices.
 
+    Each thread does whole slices with a plan of its own, so the result does not depend on the threads.
+
     Parameters
     ----------
     n_columns : int
-        Pixels of a projection row; the rotation axis stands at its centre, (n_columns - 1) / 2.
+        Pixels of a projection row.
     theta_rad : (n_angles,)
         Any order, any spacing, any range; t = x cos(theta) + z sin(theta). Weights follow from the actual
         angles.
-    batch : int
-        Slices transformed at once.
+    axis_column : float, optional
+        Column of the rotation axis, pixel centres at integers; the middle, (n_columns - 1) / 2, when not
+        given. The slice is centred on it.
     threads : int
-        Threads of the transform, 0: as many as OpenMP gives.
+        Slices made at once, 0: OMP_NUM_THREADS where it says, else the cores this process may use.
     """
 
-    def __init__(self, n_columns: int, theta_rad: ArrayLike, *, batch: int = 8, threads: int = 0) -> None:
+    def __init__(
+        self, n_columns: int, theta_rad: ArrayLike, *, axis_column: float | None = None, threads: int = 0
+    ) -> None:
         theta = np.asarray(theta_rad, dtype=float)
         self.n_columns = n_columns
         self.n_angles = theta.size
         weights = angular_weights(theta)
-        self._polar = PolarSamples(n_columns)
-        along_x, along_z, centring = self._polar.lines(theta)
-        self._weights = centring * weights.astype(np.float32)[:, None]
+        self._polar = PolarSamples(n_columns, axis_column=axis_column)
+        along_x, along_z, factor = self._polar.lines(theta)
+        self._weights = factor * weights.astype(np.float32)[:, None]
         self._points = (along_z.ravel(), along_x.ravel())
-        self._batch = batch
-        self._threads = threads
-        self._plans: dict[int, Any] = {}
+        self._threads = threads or _cores()
+        self._plans: list[AdjointTransform] = []
 
     def slices(self, sinogram: ArrayLike) -> FloatArray | ComplexArray:
         """Back-project.
@@ -67,37 +78,44 @@ class FilteredBackProjection:
                 f"back-projection: wanted a sinogram ({self.n_angles}, rows, {self.n_columns}), "
                 f"found {data.shape}"
             )
-        if np.iscomplexobj(data):
-            return self._transform(data)
-        rows = data.shape[1]
-        even = data[:, 0::2].astype(np.complex64)
-        even[:, : rows // 2] += 1j * data[:, 1::2]
-        pairs = self._transform(even)
-        result = np.empty((rows, self.n_columns, self.n_columns), np.float32)
-        result[0::2] = pairs.real
-        result[1::2] = pairs.imag[: rows // 2]
+        shape, step = (data.shape[1], self.n_columns, self.n_columns), 1 if np.iscomplexobj(data) else 2
+        result: Any = np.empty(shape, np.complex64 if step == 1 else np.float32)
+        starts = range(0, data.shape[1], step)
+        workers = max(1, min(self._threads, len(starts)))
+        missing = range(workers - len(self._plans))
+        self._plans += [AdjointTransform(self.n_columns, *self._points) for _ in missing]
+
+        def some(worker: int) -> None:
+            for start in starts[worker::workers]:
+                rows = slice(start, start + step)
+                self._transform(data[:, rows], result[rows], self._plans[worker])
+
+        with ThreadPoolExecutor(workers) as pool:
+            list(pool.map(some, range(workers)))
         return result
 
-    def _transform(self, sinogram: ComplexArray) -> ComplexArray:
-        rows = sinogram.shape[1]
-        result = np.empty((rows, self.n_columns, self.n_columns), np.complex64)
-        for start in range(0, rows, self._batch):
-            count = min(self._batch, rows - start)
-            samples = self._polar(sinogram[:, start : start + count]) * self._weights[:, None, :]
-            strengths = np.ascontiguousarray(samples.transpose(1, 0, 2)).reshape(count, -1)
-            result[start : start + count] = self._plan(count).execute(
-                strengths[0] if count == 1 else strengths
-            )
-        return result
+    def _transform(
+        self, lines: ComplexArray | FloatArray, result: ComplexArray | FloatArray, plan: Any
+    ) -> None:
+        """One complex slice, or two real ones as its real and imaginary part."""
+        strengths = np.empty(self._weights.shape, np.complex64)
+        for start in range(0, self.n_angles, _ANGLES_AT_ONCE):
+            some = slice(start, start + _ANGLES_AT_ONCE)
+            one = lines[some, 0].astype(np.complex64)
+            if lines.shape[1] == 2:
+                one.imag = lines[some, 1]
+            np.multiply(self._polar(one), self._weights[some], out=strengths[some])
+        found = plan(strengths.ravel())
+        if np.iscomplexobj(result):
+            result[0] = found
+        else:
+            for into, part in zip(result, (found.real, found.imag), strict=False):
+                into[:] = part
 
-    def _plan(self, count: int) -> Any:
-        if count not in self._plans:
-            options = {"nthreads": self._threads} if self._threads else {}
-            grid = (self.n_columns, self.n_columns)
-            plan = finufft.Plan(1, grid, count, TOLERANCE, 1, dtype="complex64", **options)
-            plan.setpts(*self._points)
-            self._plans[count] = plan
-        return self._plans[count]
+
+def _cores() -> int:
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return int(asked) if asked.isdigit() and int(asked) else len(os.sched_getaffinity(0))
 
 
 def index_per_radian(pixel_size_m: float, wavelength_m: float) -> float:
@@ -105,8 +123,47 @@ def index_per_radian(pixel_size_m: float, wavelength_m: float) -> float:
     return -wavelength_m / (2 * np.pi * pixel_size_m)
 
 
+def extended_field(
+    sinogram: FloatArray | ComplexArray, axis_column: float
+) -> tuple[FloatArray | ComplexArray, float]:
+    """Prepare a half-acquisition, 360 degrees with the axis near one side, for a field almost twice as wide.
+
+    Columns that both half turns see are blended with weights that add up, the narrow side is filled with
+    zeros; `FilteredBackProjection` takes the result with all the angles.
+
+    Parameters
+    ----------
+    sinogram : real or complex (n_angles, n_rows, n_columns)
+        Angles over a full turn.
+    axis_column : float
+        Column of the rotation axis.
+
+    Returns
+    -------
+    sinogram : (n_angles, n_rows, n_wide)
+    axis_column : float
+        Where the axis is in it.
+    """
+    columns = sinogram.shape[2]
+    before, behind = axis_column, columns - 1 - axis_column
+    overlap, missing = min(before, behind) + 0.5, math.ceil(abs(behind - before))
+    from_axis = np.arange(columns) - axis_column
+    towards = np.clip((from_axis if behind > before else -from_axis) / overlap, -1, 1)
+    weighted = sinogram * (1 + np.sin(0.5 * np.pi * towards)).astype(np.float32)
+    left = missing if behind > before else 0
+    wide = np.pad(weighted, ((0, 0), (0, 0), (left, missing - left)))
+    return wide, axis_column + left
+
+
 def slabs(
-    stack: Any, theta_rad: ArrayLike, *, pixel_size_m: float, wavelength_m: float, slab_rows: int = 32
+    stack: Any,
+    theta_rad: ArrayLike,
+    *,
+    pixel_size_m: float,
+    wavelength_m: float,
+    slab_rows: int | None = None,
+    axis_column: float | None = None,
+    rings: str = NONE,
 ) -> Iterator[tuple[slice, FloatArray | ComplexArray]]:
     """Reconstruct slab by slab, so that memory does not grow with the height.
 
@@ -117,26 +174,35 @@ def slabs(
     theta_rad : (n_angles,)
     pixel_size_m, wavelength_m : float, metres
     slab_rows : int
+        Rows read at once; as many as go into 256 MiB when not given, so that each projection is read in few
+        pieces.
+    axis_column : float, optional
+        Column of the rotation axis; the middle when not given.
+    rings : str
+        Ring removal, a method of `xsn_acq.analysis.rings.remove_rings`.
 
     Yields
     ------
     rows : slice
+        A slab or part of it.
     block : (rows, nz, nx)
         delta from phi, beta from alpha, beta + i delta from alpha + i phi.
     """
     _, ny, nx = stack.shape
-    projection = FilteredBackProjection(nx, theta_rad)
+    projection = FilteredBackProjection(nx, theta_rad, axis_column=axis_column)
     factor = np.float32(index_per_radian(pixel_size_m, wavelength_m))
-    for start in range(0, ny, slab_rows):
-        rows = slice(start, min(start + slab_rows, ny))
-        yield rows, projection.slices(stack[:, rows, :]) * factor
+    read = slab_rows or max(1, _SLAB_BYTES // (8 * nx * projection.n_angles))
+    together = max(2, _SLICES_BYTES // (8 * nx * nx))
+    for first in range(0, ny, read):
+        last = min(first + read, ny)
+        sinograms = remove_rings(stack[:, first:last, :], rings, pixel_size_m=pixel_size_m)
+        for start in range(first, last, together):
+            rows = slice(start, min(start + together, last))
+            block = projection.slices(sinograms[:, rows.start - first : rows.stop - first])
+            block *= factor
+            yield rows, block
 
 
-def volume(
-    stack: Any, theta_rad: ArrayLike, *, pixel_size_m: float, wavelength_m: float, slab_rows: int = 32
-) -> FloatArray | ComplexArray:
+def volume(stack: Any, theta_rad: ArrayLike, **options: Any) -> FloatArray | ComplexArray:
     """Reconstruct the whole volume (ny, nz, nx) at once; parameters as in `slabs`."""
-    blocks = slabs(
-        stack, theta_rad, pixel_size_m=pixel_size_m, wavelength_m=wavelength_m, slab_rows=slab_rows
-    )
-    return np.concatenate([block for _, block in blocks])
+    return np.concatenate([block for _, block in slabs(stack, theta_rad, **options)])

@@ -11,13 +11,16 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from xsn_acq.analysis.flatfield import normalise
+from xsn_acq.analysis.deconvolution import Deconvolution
+from xsn_acq.analysis.flatfield import Repair, bad_pixels, normalise
 from xsn_acq.analysis.orthoslices import Orthoslices, Plane
 from xsn_acq.analysis.pairing import Pairing, Shot
-from xsn_acq.analysis.retrieval import Field, XsnRetrieval
+from xsn_acq.analysis.retrieval import Field, XsnRetrieval, tikhonov_weight
+from xsn_acq.analysis.rings import NONE
 from xsn_acq.analysis.shift import centre_on_axis
 from xsn_acq.analysis.tomography import index_per_radian
 from xsn_acq.optics.arrays import FloatArray
+from xsn_acq.optics.fourier import worthwhile_threads
 from xsn_acq.optics.knife_edge import KnifeEdge
 from xsn_acq.optics.schlieren import Schlieren
 
@@ -43,8 +46,16 @@ class XsnSettings:
         Column of the rotation axis in the frames, pixel centres at integers; needed to 0.05 pixel.
     step_deg : float
         Angle between frames; a partner may be off by a quarter of it.
-    iterations, epsilon
+    iterations : int
         See `XsnRetrieval`.
+    epsilon : float, optional
+        See `XsnRetrieval`; left out, it follows from the noise.
+    rings : str
+        Ring removal, a method of `xsn_acq.analysis.rings.remove_rings`.
+    detector_fwhm_m : float
+        Point spread function of the detector at the sample, full width at half maximum; 0 leaves the blur in.
+    noise : float
+        Of one frame in air, standard deviation over mean: it sets how far blur is taken out.
     air_fraction : float
         Part of each row, at both ends, that sees only air at all angles. It sets phase offsets and follows
         the beam since the flats.
@@ -59,14 +70,35 @@ class XsnSettings:
     axis_column: float
     step_deg: float
     iterations: int = 7
-    epsilon: float = 1e-5
+    epsilon: float | None = None
     air_fraction: float = 1 / 32
+    rings: str = NONE
+    detector_fwhm_m: float = 0.0
+    noise: float = 0.014
 
     def optics(self, shape: tuple[int, int]) -> Schlieren:
         """Return what forms images of ``shape`` (ny, nx) pixels."""
         return Schlieren(
             shape, self.pixel_size_m, self.aperture_per_m, self.cutoff_per_m, self.knife_edge, self.passes
         )
+
+    def retrieval(self, shape: tuple[int, int], *, workers: int = 1) -> XsnRetrieval:
+        """Return what turns images of ``shape`` into fields."""
+        optics = self.optics(shape)
+        epsilon = tikhonov_weight(self.noise, optics.background) if self.epsilon is None else self.epsilon
+        return XsnRetrieval(
+            optics,
+            iterations=self.iterations,
+            epsilon=epsilon,
+            air_fraction=self.air_fraction,
+            workers=workers,
+        )
+
+    def deconvolution(self, shape: tuple[int, int], *, workers: int = 1) -> Deconvolution | None:
+        """Return what takes the detector's blur out of images of ``shape``; None where it is to stay."""
+        if not self.detector_fwhm_m:
+            return None
+        return Deconvolution(shape, self.pixel_size_m, self.detector_fwhm_m, self.noise, workers=workers)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,14 +136,11 @@ class PairRetrieval:
         self._flat = np.asarray(flat, dtype=np.float32)
         self.shape: tuple[int, int] = self._dark.shape
         self._air_columns = round(settings.air_fraction * self.shape[1])
-        optics = settings.optics(self.shape)
-        self._background = optics.background
-        self._retrieval = XsnRetrieval(
-            optics,
-            iterations=settings.iterations,
-            epsilon=settings.epsilon,
-            air_fraction=settings.air_fraction,
-        )
+        self._background = settings.optics(self.shape).background
+        workers = worthwhile_threads(self.shape)
+        self._retrieval = settings.retrieval(self.shape, workers=workers)
+        self._repair = Repair(bad_pixels(self._dark, self._flat))
+        self._sharpen = settings.deconvolution(self.shape, workers=workers)
 
     def pair(self, one: Shot, raw_one: ArrayLike, other: Shot, raw_other: ArrayLike) -> PairField:
         """Field of two raw frames (ny, nx) half a turn apart, given in any order."""
@@ -128,6 +157,9 @@ class PairRetrieval:
         image = normalise(
             raw_frame, self._dark, self._flat, background=self._background, air_columns=self._air_columns
         )
+        image = self._repair(image)
+        if self._sharpen is not None:
+            image = self._sharpen(image)
         return centre_on_axis(image, self.settings.axis_column)
 
 

@@ -19,6 +19,13 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--fault", action="append", default=[], metavar="'NAME KEY=VALUE'", help="inject a fault; repeatable"
     )
+    parser.add_argument(
+        "--hidden",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="what the beamline file does not know, e.g. focus_offset_um=18; repeatable",
+    )
     parser.set_defaults(run=run)
 
 
@@ -38,6 +45,7 @@ def run(args: argparse.Namespace) -> int:
         seed=args.seed,
         sample=args.sample,
         faults=args.fault,
+        hidden=args.hidden,
         on_ready=ready,
     )
     return 0

@@ -13,6 +13,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 
 from xsn_acq.analysis.pairing import Shot
+from xsn_acq.analysis.rings import remove_rings
 from xsn_acq.analysis.tomography import FilteredBackProjection, index_per_radian
 from xsn_acq.analysis.xsn_stream import PairField, PairRetrieval, XsnSettings
 from xsn_acq.closing import Closing
@@ -121,13 +122,17 @@ class _BackProjection(Closing):
         threads: int,
         settings: dict[str, Any],
     ) -> None:
-        known = settings_from(settings)
+        self._settings = known = settings_from(settings)
         self._stack = FieldStack.open(Path(path), np.asarray(order), (shape[0], shape[1]))
         self._projection = FilteredBackProjection(shape[1], np.deg2rad(theta_deg), threads=threads)
         self._factor = np.float32(index_per_radian(known.pixel_size_m, known.wavelength_m))
 
     def slices(self, start: int, stop: int) -> ComplexArray:
-        slices = self._projection.slices(self._stack[:, slice(start, stop), :])
+        known = self._settings
+        sinogram = remove_rings(
+            self._stack[:, slice(start, stop), :], known.rings, pixel_size_m=known.pixel_size_m
+        )
+        slices = self._projection.slices(sinogram)
         return np.multiply(slices, self._factor, dtype=np.complex64)
 
     def close(self) -> None:

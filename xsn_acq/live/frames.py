@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from xsn_acq.analysis.flatfield import mean_frame, normalise
+from xsn_acq.analysis.flatfield import Repair, bad_pixels, frame_noise, mean_frame, normalise
 from xsn_acq.closing import Closing
 from xsn_acq.errors import StorageError
 from xsn_acq.live.scan import FrameSet, Scan, ScanRow
@@ -26,12 +26,30 @@ def mean_of(frames: FrameSet) -> FloatArray:
     return (total / sum(stop - start for start, stop in frames.spans)).astype(np.float32)
 
 
+def noise_of(flats: FrameSet, dark: FloatArray) -> float | None:
+    """Noise of one frame in air, from the first two flats; None when there is only one."""
+    start, stop = flats.spans[0]
+    if stop - start < 2:
+        return None
+    with _reader(flats) as reader:
+        first, second = reader.read(start, start + 2)
+    return frame_noise(first, second, dark)
+
+
 class ScanFrames(Closing):
     """Projections of one scan over its flats.
 
     Parameters
     ----------
     scan : Scan
+
+    Attributes
+    ----------
+    dark : (ny, nx)
+    flats : list of (ny, nx)
+        Means of each set.
+    noise : float or None
+        Of one frame in air, standard deviation over mean; None where a single flat does not tell.
 
     Raises
     ------
@@ -42,6 +60,8 @@ class ScanFrames(Closing):
     def __init__(self, scan: Scan) -> None:
         self.dark = mean_of(scan.darks)
         self.flats = [mean_of(flat) for flat in scan.flats]
+        self._repair = Repair(bad_pixels(self.dark, self.flats[0]))
+        self.noise = noise_of(scan.flats[0], self.dark)
         self._times_s = [flat.time_s for flat in scan.flats]
         self._reader = _reader(scan.projections)
 
@@ -69,7 +89,7 @@ class ScanFrames(Closing):
                 f"frame file {self._reader.path}: frame {row.index}: wanted counts, found zeros only; "
                 "was it written, and is every file there that it is linked to?"
             )
-        return normalise(raw, self.dark, self._flat(row))
+        return self._repair(normalise(raw, self.dark, self._flat(row)))
 
     def _flat(self, row: ScanRow) -> FloatArray:
         """Flat at a frame's time, between the flats before and after it."""

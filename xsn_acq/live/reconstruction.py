@@ -7,7 +7,7 @@ import hashlib
 import json
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from shutil import disk_usage
 
@@ -66,7 +66,6 @@ class Reconstruction(Closing):
 
     def __init__(self, scan: Scan, folder: Path) -> None:
         self.scan = scan
-        self.settings = xsn_settings(scan.start)
         capacity = (expected_projections(scan.start) + 1) // 2 + SPARE_PAIRS
         shape = frame_shape(scan.start)
         _require_room(scan, folder, capacity)
@@ -76,6 +75,7 @@ class Reconstruction(Closing):
                 f"run {scan.uid[:8]}: wanted frames of {shape} pixels as the start document says, "
                 f"found {self._frames.dark.shape}"
             )
+        self.settings = _with_noise(xsn_settings(scan.start), self._frames.noise)
         digest = _digest(scan, self.settings, self._frames)
         iterations = self.settings.iterations
         self.store = FieldStore(folder, digest, capacity=capacity, shape=shape, iterations=iterations)
@@ -191,6 +191,11 @@ class GrowingReconstruction(Reconstruction):
 
     def _read(self, index: int) -> FloatArray:
         return self._frames.transmission(self._rows[index])
+
+
+def _with_noise(settings: XsnSettings, noise: float | None) -> XsnSettings:
+    """Settings with the noise that the flats show, in three digits: it only weighs what is regularised."""
+    return settings if noise is None else replace(settings, noise=float(f"{noise:.3g}"))
 
 
 def _tell(progress: Progress | None, stage: str, done: int, total: int) -> None:

@@ -16,7 +16,9 @@ def is_xsn(start: Mapping[str, Any]) -> bool:
     return start.get("technique") == TECHNIQUE
 
 
-def xsn_settings(start: Mapping[str, Any], *, iterations: int = 7, epsilon: float = 1e-5) -> XsnSettings:
+def xsn_settings(
+    start: Mapping[str, Any], *, iterations: int = 7, epsilon: float | None = None
+) -> XsnSettings:
     """Take the settings of a run's reconstruction from its start document.
 
     Parameters
@@ -52,6 +54,7 @@ def xsn_settings(start: Mapping[str, Any], *, iterations: int = 7, epsilon: floa
             step_deg=abs(float(acquisition["step_deg"])),
             iterations=iterations,
             epsilon=epsilon,
+            detector_fwhm_m=float(acquisition.get("detector_fwhm_m", 0.0)),
         )
     except KeyError as error:
         raise ReconstructionError(

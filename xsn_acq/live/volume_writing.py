@@ -17,6 +17,7 @@ import h5py
 import numpy as np
 
 from xsn_acq.analysis.frc import FrcCurve, fourier_ring_correlation
+from xsn_acq.analysis.rings import remove_rings
 from xsn_acq.analysis.tomography import FilteredBackProjection
 from xsn_acq.analysis.xsn_stream import Quantity, XsnSettings
 from xsn_acq.closing import Closing
@@ -221,7 +222,7 @@ def _write_pairs(entry: h5py.Group, store: FieldStore) -> None:
 
 
 def _write_resolution(entry: h5py.Group, store: FieldStore, settings: XsnSettings) -> None:
-    curve = half_set_correlation(store, settings.pixel_size_m)
+    curve = half_set_correlation(store, settings)
     if curve is None:
         return
     group = _group(entry, "resolution", "NXdata")
@@ -231,7 +232,7 @@ def _write_resolution(entry: h5py.Group, store: FieldStore, settings: XsnSetting
     group["frequency"].attrs["units"] = "1/m"
 
 
-def half_set_correlation(store: FieldStore, pixel_size_m: float) -> FrcCurve | None:
+def half_set_correlation(store: FieldStore, settings: XsnSettings) -> FrcCurve | None:
     """Ring correlation of central slices of delta from even and from odd angles.
 
     Returns
@@ -248,8 +249,9 @@ def half_set_correlation(store: FieldStore, pixel_size_m: float) -> FrcCurve | N
     for half in (slice(0, None, 2), slice(1, None, 2)):
         theta = np.deg2rad(store.theta_deg[half])
         phi = store.stack(half)[:, rows, :].imag
-        halves.append(FilteredBackProjection(nx, theta).slices(phi).real)
-    return fourier_ring_correlation(halves[0], halves[1], pixel_size_m)
+        clean = remove_rings(phi, settings.rings, pixel_size_m=settings.pixel_size_m)
+        halves.append(FilteredBackProjection(nx, theta).slices(clean).real)
+    return fourier_ring_correlation(halves[0], halves[1], settings.pixel_size_m)
 
 
 def _group(parent: h5py.Group, name: str, kind: str) -> h5py.Group:

@@ -41,7 +41,7 @@ def mode_sum_intensity(
     modes, weights = illumination_modes(optics, abs(wavelength_m * defocus_m), n_modes)
     v, u = optics.frequencies_per_m
     curvature = np.pi * wavelength_m * defocus_m
-    propagated = optics.disc * np.exp(-1j * curvature * (v[:, None] ** 2 + u**2))
+    propagated = optics.within(optics.aperture_per_m) * np.exp(-1j * curvature * (v[:, None] ** 2 + u**2))
     spectrum = scipy.fft.fft2(np.asarray(transmission).astype(optics.complex, copy=False))
     rows = scipy.fft.ifft(spectrum * propagated.astype(optics.complex), axis=0, overwrite_x=True)
     image: FloatArray = np.zeros(optics.shape, optics.real)

@@ -15,13 +15,15 @@ along x inside the disc,
 the image is I = |A|^2 + 2 Re(conj(A) B) + F^-1[C], whatever the number of modes: exact for the edge.
 
 The disc is kept centred for all modes, while in truth mode k_j sees it shifted by k_j, which changes what is
-scattered to the rim of the pupil. On 40 nm pixels that is 1 % of the maximum at the rim of a sphere of 4 rad
-(0.1 % rms), and below 0.1 % once the scintillator's 72 nm have blurred it; pixel-sharp edges of 4 rad reach
-3 % and 0.6 %.
+scattered to the rim of the pupil (`Schlieren.rim`). Pixels above 1 / (2 (NA/lambda - k_max)), 38 nm for zones
+of 30 nm and an illumination of 0.22 NA, show of that rim only the corners of the spectrum. On finer pixels
+the rim of a sphere of 4 rad is 1 % of the maximum wrong (0.1 % once the scintillator has blurred it);
+``rim_groups`` then gives the true aperture, see `xsn_acq.optics.rim`.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from types import ModuleType
+from typing import Any, Literal
 
 import numpy as np
 import scipy.fft
@@ -29,7 +31,9 @@ from numpy.typing import NDArray
 
 from xsn_acq.errors import ConfigError
 from xsn_acq.optics.arrays import ComplexArray, FloatArray
+from xsn_acq.optics.fourier import Fourier
 from xsn_acq.optics.knife_edge import KnifeEdge
+from xsn_acq.optics.rim import Rim
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,9 @@ class Schlieren:
         Frequencies u_x >= kc pass, or u_x <= kc.
     double : bool
         float64 instead of float32.
+    rim_groups : int
+        0 keeps the pupil's disc where it is for all modes. More shift it, as in truth, with each of so many
+        groups of modes; with as many as there are frequency bins in the illumination that is exact.
 
     Raises
     ------
@@ -66,6 +73,7 @@ class Schlieren:
     knife_edge: KnifeEdge
     passes: Literal["positive", "negative"] = "positive"
     double: bool = False
+    rim_groups: int = 0
 
     def __post_init__(self) -> None:
         sizes = {
@@ -76,6 +84,8 @@ class Schlieren:
         faults = [f"{name} must be above 0, found {value}" for name, value in sizes.items() if not value > 0]
         if self.passes not in ("positive", "negative"):
             faults.append(f"passes must be 'positive' or 'negative', found {self.passes!r}")
+        if self.rim_groups < 0:
+            faults.append(f"rim_groups must be 0 or more, found {self.rim_groups}")
         if faults:
             raise ConfigError("schlieren optics", faults)
 
@@ -95,11 +105,15 @@ class Schlieren:
         ny, nx = self.shape
         return scipy.fft.fftfreq(ny, self.pixel_size_m), scipy.fft.fftfreq(nx, self.pixel_size_m)
 
-    @property
-    def disc(self) -> FloatArray:
-        """1 inside the pupil's radius, 0 outside, (ny, nx) in FFT order."""
+    def within(self, radius_per_m: float) -> NDArray[np.bool_]:
+        """Which frequencies are not farther than ``radius_per_m`` from 0, (ny, nx) in FFT order."""
         v, u = self.frequencies_per_m
-        return (np.hypot(v[:, None], u) <= self.aperture_per_m).astype(self.real)
+        return np.hypot(v[:, None], u) <= radius_per_m
+
+    @property
+    def rim(self) -> float:
+        """Half width of the rim of the pupil that some modes see open and others shut, cycles per metre."""
+        return max(abs(end) for end in self.knife_edge.support_per_m)
 
     @property
     def real(self) -> np.dtype:
@@ -128,52 +142,68 @@ def transfer_functions(optics: Schlieren) -> tuple[ComplexArray, ComplexArray]:
     -------
     (H_alpha, H_phi) : complex (ny, nx) in FFT order
     """
-    _, u = optics.frequencies_per_m
-    forward = np.minimum(optics.passing(u), optics.background)
+    forward = _with_background(optics)
     backward = mirrored(forward)
-    disc = optics.disc
-    alpha = disc * (forward + backward)
-    phi = 1j * disc * (forward - backward)
+    alpha = forward + backward
+    phi = 1j * (forward - backward)
     return alpha.astype(optics.complex), phi.astype(optics.complex)
+
+
+def _with_background(optics: Schlieren) -> FloatArray:
+    """TCC(u, 0), (ny, nx): light that passes both scattered by u and not scattered."""
+    v, u = optics.frequencies_per_m
+    if not optics.rim_groups:
+        return np.minimum(optics.passing(u), optics.background) * optics.within(optics.aperture_per_m)
+    chord = np.sqrt(np.maximum(optics.aperture_per_m**2 - v[:, None] ** 2, 0))
+    low, high = np.maximum(-chord - u, -optics.aperture_per_m), np.minimum(chord - u, optics.aperture_per_m)
+    edge = np.array([optics.cutoff_per_m - u, np.full_like(u, optics.cutoff_per_m)])
+    if optics.passes == "positive":
+        low = np.maximum(low, edge.max(axis=0))
+    else:
+        high = np.minimum(high, edge.min(axis=0))
+    return np.maximum(optics.knife_edge(low) - optics.knife_edge(np.maximum(high, low)), 0.0)
 
 
 class _Edge:
     """The image on one side of the cutoff, from the row spectra G(y, k)."""
 
     def __init__(
-        self, passing: FloatArray, order: NDArray[np.intp], optics: Schlieren, rising: bool, workers: int
+        self, passing: FloatArray, order: NDArray[np.intp], optics: Schlieren, rising: bool, fourier: Fourier
     ) -> None:
         band = order[(passing[order] > 0) & (passing[order] < 1)]
-        self._band = band
-        self._weights = passing[band].astype(optics.real)
-        self._full = (passing >= 1).astype(optics.real)
-        self._partial = np.where(passing < 1, passing, 0).astype(optics.real)
+        self._fourier = fourier
+        self._size = band.size
+        self._band = fourier.indices(band)
+        self._weights = fourier.array(passing[band], optics.real)
+        self._full = fourier.array((passing >= 1).astype(float), optics.real)
+        self._partial = fourier.array(np.where(passing < 1, passing, 0), optics.real)
         self._columns = passing.size
         self._length = scipy.fft.next_fast_len(max(2 * band.size - 1, 1))
         self._oversampling = 1 if 2 * band.size <= passing.size else 2
         self._rising = rising
-        self._workers = workers
 
-    def intensity(self, spectra: ComplexArray) -> FloatArray:
+    def intensity(self, spectra: Any) -> Any:
         """Image (..., ny, nx) of the row spectra (..., ny, nx)."""
-        whole = scipy.fft.ifft(spectra * self._full, overwrite_x=True, workers=self._workers)
-        image: FloatArray = whole.real**2 + whole.imag**2
-        if self._band.size:
-            partial = scipy.fft.ifft(spectra * self._partial, overwrite_x=True, workers=self._workers)
-            image += 2 * (whole.real * partial.real + whole.imag * partial.imag)
-            image += self._within_band(spectra[..., self._band])
+        xp = self._fourier.xp
+        whole = self._fourier.ifft(spectra * self._full)
+        if not self._size:
+            return xp.real(whole) ** 2 + xp.imag(whole) ** 2
+        partial = self._fourier.ifft(spectra * self._partial)
+        image = self._within_band(xp.take(spectra, self._band, axis=-1))
+        for part in (xp.real, xp.imag):  # |A|^2 + 2 Re(conj(A) B) = A (A + 2 B), real and imaginary parts
+            image += part(whole) * (part(whole) + 2 * part(partial))
         return image
 
-    def _within_band(self, band: ComplexArray) -> FloatArray:
+    def _within_band(self, band: Any) -> Any:
         """F^-1[C]: what the edge band makes with itself, by one zero-padded correlation."""
-        plain = scipy.fft.fft(band, self._length, workers=self._workers)
-        weighted = scipy.fft.fft(band * self._weights, self._length, overwrite_x=True, workers=self._workers)
-        product = plain * weighted.conj() if self._rising else weighted * plain.conj()
-        correlation = scipy.fft.ifft(product, overwrite_x=True, workers=self._workers)[..., : self._band.size]
+        xp, fourier = self._fourier.xp, self._fourier
+        plain = fourier.fft(band, self._length)
+        weighted = fourier.fft(band * self._weights, self._length)
+        product = plain * xp.conj(weighted) if self._rising else weighted * xp.conj(plain)
+        correlation = fourier.ifft(product)[..., : self._size]
         step = self._oversampling
-        image = scipy.fft.irfft(correlation, step * self._columns, workers=self._workers)[..., ::step]
-        image *= step / self._columns
-        return image
+        image = fourier.irfft(correlation, step * self._columns)[..., ::step]
+        return image * (step / self._columns)
 
 
 class ImageFormation:
@@ -183,21 +213,30 @@ class ImageFormation:
     ----------
     optics : Schlieren
     workers : int
-        Threads for the FFTs.
+        Threads for the FFTs of NumPy arrays.
+    xp : module
+        Array library of the objects: ``numpy``, or one for GPUs (array API standard).
+    device
+        Of that library; None: its default.
     """
 
-    def __init__(self, optics: Schlieren, *, workers: int = 1) -> None:
+    def __init__(
+        self, optics: Schlieren, *, workers: int = 1, xp: ModuleType = np, device: Any = None
+    ) -> None:
         self.optics = optics
-        self._workers = workers
-        self._disc = optics.disc
-        self._whole = bool(self._disc.all())
+        self.fourier = fourier = Fourier(xp, device=device, workers=workers)
+        inside = optics.within(optics.aperture_per_m + (optics.rim if optics.rim_groups else 0.0))
+        cut = np.flatnonzero(~inside.all(axis=0))
+        self._cut = slice(int(cut[0]), int(cut[-1]) + 1) if cut.size else None
+        self._inside = fourier.array(inside[:, self._cut].astype(float), optics.real) if cut.size else None
         passing = optics.passing(optics.frequencies_per_m[1])
         rising = optics.passes == "positive"
         order = np.argsort(optics.frequencies_per_m[1])
-        self._edge = _Edge(passing, order, optics, rising, workers)
-        self._mirror = _Edge(mirrored(passing), -order[::-1] % order.size, optics, not rising, workers)
+        self._edge = _Edge(passing, order, optics, rising, fourier)
+        self._mirror = _Edge(mirrored(passing), -order[::-1] % order.size, optics, not rising, fourier)
+        self._rim = Rim(optics, fourier) if optics.rim_groups else None
 
-    def intensity(self, transmission: ComplexArray) -> FloatArray:
+    def intensity(self, transmission: Any) -> Any:
         """Image of the transmission t(y, x).
 
         Parameters
@@ -208,24 +247,32 @@ class ImageFormation:
         -------
         real (..., ny, nx), background ``optics.background`` where t = 1
         """
-        return self._edge.intensity(self._row_spectra(transmission))
+        spectra = self._row_spectra(transmission)
+        image = self._edge.intensity(spectra)
+        return image if self._rim is None else image + self._rim.intensity(spectra)
 
-    def pair(self, transmission: ComplexArray) -> tuple[FloatArray, FloatArray]:
+    def pair(self, transmission: Any) -> tuple[Any, Any]:
         """Images at 0 and at 180 degrees, the latter flipped back about the centre column.
 
         Half a turn mirrors the object about the rotation axis; flipped back, the object stands still and the
         filter is mirrored. Both images, (..., ny, nx) each, share the spectra of the object.
         """
         spectra = self._row_spectra(transmission)
-        return self._edge.intensity(spectra), self._mirror.intensity(spectra)
+        images = self._edge.intensity(spectra), self._mirror.intensity(spectra)
+        if self._rim is None:
+            return images
+        return images[0] + self._rim.intensity(spectra), images[1] + self._rim.intensity(spectra, mirror=True)
 
-    def _row_spectra(self, transmission: ComplexArray) -> ComplexArray:
-        """G(y, k): along x the spectrum, along y the field, limited to the pupil's disc."""
-        field = np.asarray(transmission).astype(self.optics.complex, copy=False)
-        if field.shape[-2:] != tuple(self.optics.shape):
-            raise ValueError(f"transmission: wanted (..., {self.optics.shape}), found {field.shape}")
-        if self._whole:
-            return scipy.fft.fft(field, workers=self._workers)
-        spectrum = scipy.fft.fft2(field, workers=self._workers)
-        spectrum *= self._disc
-        return scipy.fft.ifft(spectrum, axis=-2, overwrite_x=True, workers=self._workers)
+    def _row_spectra(self, transmission: Any) -> Any:
+        """G(y, k): along x the spectrum, along y the field, limited to the pupil's disc.
+
+        Columns of the spectrum that the disc does not cut need no transform along y.
+        """
+        field = self.fourier.array(transmission, self.optics.complex)
+        if tuple(field.shape[-2:]) != tuple(self.optics.shape):
+            raise ValueError(f"transmission: wanted (..., {self.optics.shape}), found {tuple(field.shape)}")
+        spectra = self.fourier.fft(field)
+        if self._cut is not None:
+            columns = self.fourier.fft(spectra[..., self._cut], axis=-2) * self._inside
+            spectra[..., self._cut] = self.fourier.ifft(columns, axis=-2)
+        return spectra

@@ -10,7 +10,7 @@ from xsn_acq.params import XsnTomography
 from xsn_acq.plans.beam import Beam
 from xsn_acq.plans.framing import Framing
 from xsn_acq.plans.instrument import Instrument
-from xsn_acq.units import UM, wavelength_m
+from xsn_acq.units import NM, UM, wavelength_m
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,7 @@ def acquisition(file: Beamline, params: XsnTomography, frame: Framing, state: St
         "numerical_aperture": file.zone_plate.numerical_aperture(energy),
         "cutoff_per_m": file.cutoff_frequency_per_m(state.cutoff_x_um, energy),
         "cutoff_passes": file.geometry.cutoff_passes,
+        "detector_fwhm_m": file.detection.scintillator_psf_fwhm_nm * NM,
         "axis_column": frame.axis_column(_axis_on_sensor(file, state)),
         "binning": frame.binning,
         "roi": list(frame.roi),

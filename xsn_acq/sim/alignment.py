@@ -8,6 +8,7 @@ import numpy as np
 
 from xsn_acq.config import Beamline
 from xsn_acq.sim.pooling import Array
+from xsn_acq.sim.shapes import leaning
 from xsn_acq.sim.source import energy_ev
 from xsn_acq.sim.state import BeamState, CameraSettings
 from xsn_acq.sim.truth import Truth
@@ -39,7 +40,8 @@ class Alignment:
 
     @cached_property
     def _zone_plate_m(self) -> float:
-        return (self.state.zone_plate_z_mm - self.beamline.zone_plate.z_at_contact_mm) * MM
+        nominal = (self.state.zone_plate_z_mm - self.beamline.zone_plate.z_at_contact_mm) * MM
+        return nominal - self.truth.focus_offset_um * UM
 
     @cached_property
     def _image_distance_m(self) -> float:
@@ -65,7 +67,8 @@ class Alignment:
     def pixel_um(self) -> float:
         """Unbinned pixel at the sample."""
         detection = self.beamline.detection
-        return detection.camera_pixel_um / (detection.objective_magnification * self.magnification)
+        nominal = detection.camera_pixel_um / (detection.objective_magnification * self.magnification)
+        return nominal * (1 + self.truth.pixel_size_error)
 
     @cached_property
     def area_ratio(self) -> float:
@@ -74,7 +77,8 @@ class Alignment:
 
     @cached_property
     def _reference_pixel_um(self) -> float:
-        return self.beamline.pixel_size_m(self.truth.reference_energy_ev, 1) / UM
+        nominal = self.beamline.pixel_size_m(self.truth.reference_energy_ev, 1) / UM
+        return nominal * (1 + self.truth.pixel_size_error)
 
     def x_um(self, columns: Array) -> Array:
         """Return the positions that sensor columns look at; a displaced zone plate displaces the view."""
@@ -89,7 +93,10 @@ class Alignment:
         return (np.asarray(index, float) - (size - 1) / 2) * self.pixel_um + shift
 
     def axis_um(self, theta_deg: float) -> tuple[float, float]:
-        """Return where the rotation axis and the sample's origin are, with the wobble at an angle."""
+        """Return where the rotation axis and the sample's origin are, with the wobble at an angle.
+
+        The axis of a leaning stage is this far off at the height of the origin.
+        """
         detection, truth, theta = self.beamline.detection, self.truth, math.radians(theta_deg)
         wobble = truth.runout_nm * 1e-3
         column = truth.axis_column - (detection.sensor_columns - 1) / 2
@@ -97,7 +104,25 @@ class Alignment:
         x = column * self._reference_pixel_um + self.state.sample_x_um
         x -= self.beamline.calibration.rotation_axis.sample_x_um
         y = row * self._reference_pixel_um + self.state.sample_y_um
+        x, y = x + self._wander_um[0], y + self._wander_um[1]
         return x + wobble * math.sin(2 * theta + 0.7), y + wobble * math.sin(3 * theta + 1.9)
+
+    @cached_property
+    def _wander_um(self) -> tuple[float, float]:
+        """Drift and jitter of the sample against the optics: x, y."""
+        truth, phase = self.truth, 2 * math.pi * self.state.time_s / self.truth.drift_period_s
+        x = truth.drift_x_nm * math.sin(0.6 * phase + 0.4)
+        y = truth.drift_y_nm * math.sin(0.9 * phase + 1.3)
+        if truth.jitter_nm:
+            seed = (truth.seed, 4, abs(round(1e6 * self.state.time_s)))
+            jitter_x, jitter_y = truth.jitter_nm * np.random.default_rng(seed).standard_normal(2)
+            x, y = x + jitter_x, y + jitter_y
+        return float(x) * 1e-3, float(y) * 1e-3
+
+    @cached_property
+    def lean(self) -> Array:
+        """Rotation (3, 3) that takes the upright to the rotation axis."""
+        return leaning(math.radians(self.truth.rotation_roll_deg), math.radians(self.truth.rotation_tilt_deg))
 
     def cutoff_per_m(self, x_um: Array) -> Array:
         """Return the edge's frequency for points of the sample, (x_cut + x dz / f) / (lambda (f + dz)).
@@ -106,7 +131,7 @@ class Alignment:
         """
         geometry, f = self.beamline.geometry, self.focal_length_m
         edge = (self.state.cutoff_x_um - geometry.cutoff_x_zero_um - self.state.zone_plate_x_um) * UM
-        dz = (self.state.cutoff_z_mm - geometry.cutoff_z_pupil_mm) * MM
+        dz = (self.state.cutoff_z_mm - geometry.cutoff_z_pupil_mm - self.truth.pupil_offset_mm) * MM
         return (edge + np.asarray(x_um) * UM * dz / f) / (self.wavelength_m * (f + dz))
 
 

@@ -49,7 +49,7 @@ class Microscope:
         alignment = Alignment(self.beamline, self.truth, state)
         columns, rows = binned_centres(camera)
         x, y = alignment.x_um(columns), alignment.y_um(rows)
-        image = self._through_pupil(alignment, camera, x)
+        image = self._through_pupil(alignment, camera, x) + np.float32(self.truth.stray_light)
         image *= illumination.outline(self.beamline, self.truth, state, x, y)
         pattern = illumination.speckle(self.truth, state, x, y)
         if pattern is not None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from xsn_acq.optics.materials import optical_constants
 from xsn_acq.sim.pooling import Array
-from xsn_acq.sim.shapes import AIR, Ellipsoid, Material, Shape, VerticalCylinder
+from xsn_acq.sim.shapes import AIR, Ellipsoid, Material, Shape, VerticalCylinder, turned
 
 GLUE = Material("glue", "C5H8O2", 1.19)
 ALUMINIUM = Material("Al", "Al", 2.70)
@@ -50,7 +50,7 @@ class Phantom:
         return tuple(dict.fromkeys([AIR, *(shape.material for shape in self.shapes)]))
 
     def projection(
-        self, energy_ev: float, theta_deg: float, x_um: Array, y_um: Array
+        self, energy_ev: float, theta_deg: float, x_um: Array, y_um: Array, lean: Array | None = None
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Integrals of delta and beta along the beam, averaged over each pixel.
 
@@ -62,6 +62,8 @@ class Phantom:
             Angle of the rotation stage; a point is seen at x cos(theta) + z sin(theta).
         x_um, y_um : array (nx,), (ny,)
             Pixel centres about the rotation axis, evenly rising, the same step on both.
+        lean : (3, 3), optional
+            Rotation that takes +y to the rotation axis; left out: it stands upright.
 
         Returns
         -------
@@ -69,8 +71,11 @@ class Phantom:
         """
         delta = np.zeros((np.size(y_um), np.size(x_um)), np.float32)
         beta = np.zeros_like(delta)
+        turn = turned(math.radians(theta_deg))
+        if lean is not None:
+            turn = lean @ turn
         for shape in self.shapes:
-            patch = shape.project(math.radians(theta_deg), np.asarray(x_um), np.asarray(y_um))
+            patch = shape.project(turn, np.asarray(x_um), np.asarray(y_um))
             if patch is not None:
                 more_delta, more_beta = _contrast(shape, energy_ev)
                 delta[patch.rows, patch.columns] += np.float32(more_delta) * patch.thickness_m

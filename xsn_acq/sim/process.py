@@ -52,7 +52,7 @@ class SimulatedProcess:
         Where its messages go.
     port, repeater_port : int, optional
         Channel Access ports; any free ones when left out.
-    speed, seed, sample, faults, beamline
+    speed, seed, sample, faults, hidden, beamline
         As of ``xsn-acq sim``.
 
     Attributes
@@ -73,6 +73,7 @@ class SimulatedProcess:
         seed: int = 7,
         sample: str = "microparticles",
         faults: Sequence[str] = (),
+        hidden: Sequence[str] = (),
         beamline: str = "pls2-7c-xni",
     ) -> None:
         free = free_ports(2)
@@ -85,6 +86,8 @@ class SimulatedProcess:
         self._command += ["--seed", str(seed), "--sample", sample]
         for fault in faults:
             self._command += ["--fault", fault]
+        for truth in hidden:
+            self._command += ["--hidden", truth]
 
     def start(self) -> Self:
         """Start, and wait until clients can connect.

@@ -1,7 +1,7 @@
 """Solid shapes whose projections are known in closed form.
 
 Sample coordinates: x, y, z in micrometres about the rotation axis at theta = 0. Turned by theta about +y, a
-point is seen at t = x cos(theta) + z sin(theta).
+point is seen at t = x cos(theta) + z sin(theta). An axis that leans turns the laboratory's frame after that.
 """
 
 import math
@@ -57,8 +57,11 @@ class Shape(Protocol):
     def span_y_um(self) -> tuple[float, float]:
         """Lowest and highest y."""
 
-    def project(self, theta_rad: float, x_um: Array, y_um: Array) -> Patch | None:
-        """Return the thickness along the beam, averaged over each pixel; None when out of view."""
+    def project(self, turn: Array, x_um: Array, y_um: Array) -> Patch | None:
+        """Return the thickness along the beam, averaged over each pixel; None when out of view.
+
+        ``turn`` (3, 3) takes sample coordinates to the laboratory's.
+        """
 
     def contains(self, x_um: Array, y_um: Array, z_um: Array) -> NDArray[np.bool_]:
         """Return which points are inside, by broadcasting."""
@@ -114,9 +117,8 @@ class Ellipsoid:
         half = math.sqrt(self.form_um2[1][1])
         return self.centre_um[1] - half, self.centre_um[1] + half
 
-    def project(self, theta_rad: float, x_um: Array, y_um: Array) -> Patch | None:
+    def project(self, turn: Array, x_um: Array, y_um: Array) -> Patch | None:
         """Return the chord 2 sqrt(det C / det C_xy) sqrt(1 - q), q the quadratic form of the shadow C_xy."""
-        turn = _turn(theta_rad)
         centre, form = turn @ np.asarray(self.centre_um), turn @ np.asarray(self.form_um2) @ turn.T
         shadow = form[:2, :2]
         pitch = _pitch(x_um)
@@ -165,19 +167,30 @@ class VerticalCylinder:
         """Lowest and highest y: none."""
         return -math.inf, math.inf
 
-    def project(self, theta_rad: float, x_um: Array, y_um: Array) -> Patch | None:
-        """Return the chord, exactly averaged over each pixel."""
-        pitch = _pitch(x_um)
-        middle = self.centre_um[0] * math.cos(theta_rad) + self.centre_um[1] * math.sin(theta_rad)
-        columns = _within(x_um, middle, self.radius_um + pitch)
+    def project(self, turn: Array, x_um: Array, y_um: Array) -> Patch | None:
+        """Return the chord, exactly averaged over each pixel along x (and along y where it stands upright).
+
+        Leaning along (dx, dy, dz), at a distance s from its middle line in the image, a cylinder is
+        2 sqrt(r^2 - s^2) / hypot(dx, dy) thick.
+        """
+        pitch, radius = _pitch(x_um), self.radius_um
+        centre = turn @ np.array([self.centre_um[0], 0.0, self.centre_um[1]])
+        dx, dy, _ = turn[:, 1]
+        across = math.hypot(dx, dy)  # s grows by dy / across for each step along x
+        rows = y_um if dx != 0 else y_um[:1]
+        middle = centre[0] + (rows - centre[1]) * dx / dy
+        half = radius * across / abs(dy) + pitch
+        columns = _within(x_um, 0.5 * (middle.min() + middle.max()), 0.5 * np.ptp(middle) + half)
         if columns.start >= columns.stop:
             return None
-        r, x = self.radius_um, x_um[columns] - middle
+        x = x_um[columns]
         if pitch > 0:
-            chord = np.diff(_disc_area(np.append(x - pitch / 2, x[-1] + pitch / 2), r)) / pitch
+            edges = np.append(x - pitch / 2, x[-1] + pitch / 2) - middle[:, None]
+            chord = np.diff(_disc_area(edges * abs(dy) / across, radius)) / (pitch * abs(dy))
         else:
-            chord = 2 * np.sqrt(np.maximum(r**2 - x**2, 0))
-        return Patch(slice(0, y_um.size), columns, (chord * UM).astype(np.float32)[None, :])
+            distance = (x - middle[:, None]) * abs(dy) / across
+            chord = 2 * np.sqrt(np.maximum(radius**2 - distance**2, 0)) / across
+        return Patch(slice(0, y_um.size), columns, (chord * UM).astype(np.float32))
 
     def contains(self, x_um: Array, y_um: Array, z_um: Array) -> NDArray[np.bool_]:
         """Return which points are inside, by broadcasting."""
@@ -185,10 +198,22 @@ class VerticalCylinder:
         return inside & np.isfinite(y_um)
 
 
-def _turn(theta_rad: float) -> Array:
-    """Rotation about +y: x' = x cos + z sin, z' = -x sin + z cos."""
+def turned(theta_rad: float) -> Array:
+    """Return the rotation (3, 3) about +y: x' = x cos + z sin, z' = -x sin + z cos."""
     c, s = math.cos(theta_rad), math.sin(theta_rad)
     return np.array([[c, 0.0, s], [0.0, 1.0, 0.0], [-s, 0.0, c]])
+
+
+def leaning(roll_rad: float, tilt_rad: float) -> Array:
+    """Return the rotation (3, 3) that takes +y to the axis (sin r cos t, cos r cos t, sin t).
+
+    With roll r > 0 the axis goes to larger x as y grows, with tilt t > 0 downstream.
+    """
+    cr, sr, ct, st = math.cos(roll_rad), math.sin(roll_rad), math.cos(tilt_rad), math.sin(tilt_rad)
+    roll = np.array([[cr, sr, 0.0], [-sr, cr, 0.0], [0.0, 0.0, 1.0]])
+    tilt = np.array([[1.0, 0.0, 0.0], [0.0, ct, -st], [0.0, st, ct]])
+    upright: Array = roll @ tilt
+    return upright
 
 
 def _pitch(axis: Array) -> float:

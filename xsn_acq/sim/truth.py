@@ -1,9 +1,11 @@
 """What the simulated beamline hides: true values that the instrument's users can only measure."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 
+from xsn_acq.errors import ConfigError
 from xsn_acq.sim.state import ReadoutPort
 
 
@@ -67,10 +69,25 @@ class Truth:
         Softness of the pinhole's shadow.
     runout_nm : float
         Amplitude of the rotation axis' wobble.
+    rotation_roll_deg, rotation_tilt_deg : float
+        Lean of the rotation axis as y grows: in the image, to larger x; along the beam, downstream.
+    drift_x_nm, drift_y_nm : float
+        Amplitudes of the sample's slow drift against the optics, over times like ``drift_period_s``.
+    jitter_nm : float
+        Standard deviation of where the sample is in an exposure, x and y; drawn anew at each exposure's time.
     pattern_white, pattern_smooth : float
         Pixel-to-pixel and smooth structure of the sensor's response, standard deviations.
     scintillator_tail, scintillator_tail_ratio : float
         Fraction of the light in the scintillator's halo, and the halo's width over the core's.
+    focus_offset_um : float
+        Best focus is so much further downstream, in ``zone_plate_z``, than the beamline file says.
+    pupil_offset_mm : float
+        The pupil's plane is so much further downstream, in ``cutoff_z``, than the beamline file says.
+    pixel_size_error : float
+        The pixel at the sample is larger than the beamline file says by this fraction.
+    stray_light : float
+        Light that reaches the camera past the optics, spread evenly, as a fraction of the light without
+        cutoff and sample.
     modes : mapping
         The camera's readout ports.
     seed : int
@@ -100,9 +117,50 @@ class Truth:
     drift_period_s: float = 2900.0
     pinhole_edge_um: float = 0.8
     runout_nm: float = 1.0
+    rotation_roll_deg: float = 0.0
+    rotation_tilt_deg: float = 0.0
+    drift_x_nm: float = 0.0
+    drift_y_nm: float = 0.0
+    jitter_nm: float = 0.0
     pattern_white: float = 0.008
     pattern_smooth: float = 0.025
     scintillator_tail: float = 0.02
     scintillator_tail_ratio: float = 5.0
+    focus_offset_um: float = 0.0
+    pupil_offset_mm: float = 0.0
+    pixel_size_error: float = 0.0
+    stray_light: float = 0.0
     modes: Mapping[ReadoutPort, ReadoutMode] = field(default_factory=lambda: _MODES, hash=False)
     seed: int = 20261102
+
+
+def hidden_truth(texts: Sequence[str]) -> Truth:
+    """Return the truth with some values changed, each written ``name=value``.
+
+    Raises
+    ------
+    ConfigError
+        No number of that name is hidden, or the value is not a finite number: all faults are listed.
+
+    Examples
+    --------
+    >>> hidden_truth(["focus_offset_um=18"]).focus_offset_um
+    18.0
+    """
+    known = sorted(f.name for f in fields(Truth) if isinstance(f.default, float))
+    values: dict[str, float] = {}
+    faults: list[str] = []
+    for text in texts:
+        name, _, value = text.partition("=")
+        if name not in known:
+            faults.append(f"no truth {name!r}; known: {', '.join(known)}")
+            continue
+        try:
+            values[name] = float(value)
+        except ValueError:
+            values[name] = math.nan
+        if not math.isfinite(values[name]):
+            faults.append(f"{name}={value!r}: wanted a finite number")
+    if faults:
+        raise ConfigError("hidden truths", faults)
+    return Truth(**values)  # type: ignore[arg-type]

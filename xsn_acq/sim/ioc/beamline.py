@@ -17,6 +17,7 @@ from xsn_acq.sim.ioc.table import Records
 from xsn_acq.sim.ioc.undulator import UndulatorControl
 from xsn_acq.sim.ioc.world import World
 from xsn_acq.sim.ioc.zebra import Zebra
+from xsn_acq.sim.truth import Truth
 
 TICK_S = 0.01
 """Real seconds between looks at the clock; what happened in between is worked out exactly."""
@@ -34,9 +35,11 @@ class SimulatedBeamline:
         Of every random thing.
     sample : str
         Name of the phantom.
+    truth : Truth
+        What the beamline file does not know.
     """
 
-    def __init__(self, beamline: Beamline, *, speed: float, seed: int, sample: str) -> None:
+    def __init__(self, beamline: Beamline, *, speed: float, seed: int, sample: str, truth: Truth) -> None:
         self.clock, self.faults = SimClock(speed), Faults()
         self.world = World(beamline)
         clock, world, faults, pvs = self.clock, self.world, self.faults, beamline.pvs
@@ -54,7 +57,7 @@ class SimulatedBeamline:
             UndulatorControl(beamline, world, clock, faults),
             DiffuserRotation(pvs.diffuser_rotation, world.diffuser_rotating, clock),
         ]
-        self.renderer = Renderer(beamline, world, seed, sample)
+        self.renderer = Renderer(beamline, world, seed, sample, truth)
         self.writer = Hdf5Plugin(f"{pvs.camera}HDF1:", clock, faults)
         self.camera = Kinetix(
             f"{pvs.camera}cam1:",

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from xsn_acq.config import Beamline
 from xsn_acq.sim.ioc.exposures import Exposure
 from xsn_acq.sim.ioc.world import World
+from xsn_acq.sim.truth import Truth
 
 
 @dataclass(frozen=True)
@@ -34,10 +35,12 @@ class Renderer:
         Of sample and noise.
     sample : str
         Name of the phantom.
+    truth : Truth
+        What the beamline file does not know.
     """
 
-    def __init__(self, beamline: Beamline, world: World, seed: int, sample: str) -> None:
-        self._beamline, self._world, self._seed = beamline, world, seed
+    def __init__(self, beamline: Beamline, world: World, seed: int, sample: str, truth: Truth) -> None:
+        self._beamline, self._world, self._seed, self._truth = beamline, world, seed, truth
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="render")
         self._rendered = 0
         self.change_sample(sample)
@@ -52,9 +55,8 @@ class Renderer:
         """
         from xsn_acq.sim.microscope import Microscope
         from xsn_acq.sim.phantoms import phantom
-        from xsn_acq.sim.truth import Truth
 
-        self._microscope = Microscope(self._beamline, phantom(name, self._seed), Truth(), self._seed)
+        self._microscope = Microscope(self._beamline, phantom(name, self._seed), self._truth, self._seed)
 
     async def image(self, exposure: Exposure) -> NDArray[np.unsignedinteger]:
         """Frame that this exposure gave."""

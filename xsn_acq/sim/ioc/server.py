@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from xsn_acq.config import Beamline
 from xsn_acq.errors import ConfigError
+from xsn_acq.sim.truth import Truth, hidden_truth
 
 LOOPBACK = "127.0.0.1"
 
@@ -21,6 +22,7 @@ def serve(
     seed: int,
     sample: str,
     faults: Sequence[str],
+    hidden: Sequence[str],
     on_ready: Callable[[str], None],
 ) -> None:
     """Serve until SIGTERM or SIGINT.
@@ -39,14 +41,18 @@ def serve(
         Name of the phantom on the stage.
     faults : sequence of str
         Faults from the start, ``name key=value ...``.
+    hidden : sequence of str
+        What the beamline file does not know, ``name=value`` each; see `Truth`.
     on_ready : callable
         Gets one line when clients can connect.
 
     Raises
     ------
     ConfigError
-        A fault is written wrongly, there is no such sample, the speed is not above 0, or the port is in use.
+        A fault or a hidden truth is written wrongly, there is no such sample, the speed is not above 0, or
+        the port is in use.
     """
+    truth = hidden_truth(hidden)
     _require_free(port)
     os.environ.update(
         EPICS_CA_SERVER_PORT=str(port),
@@ -55,7 +61,7 @@ def serve(
         EPICS_CAS_BEACON_ADDR_LIST=LOOPBACK,
     )
     _start_repeater()
-    asyncio.run(_serve(beamline, port, speed, seed, sample, tuple(faults), on_ready))
+    asyncio.run(_serve(beamline, port, speed, seed, sample, truth, tuple(faults), on_ready))
 
 
 def _require_free(port: int) -> None:
@@ -83,6 +89,7 @@ async def _serve(
     speed: float,
     seed: int,
     sample: str,
+    truth: Truth,
     faults: Sequence[str],
     on_ready: Callable[[str], None],
 ) -> None:
@@ -95,7 +102,7 @@ async def _serve(
             """Send no beacons: clients on this machine search until they find."""
 
     try:
-        simulated = SimulatedBeamline(beamline, speed=speed, seed=seed, sample=sample)
+        simulated = SimulatedBeamline(beamline, speed=speed, seed=seed, sample=sample, truth=truth)
     except ValueError as error:
         raise ConfigError(f"simulated beamline {beamline.name}", [str(error)]) from error
     for text in faults:

@@ -1,0 +1,1 @@
+"""What calibration scans of the microscope measure."""
