@@ -32,7 +32,7 @@ def test_a_thread_keeps_one_job_and_lets_it_go(monkeypatch):
     closed = []
 
     class Work:
-        def __init__(self, scan, settings):
+        def __init__(self, scan, settings, threads):
             if scan == "broken":
                 raise StorageError("no such file")
             self.name = scan
@@ -44,7 +44,9 @@ def test_a_thread_keeps_one_job_and_lets_it_go(monkeypatch):
             closed.append(self.name)
 
     monkeypatch.setattr(chunks, "_Retrieval", Work)
-    first, second, broken = (f'{{"scan": "{name}", "settings": 0}}' for name in ("a", "b", "broken"))
+    first, second, broken = (
+        f'{{"scan": "{name}", "settings": 0, "threads": 1}}' for name in ("a", "b", "broken")
+    )
     pair = ((1, 0.0, 0.0), (2, 180.0, 1.0))
     with InProcess() as here:
         assert [

@@ -35,7 +35,7 @@ class Executor(Closing):
     Attributes
     ----------
     threads : int
-        Threads that a chunk may use; 0: as many as OpenMP gives.
+        Threads that a chunk may use; 0: as many as are worth it.
     """
 
     threads = 0

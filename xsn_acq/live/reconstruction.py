@@ -98,7 +98,7 @@ class Reconstruction(Closing):
         total = self.pairs + len(left)
         _tell(progress, "retrieval", self.pairs, total)
         size = int(np.clip(_CHUNK_BYTES // (2 * _REAL_BYTES * np.prod(self.store.shape)), 1, _CHUNK_PAIRS))
-        job = retrieval_job(self.scan, self.settings)
+        job = retrieval_job(self.scan, self.settings, threads=executor.threads)
         tasks = [(job, left[start : start + size]) for start in range(0, len(left), size)]
         for _, fields in executor.map(retrieve, tasks):
             for field in fields:
