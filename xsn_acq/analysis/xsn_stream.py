@@ -139,16 +139,19 @@ class PairRetrieval:
     settings : XsnSettings
     dark, flat : (ny, nx)
         Mean frames, raw counts.
+    threads : int
+        At most so many for the FFTs; 0: as many as are worth it.
     """
 
-    def __init__(self, settings: XsnSettings, dark: ArrayLike, flat: ArrayLike) -> None:
+    def __init__(self, settings: XsnSettings, dark: ArrayLike, flat: ArrayLike, *, threads: int = 0) -> None:
         self.settings = settings
         self._dark = np.asarray(dark, dtype=np.float32)
         self._flat = np.asarray(flat, dtype=np.float32)
         self.shape: tuple[int, int] = self._dark.shape
         self._air_columns = round(settings.air_fraction * self.shape[1])
         self._background = settings.optics(self.shape).background
-        workers = worthwhile_threads(self.shape)
+        worthwhile = worthwhile_threads(self.shape)
+        workers = min(threads, worthwhile) if threads else worthwhile
         self._retrieval = settings.retrieval(self.shape, workers=workers)
         self._repair = Repair(bad_pixels(self._dark, self._flat))
         self._sharpen = settings.deconvolution(self.shape, workers=workers)

@@ -32,9 +32,12 @@ _kept: dict[int, tuple[str, Closing]] = {}
 """What each thread keeps from one chunk to the next, and of which job: open files, filters, plans."""
 
 
-def retrieval_job(scan: Scan, settings: XsnSettings) -> str:
-    """What all chunks of `retrieve` have in common, as JSON."""
-    return json.dumps({"scan": scan.plain(), "settings": parameters(settings)})
+def retrieval_job(scan: Scan, settings: XsnSettings, *, threads: int = 0) -> str:
+    """What all chunks of `retrieve` have in common, as JSON.
+
+    ``threads``: see `PairRetrieval`.
+    """
+    return json.dumps({"scan": scan.plain(), "settings": parameters(settings), "threads": threads})
 
 
 def retrieve(job: str, pairs: Sequence[PlainPair]) -> list[PairField]:
@@ -98,10 +101,12 @@ def let_go(thread: int | None = None) -> None:
 
 
 class _Retrieval(Closing):
-    def __init__(self, scan: dict[str, Any], settings: dict[str, Any]) -> None:
+    def __init__(self, scan: dict[str, Any], settings: dict[str, Any], threads: int) -> None:
         self._frames = ScanFrames(Scan.from_plain(scan))
         shape = self._frames.dark.shape
-        self._retrieval = PairRetrieval(settings_from(settings), np.zeros(shape), np.ones(shape))
+        self._retrieval = PairRetrieval(
+            settings_from(settings), np.zeros(shape), np.ones(shape), threads=threads
+        )
 
     def field(self, one: ScanRow, other: ScanRow, aligned: Aligned | None) -> PairField:
         shots = Shot(one.index, one.theta_deg), Shot(other.index, other.theta_deg)

@@ -33,6 +33,8 @@ class DaskCluster(Executor):
         When the scheduler does not answer, or has no workers.
     """
 
+    threads = 1  # a worker has as many chunks at a time as it has threads
+
     def __init__(self, address: str) -> None:
         try:
             from distributed import Client

@@ -35,7 +35,7 @@ class Executor(Closing):
     Attributes
     ----------
     threads : int
-        Threads that a chunk may use; 0: as many as OpenMP gives.
+        Threads that a chunk may use; 0: as many as are worth it.
     """
 
     threads = 0
@@ -85,7 +85,7 @@ class LocalProcesses(Executor):
         self._workers = workers
         self._pool: ProcessPoolExecutor | None = None
         self._leash: Connection | None = None
-        self.threads = max(1, (os.cpu_count() or 1) // workers)
+        self.threads = max(1, len(os.sched_getaffinity(0)) // workers)
 
     def map(self, function: Callable[..., Any], tasks: Sequence[Task]) -> Iterator[tuple[int, Any]]:
         """See `Executor.map`."""

@@ -115,7 +115,7 @@ class Reconstruction(Closing):
     def _retrieved(self, pairs: Sequence[PlainPair], executor: Executor) -> Iterator[PairField]:
         """Fields of pairs, in any order."""
         size = int(np.clip(_CHUNK_BYTES // (2 * _REAL_BYTES * np.prod(self.store.shape)), 1, _CHUNK_PAIRS))
-        job = retrieval_job(self.scan, self.settings)
+        job = retrieval_job(self.scan, self.settings, threads=executor.threads)
         tasks = [(job, pairs[start : start + size]) for start in range(0, len(pairs), size)]
         for _, fields in executor.map(retrieve, tasks):
             yield from fields
