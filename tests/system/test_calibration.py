@@ -102,7 +102,7 @@ def test_find_rotation_axis(bench, devices):
     calibration = devices.file.calibration
     axis = calibration.rotation_axis.model_copy(update={"column": TRUTH.axis_column - 4.0})
     wrong = calibration.model_copy(update={"rotation_axis": axis})
-    params = FindRotationAxis(pairs=3, exposure_s=2.0, frames_per_point=1, darks=5, flats=10, roi=AXIS)
+    params = FindRotationAxis(pairs=3, exposure_s=2.0, frames_per_point=3, darks=5, flats=20, roi=AXIS)
     found = bench.run(calibrations.find_rotation_axis, params, calibration=wrong)
     axis = found.file.calibration.rotation_axis
     assert axis.column == pytest.approx(TRUTH.axis_column, abs=2 * 0.05)

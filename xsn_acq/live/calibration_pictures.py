@@ -65,7 +65,7 @@ def focus(found: FocusResult, z_mm: FloatArray) -> Draw:
 
 
 def rotation_axis(found: RotationAxisResult, theta_deg: FloatArray, images: FloatArray) -> Draw:
-    """Draw the first image, its partner flipped back about the axis, and how they differ."""
+    """Draw the first image, its partner flipped back about the axis, and their sum: phase cancels in it."""
 
     def draw(figure: Figure) -> None:
         first, partner = half_turns(theta_deg, HALF_TURN_TOLERANCE_DEG)[0]
@@ -73,8 +73,12 @@ def rotation_axis(found: RotationAxisResult, theta_deg: FloatArray, images: Floa
         flipped = np.array(
             [np.interp(2 * found.column - columns, columns, row, np.nan, np.nan) for row in images[partner]]
         )
-        shown = (images[first], flipped, images[first] - flipped)
-        names = (f"{theta_deg[first]:.1f} deg", f"{theta_deg[partner]:.1f} deg, flipped", "difference")
+        shown = (images[first], flipped, images[first] + flipped)
+        names = (
+            f"{theta_deg[first]:.1f} deg",
+            f"{theta_deg[partner]:.1f} deg, flipped",
+            "sum: phase cancels",
+        )
         for ax, image, name in zip(
             figure.subplots(1, 3, sharex=True, sharey=True), shown, names, strict=True
         ):
