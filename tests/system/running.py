@@ -68,6 +68,14 @@ def put_back(devices):
     for motor, target in ((devices.sample.x, 0.0), (theta, 0.0)):
         motor.set(target).wait(DONE_S)
     theta.velocity.set(10.0).wait(DONE_S)
+    optics = (
+        (devices.cutoff.x, 0.0),
+        (devices.cutoff.z, 0.0),
+        (devices.zone_plate.z, devices.file.nominal_zone_plate_z_mm(8300.0)),
+    )
+    for motor, target in optics:
+        if abs(motor.position - target) > motor.axis.tolerance:
+            motor.set(target).wait(DONE_S)
 
 
 def at_rest(devices):

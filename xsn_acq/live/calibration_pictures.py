@@ -19,23 +19,23 @@ HALF_TURN_TOLERANCE_DEG = 0.1
 _BLUE, _GREY = "#1f4e79", "#8a8a8a"
 
 
-def knife_edge(found: KnifeEdgeResult, frequency_per_m: FloatArray, counts: FloatArray) -> Draw:
-    """Draw the curve over what was measured, and its derivative: the illumination."""
+def knife_edge(found: KnifeEdgeResult, frequency_per_m: FloatArray, above: FloatArray) -> Draw:
+    """Draw the curve over the light found above the edge, and its derivative: the illumination."""
 
     def draw(figure: Figure) -> None:
-        above, below = figure.subplots(2, 1, sharex=True)
+        top, below = figure.subplots(2, 1, sharex=True)
         curve = found.curve
         order = np.argsort(frequency_per_m)
-        above.plot(frequency_per_m[order] * UM, counts[order] / counts.max(), ".", color=_GREY)
-        above.plot(curve.frequency_per_m * UM, curve.transmitted, color=_BLUE)
-        above.set(ylabel="light that passes")
+        top.plot(frequency_per_m[order] * UM, above[order], ".", color=_GREY)
+        top.plot(curve.frequency_per_m * UM, curve.transmitted, color=_BLUE)
+        top.set(ylabel="light above the edge")
         x, density = found.density_frequency_per_m * UM, found.density / UM
         below.fill_between(
             x, density - found.density_sigma / UM, density + found.density_sigma / UM, color=_BLUE, alpha=0.2
         )
         below.plot(x, density, color=_BLUE)
         below.set(xlabel="spatial frequency of the edge (1/µm)", ylabel="illumination (µm)")
-        _grids(above, below)
+        _grids(top, below)
 
     return draw
 
@@ -65,7 +65,7 @@ def focus(found: FocusResult, z_mm: FloatArray) -> Draw:
 
 
 def rotation_axis(found: RotationAxisResult, theta_deg: FloatArray, images: FloatArray) -> Draw:
-    """Draw the first image, its partner flipped back about the axis, and how they differ."""
+    """Draw the first image, its partner flipped back about the axis, and their sum: phase cancels in it."""
 
     def draw(figure: Figure) -> None:
         first, partner = half_turns(theta_deg, HALF_TURN_TOLERANCE_DEG)[0]
@@ -73,8 +73,12 @@ def rotation_axis(found: RotationAxisResult, theta_deg: FloatArray, images: Floa
         flipped = np.array(
             [np.interp(2 * found.column - columns, columns, row, np.nan, np.nan) for row in images[partner]]
         )
-        shown = (images[first], flipped, images[first] - flipped)
-        names = (f"{theta_deg[first]:.1f} deg", f"{theta_deg[partner]:.1f} deg, flipped", "difference")
+        shown = (images[first], flipped, images[first] + flipped)
+        names = (
+            f"{theta_deg[first]:.1f} deg",
+            f"{theta_deg[partner]:.1f} deg, flipped",
+            "sum: phase cancels",
+        )
         for ax, image, name in zip(
             figure.subplots(1, 3, sharex=True, sharey=True), shown, names, strict=True
         ):

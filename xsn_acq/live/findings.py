@@ -86,7 +86,9 @@ def _knife_edge(points: RunPoints) -> Finding:
         f"{file.geometry.cutoff_x_zero_um + found.edge_per_m * per_um:.3f} um), curve known to "
         f"{100 * found.sigma.max():.2f} %, stray light {100 * found.stray_fraction:.2f} %"
     )
-    return Finding("knife_edge", section, line, pictures.knife_edge(found, frequency, counts))
+    share = counts / counts.max()
+    above = share if file.geometry.cutoff_passes == "positive" else 1 - share
+    return Finding("knife_edge", section, line, pictures.knife_edge(found, frequency, above))
 
 
 def _foucault(points: RunPoints) -> Finding:

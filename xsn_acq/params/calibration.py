@@ -108,13 +108,13 @@ class FocusScan(_SampleStills):
 
     exposure_s: Annotated[float, Field(gt=0, le=600, allow_inf_nan=False)] = 2.0
     """Exposure of one frame, seconds, to 600."""
-    frames_per_point: Annotated[int, Field(ge=2, le=1000)] = 16
+    frames_per_point: Annotated[int, Field(ge=2, le=1000)] = 12
     """Frames at each point, 2 to 1000: what they do not share is noise."""
     flats: Annotated[int, Field(ge=1, le=10_000)] = 40
     """Frames with the sample out, 1 to 10000: their noise is shared by all points."""
-    half_range_mm: Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)] = 0.1
+    half_range_mm: Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)] = 0.15
     """zone_plate_z goes so far to both sides of the theoretical focus, mm, to 10."""
-    points: Annotated[int, Field(ge=5, le=500)] = 9
+    points: Annotated[int, Field(ge=5, le=500)] = 13
     """Positions of the zone plate, 5 to 500."""
     opened_um: Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)] = 15.0
     """How far the cutoff filter is opened from the optical axis, um: more light, one sideband still cut."""
