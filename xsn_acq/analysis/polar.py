@@ -19,15 +19,18 @@ import scipy.fft
 from xsn_acq.errors import ReconstructionError
 from xsn_acq.optics.arrays import ComplexArray, FloatArray
 
+_WINDOW = 0.5 * (1 + math.sqrt(2))
+"""Of the window kept: at a corner, half a diagonal out, it begins anew with the detector's other end."""
+
 
 class PolarSamples:
     """Turns projections of ``n_columns`` pixels into filtered polar samples of a square slice as wide.
 
     A projection is padded to twice its width, filtered, and moved so that the rotation axis stands on a
     sample: a phase in the filter, so the axis may be anywhere and nothing is interpolated. Of the filtered
-    projection a window as wide as the slice's diagonal is kept, centred on the axis, and transformed again:
-    fewer samples than of the padded one, and no pixel of the slice, corners included, sees the window repeat
-    itself.
+    projection a window 1.21 times as wide as the slice is kept, centred on the axis, and transformed again:
+    fewer samples than of the padded one. The window repeats itself only in the slice's corners, outside the
+    circle that every projection sees, and even there not so far that the circle's contents would show.
 
     Parameters
     ----------
@@ -56,7 +59,7 @@ class PolarSamples:
                 f"back-projection: rotation axis: wanted a column from 0 to {n_columns - 1}, found {axis:g}"
             )
         self._length = scipy.fft.next_fast_len(2 * n_columns)
-        self._window = min(scipy.fft.next_fast_len(math.ceil(math.sqrt(2) * n_columns) + 1), self._length)
+        self._window = min(scipy.fft.next_fast_len(math.ceil(_WINDOW * n_columns) + 1), self._length)
         self.frequencies = scipy.fft.fftfreq(self._window)
         padded = scipy.fft.fftfreq(self._length)
         to_middle = np.exp(2j * np.pi * padded * (axis - self._window // 2))
