@@ -119,6 +119,21 @@ def test_large_volumes_are_judged_pooled(files, tmp_path, monkeypatch, written):
         assert a.sum() == pytest.approx(b.sum(), rel=0.05)
 
 
+def test_where_no_air_is_seen_the_half_sets_tell_the_noise(tmp_path, monkeypatch):
+    monkeypatch.setattr(energy_pair, "_LEAST_AIR", 10**9)
+    paths, written = write_pair(tmp_path), tmp_path / "chemistry.h5"
+    with pytest.raises(ReconstructionError, match="no half sets in the files"):
+        write_chemistry(*paths, written)
+    for path in paths:
+        with h5py.File(path, "a") as file:
+            group = file["entry"].create_group("resolution")
+            group["frequency"] = [1e6]
+            group["noise_delta"], group["noise_beta"] = 2e-7, 1e-7
+    write_chemistry(*paths, written)
+    with h5py.File(written) as file:
+        assert json.loads(file["entry/process/parameters"].asstr()[()])["voxel_noise"] == [1e-7, 1e-7]
+
+
 def test_one_energy_twice_is_refused(files, tmp_path):
     with pytest.raises(ReconstructionError, match=r"two energies, found 8326\.0 eV twice"):
         write_chemistry(files[0], files[0], tmp_path / "x.h5")

@@ -18,6 +18,28 @@ def add_parser(subparsers: Any) -> None:
         )
     options.add_data(parser)
     parser.add_argument("--output", type=Path, help="folder to write to (default: that of BEFORE)")
+    _add_assumptions(parser)
+    parser.add_argument(
+        "--smooth",
+        type=options.positive,
+        metavar="NM",
+        help="smooth the maps over so many nm (the profile not)",
+    )
+    parser.add_argument(
+        "--shell", type=options.positive, metavar="NM", help="thickness of a shell (default: 2 voxels)"
+    )
+    parser.add_argument(
+        "--centre",
+        type=float,
+        nargs=3,
+        metavar=("X", "Y", "Z"),
+        help="profile about this point, um from the volume's centre (default: by depth below the surface)",
+    )
+    parser.set_defaults(run=run)
+
+
+def _add_assumptions(parser: argparse.ArgumentParser) -> None:
+    """What is taken for granted of the sample and the references."""
     parser.add_argument(
         "--others",
         type=_atoms,
@@ -41,23 +63,6 @@ def add_parser(subparsers: Any) -> None:
         metavar=("LOW", "HIGH"),
         help="beta of nickel metal at both energies (default: tables; the paper's: 4.5e-7 3.4e-6)",
     )
-    parser.add_argument(
-        "--smooth",
-        type=options.positive,
-        metavar="NM",
-        help="smooth the maps over so many nm (the profile not)",
-    )
-    parser.add_argument(
-        "--shell", type=options.positive, metavar="NM", help="thickness of a shell (default: 2 voxels)"
-    )
-    parser.add_argument(
-        "--centre",
-        type=float,
-        nargs=3,
-        metavar=("X", "Y", "Z"),
-        help="profile about this point, um from the volume's centre (default: by depth below the surface)",
-    )
-    parser.set_defaults(run=run)
 
 
 def _atoms(text: str) -> dict[str, float]:

@@ -105,10 +105,13 @@ class EnergyPair(Closing):
     def noise(self, solid_delta: float, *, sigma: float = 0.0) -> tuple[Noise, Noise]:
         """Standard deviation of a voxel in the air of the middle rows, plain and smoothed.
 
+        Where the sample fills the field: that of the half sets, which stands for the smoothed one too, as an
+        upper bound.
+
         Raises
         ------
         ReconstructionError
-            When there is too little air around the sample.
+            When there is too little air around the sample, and half sets were not compared.
         """
         middle = max(0, self.shape[0] // 2 - _AIR_ROWS // 2)
         plain, smooth = self.rows(slice(middle, middle + _AIR_ROWS), sigma=sigma)
@@ -116,12 +119,19 @@ class EnergyPair(Closing):
         air = ndimage.binary_erosion(rough < _AIR_FRACTION * solid_delta, iterations=2, border_value=1)
         air &= _seen(self.shape[1:])
         if air.sum() < _LEAST_AIR:
-            raise ReconstructionError(
-                f"chemistry: noise: wanted {_LEAST_AIR} voxels of air around the sample in the middle rows, "
-                f"found {int(air.sum())}; the noise is not known"
-            )
+            return self._noise_of_halves(int(air.sum()))
         both = ({key: float(np.std(image[air])) for key, image in each.items()} for each in (plain, smooth))
         return next(both), next(both)
+
+    def _noise_of_halves(self, air_voxels: int) -> tuple[Noise, Noise]:
+        known = [file.noise for file in self.files]
+        if any(quantity not in each for quantity in QUANTITIES for each in known):
+            raise ReconstructionError(
+                f"chemistry: noise: wanted {_LEAST_AIR} voxels of air around the sample in the middle rows, "
+                f"found {air_voxels}, and no half sets in the files; xsn-acq reconstruct compares them"
+            )
+        noise: Noise = {(q, which): known[which][q] for q in QUANTITIES for which in (0, 1)}
+        return noise, noise
 
     def close(self) -> None:
         """Close the files."""

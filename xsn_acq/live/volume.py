@@ -108,6 +108,11 @@ class VolumeFile(Closing):
         """Of the light it was measured with."""
         return float(self.parameters["wavelength_m"])
 
+    @property
+    def noise(self) -> dict[Quantity, float]:
+        """Noise of a voxel by the half sets; empty where they were not compared."""
+        return read_halves(self._entry).noise
+
     def summary(self) -> Summary:
         """Slices, residual and ring correlation."""
         entry = self._entry
