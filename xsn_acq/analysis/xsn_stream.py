@@ -56,6 +56,8 @@ class XsnSettings:
         Ring removal, a method of `xsn_acq.analysis.rings.remove_rings`.
     detector_fwhm_m : float
         Point spread function of the detector at the sample, full width at half maximum; 0 leaves the blur in.
+    stray_fraction : float
+        Part of the light that passes the cutoff filter wherever it stands, and does not image.
     noise : float
         Of one frame in air, standard deviation over mean: it sets how far blur is taken out.
     air_fraction : float
@@ -76,6 +78,7 @@ class XsnSettings:
     air_fraction: float = 1 / 32
     rings: str = NONE
     detector_fwhm_m: float = 0.0
+    stray_fraction: float = 0.0
     noise: float = 0.014
 
     def optics(self, shape: tuple[int, int]) -> Schlieren:
@@ -150,6 +153,7 @@ class PairRetrieval:
         self.shape: tuple[int, int] = self._dark.shape
         self._air_columns = round(settings.air_fraction * self.shape[1])
         self._background = settings.optics(self.shape).background
+        self._stray = settings.stray_fraction / (1 - settings.stray_fraction)
         worthwhile = worthwhile_threads(self.shape)
         workers = min(threads, worthwhile) if threads else worthwhile
         self._retrieval = settings.retrieval(self.shape, workers=workers)
@@ -185,10 +189,9 @@ class PairRetrieval:
         return self._retrieval.preview(self._corrected(raw_frame))
 
     def _corrected(self, raw_frame: ArrayLike) -> FloatArray:
-        image = normalise(
-            raw_frame, self._dark, self._flat, background=self._background, air_columns=self._air_columns
-        )
-        image = self._repair(image)
+        air = self._background + self._stray
+        image = normalise(raw_frame, self._dark, self._flat, background=air, air_columns=self._air_columns)
+        image = self._repair(image) - np.float32(self._stray)
         if self._sharpen is not None:
             image = self._sharpen(image)
         return centre_on_axis(image, self.settings.axis_column)

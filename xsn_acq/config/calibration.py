@@ -22,12 +22,14 @@ class Measured(Frozen):
 class KnifeEdgeCalibration(Measured):
     """Knife-edge curve: fraction of the light that passes with the edge at a frequency (paper, Eq. 6).
 
-    ``sigma`` is the standard deviation of ``transmitted``, where it is known.
+    ``sigma`` is the standard deviation of ``transmitted``, where it is known; ``stray_fraction`` of the light
+    passes wherever the edge stands and is not part of the curve.
     """
 
     frequency_per_um: tuple[Finite, ...]
     transmitted: tuple[Annotated[float, Field(ge=0, le=1)], ...]
     sigma: tuple[NotNegative, ...] | None = None
+    stray_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
     @model_validator(mode="after")
     def _curve(self) -> Self:

@@ -79,6 +79,7 @@ def _knife_edge(points: RunPoints) -> Finding:
         "frequency_per_um": _rounded(found.curve.frequency_per_m * UM),
         "transmitted": _rounded(found.curve.transmitted),
         "sigma": _rounded(found.sigma),
+        "stray_fraction": round(float(found.stray_fraction), 6),
     }
     line = (
         f"knife edge: half of the light passes at {found.edge_per_m * UM:.4f} +- "

@@ -16,7 +16,7 @@ from xsn_acq.live.scan import FrameSet, Scan, ScanRow
 from xsn_acq.live.settings import TECHNIQUE
 from xsn_acq.storage.nxtomo import DARK, FLAT, PROJECTION
 from xsn_acq.storage.nxtomo_reading import NxTomo, read_nxtomo
-from xsn_acq.units import MM, wavelength_m
+from xsn_acq.units import MM, NM, wavelength_m
 
 _log = logging.getLogger(__name__)
 
@@ -145,10 +145,13 @@ class _Imaging:
         if everything:
             found["numerical_aperture"] = beamline.zone_plate.numerical_aperture(energy)
             found["cutoff_passes"] = beamline.geometry.cutoff_passes
+            found["detector_fwhm_m"] = beamline.detection.scintillator_psf_fwhm_nm * NM
         if everything or self.beside.cutoff_x_um is not None:
             found["cutoff_per_m"] = beamline.cutoff_frequency_per_m(self._cutoff_x_um(beamline), energy)
         if everything or "knife_edge" in self._measured:
-            found["knife_edge"] = knife_edge_at(beamline.calibration.knife_edge, energy)
+            curve = beamline.calibration.knife_edge
+            found["knife_edge"] = knife_edge_at(curve, energy)
+            found["stray_fraction"] = curve.stray_fraction
         if (everything or "rotation_axis" in self._measured) and self.beside.axis_column is None:
             found["axis_column"] = self._axis_column(beamline, energy)
         return found

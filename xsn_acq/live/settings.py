@@ -55,6 +55,7 @@ def xsn_settings(
             iterations=iterations,
             epsilon=epsilon,
             detector_fwhm_m=float(acquisition.get("detector_fwhm_m", 0.0)),
+            stray_fraction=float(acquisition.get("stray_fraction", 0.0)),
         )
     except KeyError as error:
         raise ReconstructionError(

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from xsn_acq.config import Beamline
-from xsn_acq.config.imaging import axis_on_sensor
+from xsn_acq.config.imaging import axis_on_sensor, knife_edge_at
 from xsn_acq.devices.left_behind import left_behind
 from xsn_acq.params import XsnTomography
 from xsn_acq.plans.beam import Beam
 from xsn_acq.plans.framing import Framing
 from xsn_acq.plans.instrument import Instrument
 from xsn_acq.plans.places import AxisName
-from xsn_acq.units import NM, UM, wavelength_m
+from xsn_acq.units import NM, wavelength_m
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,6 @@ def imaging(file: Beamline, frame: Framing, state: State, expected: Mapping[str,
     """
     energy, detector_z = state.energy_ev, state.detector_z_mm
     curve = file.calibration.knife_edge
-    scale = energy / curve.energy_ev
     return {
         "energy_ev": energy,
         "wavelength_m": wavelength_m(energy),
@@ -103,10 +102,8 @@ def imaging(file: Beamline, frame: Framing, state: State, expected: Mapping[str,
         "frame_period_s": frame.period_s,
         "magnification": file.magnification(energy, detector_z),
         "sample_to_scintillator_m": file.total_length_m(detector_z),
-        "knife_edge": {
-            "frequency_per_m": [f / UM * scale for f in curve.frequency_per_um],
-            "transmitted": list(curve.transmitted),
-        },
+        "knife_edge": knife_edge_at(curve, energy),
+        "stray_fraction": curve.stray_fraction,
         "expected": {stream: frames for stream, frames in expected.items() if frames},
     }
 
