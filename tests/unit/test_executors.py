@@ -37,7 +37,7 @@ def test_a_thread_keeps_one_job_and_lets_it_go(monkeypatch):
                 raise StorageError("no such file")
             self.name = scan
 
-        def field(self, one, other):
+        def field(self, one, other, aligned):
             return self.name, one.index, other.index
 
         def close(self):
@@ -47,7 +47,7 @@ def test_a_thread_keeps_one_job_and_lets_it_go(monkeypatch):
     first, second, broken = (
         f'{{"scan": "{name}", "settings": 0, "threads": 1}}' for name in ("a", "b", "broken")
     )
-    pair = ((1, 0.0, 0.0), (2, 180.0, 1.0))
+    pair = ((1, 0.0, 0.0), (2, 180.0, 1.0), None)
     with InProcess() as here:
         assert [
             found for _, found in here.map(chunks.retrieve, [(first, [pair]), (first, [pair, pair])])
