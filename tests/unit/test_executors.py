@@ -38,7 +38,7 @@ def test_a_thread_keeps_one_job_and_lets_it_go(monkeypatch):
             self.name = scan
 
         def field(self, one, other, aligned):
-            return self.name, one.index, other.index
+            return self.name, one[0], other[0]
 
         def close(self):
             closed.append(self.name)

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 HALF_TURN_DEG = 180.0
+NO_PARTNER = -1
+"""Index in the place of a partner's, of a field made from one frame."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +55,16 @@ class Pairing:
         self._waiting.append(shot)
         return None
 
+    @property
+    def alone(self) -> tuple[Shot, ...]:
+        """Frames whose partner has not come."""
+        return tuple(self._waiting)
+
     def push_pair(self, index_0: int, index_180: int, theta_deg: float) -> None:
-        """Take a pair made before, from a checkpoint; its two frames then count as seen."""
-        self._seen.extend((theta_deg, theta_deg + HALF_TURN_DEG))
+        """Take a pair made before, from a checkpoint, or a frame alone; its frames then count as seen."""
+        self._seen.append(theta_deg)
+        if index_180 != NO_PARTNER:
+            self._seen.append(theta_deg + HALF_TURN_DEG)
         self._waiting = [frame for frame in self._waiting if frame.index not in (index_0, index_180)]
 
     def _at(self, angles: list[float], theta_deg: float) -> NDArray[np.intp]:

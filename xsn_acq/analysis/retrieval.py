@@ -143,7 +143,7 @@ class XsnRetrieval:
         alpha = self._filtered(first + second, self._to_alpha)
         return Field(self._out(alpha), self._grounded(self._filtered(first - second, self._to_phi)), ())
 
-    def single(self, image: FloatArray, beta_over_delta: float, *, iterations: int | None = None) -> Field:
+    def single(self, image: FloatArray, beta_over_delta: float, *, iterations: int = 21) -> Field:
         """Field from one image, for a sample of one material: alpha = beta/delta phi.
 
         For scans of half a turn, whose frames have no partner. A sample that breaks the assumption gets the
@@ -154,8 +154,8 @@ class XsnRetrieval:
         image : real (ny, nx), air = I_tot
         beta_over_delta : float
             From tables, above 0; it is what carries the slowest frequencies, so these converge last.
-        iterations : int, optional
-            Left out: three times those of a pair.
+        iterations : int
+            Three times those of a pair.
 
         Raises
         ------
@@ -177,9 +177,7 @@ class XsnRetrieval:
         def model(transmission: Any) -> tuple[Any, ...]:
             return (self._model.intensity(transmission),)
 
-        return self._iterate(
-            (self._checked(image),), step, model, iterations or 3 * self.iterations, grounded=False
-        )
+        return self._iterate((self._checked(image),), step, model, iterations, grounded=False)
 
     def preview(self, image: FloatArray) -> FloatArray:
         """Phase (ny, nx) from one image, linear and as if nothing absorbed: for the eye, not for numbers."""

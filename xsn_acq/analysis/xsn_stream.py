@@ -15,7 +15,7 @@ from xsn_acq.analysis.alignment import NOT_MEASURED, PairAlignment, PairShift
 from xsn_acq.analysis.deconvolution import Deconvolution
 from xsn_acq.analysis.flatfield import Repair, bad_pixels, normalise
 from xsn_acq.analysis.orthoslices import Orthoslices, Plane
-from xsn_acq.analysis.pairing import Pairing, Shot
+from xsn_acq.analysis.pairing import NO_PARTNER, Pairing, Shot
 from xsn_acq.analysis.retrieval import Field, XsnRetrieval, tikhonov_weight
 from xsn_acq.analysis.rings import NONE
 from xsn_acq.analysis.shift import centre_on_axis, shift_image
@@ -27,6 +27,8 @@ from xsn_acq.optics.knife_edge import KnifeEdge
 from xsn_acq.optics.schlieren import Schlieren
 
 Quantity = Literal["delta", "beta"]
+_MORE = 3
+"""One image needs so many times the iterations of two."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,9 @@ class XsnSettings:
         See `XsnRetrieval`; left out, it follows from the noise.
     rings : str
         Ring removal, a method of `xsn_acq.analysis.rings.remove_rings`.
+    beta_over_delta : float
+        Of the sample, where it is of one material: frames without a partner are then retrieved alone. 0
+        leaves them out.
     detector_fwhm_m : float
         Point spread function of the detector at the sample, full width at half maximum; 0 leaves the blur in.
     stray_fraction : float
@@ -77,6 +82,7 @@ class XsnSettings:
     epsilon: float | None = None
     air_fraction: float = 1 / 32
     rings: str = NONE
+    beta_over_delta: float = 0.0
     detector_fwhm_m: float = 0.0
     stray_fraction: float = 0.0
     noise: float = 0.014
@@ -125,7 +131,10 @@ class Aligned:
 
 @dataclass(frozen=True, eq=False)
 class PairField:
-    """Field from two frames half a turn apart, at the smaller of both angles (``index_0``)."""
+    """Field from two frames half a turn apart, at the smaller of both angles (``index_0``).
+
+    Of one frame alone ``index_180`` is `NO_PARTNER`.
+    """
 
     index_0: int
     index_180: int
@@ -178,6 +187,15 @@ class PairRetrieval:
             first, second = shift_image(first, 0.5 * dy, 0.5 * dx), shift_image(second, -0.5 * dy, 0.5 * dx)
         field = self._retrieval.pair(first, second)
         return PairField(one.index, other.index, one.theta_deg, field, aligned)
+
+    def single(self, shot: Shot, raw: ArrayLike) -> PairField:
+        """Field of one raw frame (ny, nx) of a sample of one material, see `XsnRetrieval.single`."""
+        iterations = self.settings.iterations
+        found = self._retrieval.single(
+            self._corrected(raw), self.settings.beta_over_delta, iterations=_MORE * iterations
+        )
+        field = Field(found.alpha, found.phi, found.residual[_MORE - 1 :: _MORE])
+        return PairField(shot.index, NO_PARTNER, shot.theta_deg, field)
 
     def _shift(self, first: FloatArray, second: FloatArray) -> PairShift:
         if self._alignment is None:

@@ -27,6 +27,14 @@ def add_parser(subparsers: Any) -> None:
     )
     _add_places(parser)
     _add_of_files(parser)
+    parser.add_argument(
+        "--beta-over-delta",
+        type=options.positive,
+        default=0.0,
+        metavar="RATIO",
+        help="beta/delta of a sample of one material: frames without a partner half a turn on, as of a scan "
+        "over 180 degrees, are retrieved alone (default: left out)",
+    )
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
     parser.set_defaults(run=run)
 
@@ -91,7 +99,9 @@ def _run(args: argparse.Namespace, chosen: Any, progress: Any) -> Any:
     data = DataFolder(args.data)
     record = RunRecord.from_journal(find_run(data.journal, args.uid).path)
     folder = args.output or data.results(record.uid)
-    return reconstruct(record, folder, executor=chosen, progress=progress)
+    return reconstruct(
+        record, folder, beta_over_delta=args.beta_over_delta, executor=chosen, progress=progress
+    )
 
 
 def _file(args: argparse.Namespace, chosen: Any, progress: Any) -> Any:
@@ -101,7 +111,9 @@ def _file(args: argparse.Namespace, chosen: Any, progress: Any) -> Any:
     path = Path(args.uid).absolute()
     beside = Beside(args.beamline, args.calibration, args.cutoff_x, args.axis_column)
     folder = args.output or path.with_name(f"{path.stem}-xsn")
-    return reconstruct_file(path, folder, beside, executor=chosen, progress=progress)
+    return reconstruct_file(
+        path, folder, beside, beta_over_delta=args.beta_over_delta, executor=chosen, progress=progress
+    )
 
 
 def _refuse_of_files(args: argparse.Namespace) -> None:

@@ -26,7 +26,7 @@ from xsn_acq.optics.arrays import ComplexArray
 
 Work = TypeVar("Work", bound=Closing)
 PlainRow = tuple[int, float, float]
-PlainPair = tuple[PlainRow, PlainRow, Aligned | None]
+PlainPair = tuple[PlainRow, PlainRow | None, Aligned | None]
 
 _kept: dict[int, tuple[str, Closing]] = {}
 """What each thread keeps from one chunk to the next, and of which job: open files, filters, plans."""
@@ -48,7 +48,8 @@ def retrieve(job: str, pairs: Sequence[PlainPair]) -> list[PairField]:
     job : str
         See `retrieval_job`.
     pairs : sequence of ((index, theta_deg, time_s), (index, theta_deg, time_s), Aligned or None)
-        Frames half a turn apart, and the shift between them where it is known.
+        Frames half a turn apart, and the shift between them where it is known. None in the place of the
+        second frame: the first is retrieved alone.
 
     Raises
     ------
@@ -56,7 +57,7 @@ def retrieve(job: str, pairs: Sequence[PlainPair]) -> list[PairField]:
         When a frame cannot be read.
     """
     work = _keep(job, _Retrieval)
-    return [work.field(ScanRow(*one), ScanRow(*other), aligned) for one, other, aligned in pairs]
+    return [work.field(one, other, aligned) for one, other, aligned in pairs]
 
 
 def volume_job(store: FieldStore, settings: XsnSettings, *, threads: int = 0) -> str:
@@ -108,7 +109,11 @@ class _Retrieval(Closing):
             settings_from(settings), np.zeros(shape), np.ones(shape), threads=threads
         )
 
-    def field(self, one: ScanRow, other: ScanRow, aligned: Aligned | None) -> PairField:
+    def field(self, first: PlainRow, second: PlainRow | None, aligned: Aligned | None) -> PairField:
+        one = ScanRow(*first)
+        if second is None:
+            return self._retrieval.single(Shot(one.index, one.theta_deg), self._frames.transmission(one))
+        other = ScanRow(*second)
         shots = Shot(one.index, one.theta_deg), Shot(other.index, other.theta_deg)
         images = self._frames.transmission(one), self._frames.transmission(other)
         return self._retrieval.pair(shots[0], images[0], shots[1], images[1], aligned)

@@ -1,6 +1,7 @@
 """Reconstruct a scan that has been measured: a run of the data folder, or a file that holds one."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypedDict
 
@@ -9,7 +10,7 @@ from xsn_acq.live.nxtomo_scan import Beside, scan_of_nxtomo
 from xsn_acq.live.reconstruction import Paths, Progress, Reconstruction
 from xsn_acq.live.results import State, Status, write_status
 from xsn_acq.live.scan import Scan, ScanRow, good_rows, scan_of_run, scan_row, span_of
-from xsn_acq.live.settings import expected_pairs, expected_projections, xsn_settings
+from xsn_acq.live.settings import expected_fields, expected_projections, xsn_settings
 from xsn_acq.storage.run import RunRecord
 
 
@@ -21,7 +22,12 @@ class Ending(TypedDict):
 
 
 def reconstruct(
-    run: RunRecord, folder: Path, *, executor: Executor | None = None, progress: Progress | None = None
+    run: RunRecord,
+    folder: Path,
+    *,
+    beta_over_delta: float = 0.0,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
 ) -> Paths:
     """Retrieve the fields of a run and write its volume.
 
@@ -34,6 +40,8 @@ def reconstruct(
         Complete, or as far as an interrupted run went.
     folder : Path
         Results go here.
+    beta_over_delta : float
+        Of a sample of one material: frames without a partner are retrieved alone. 0 leaves them out.
     executor : Executor, optional
         Where the work is done; in this process if not given.
     progress : callable, optional
@@ -52,7 +60,7 @@ def reconstruct(
     """
     xsn_settings(run.start)
     rows = [scan_row(row) for row in good_rows(run.ledger)]
-    scan = scan_of_run(run, span_of(rows))
+    scan = _of_one_material(scan_of_run(run, span_of(rows)), beta_over_delta)
     return reconstruct_scan(scan, rows, folder, ending(run), executor=executor, progress=progress, record=run)
 
 
@@ -61,6 +69,7 @@ def reconstruct_file(
     folder: Path,
     beside: Beside | None = None,
     *,
+    beta_over_delta: float = 0.0,
     executor: Executor | None = None,
     progress: Progress | None = None,
 ) -> Paths:
@@ -73,7 +82,7 @@ def reconstruct_file(
         Results go here.
     beside : Beside, optional
         What is said beside the file.
-    executor, progress
+    beta_over_delta, executor, progress
         See `reconstruct`.
 
     Raises
@@ -82,6 +91,7 @@ def reconstruct_file(
         See `xsn_acq.live.nxtomo_scan.scan_of_nxtomo`, and `reconstruct`.
     """
     scan, rows = scan_of_nxtomo(path, beside)
+    scan = _of_one_material(scan, beta_over_delta)
     xsn_settings(scan.start)
     expected = expected_projections(scan.start)
     end: Ending = {"state": "done", "message": ""}
@@ -108,9 +118,18 @@ def reconstruct_scan(
         work.retrieve(rows, executor, progress)
         paths = work.finish(executor, progress)
         pairs = work.pairs
-    status = Status(scan.uid, frames=len(rows), pairs=pairs, expected_pairs=expected_pairs(scan.start), **end)
+    status = Status(
+        scan.uid, frames=len(rows), pairs=pairs, expected_pairs=expected_fields(scan.start), **end
+    )
     write_status(folder, status)
     return paths
+
+
+def _of_one_material(scan: Scan, beta_over_delta: float) -> Scan:
+    if not beta_over_delta:
+        return scan
+    acquisition = {**scan.start["acquisition"], "beta_over_delta": beta_over_delta}
+    return replace(scan, start={**scan.start, "acquisition": acquisition})
 
 
 def ending(run: RunRecord) -> Ending:

@@ -15,7 +15,7 @@ from shutil import disk_usage
 import numpy as np
 
 from xsn_acq.analysis.orthoslices import Plane
-from xsn_acq.analysis.pairing import Pairing, Shot
+from xsn_acq.analysis.pairing import NO_PARTNER, Pairing, Shot
 from xsn_acq.analysis.xsn_stream import PairField, Preview, Quantity, XsnSettings, XsnStream
 from xsn_acq.closing import Closing
 from xsn_acq.errors import ReconstructionError, StorageError
@@ -27,7 +27,7 @@ from xsn_acq.live.fields import FieldStore
 from xsn_acq.live.frames import ScanFrames
 from xsn_acq.live.report import report_on
 from xsn_acq.live.scan import Scan, ScanRow, good_rows, scan_row
-from xsn_acq.live.settings import expected_projections, frame_shape, parameters, xsn_settings
+from xsn_acq.live.settings import expected_fields, expected_projections, frame_shape, parameters, xsn_settings
 from xsn_acq.live.volume import FILE_NAME as VOLUME_NAME
 from xsn_acq.live.volume_writing import PART_NAME, write_volume
 from xsn_acq.optics.arrays import FloatArray
@@ -76,7 +76,7 @@ class Reconstruction(Closing):
         self.scan = scan
         self._record = record
         self._known: dict[int, ScanRow] = {}
-        capacity = (expected_projections(scan.start) + 1) // 2 + SPARE_PAIRS
+        capacity = max((expected_projections(scan.start) + 1) // 2, expected_fields(scan.start)) + SPARE_PAIRS
         shape = frame_shape(scan.start)
         _require_room(scan, folder, capacity)
         self._frames = ScanFrames(scan)
@@ -121,7 +121,7 @@ class Reconstruction(Closing):
             yield from fields
 
     def _pairs_of(self, rows: Sequence[ScanRow]) -> list[PlainPair]:
-        """Return the pairs among the rows, without those of the store."""
+        """Return the pairs among the rows, and what is retrieved alone, without what is in the store."""
         pairing = Pairing(self.settings.step_deg)
         for known in self.store.pairs_of_frames():
             pairing.push_pair(*known)
@@ -135,6 +135,8 @@ class Reconstruction(Closing):
             partner = pairing.push(Shot(row.index, row.theta_deg))
             if partner is not None:
                 pairs.append((astuple(by_index[partner.index]), astuple(row), None))
+        if self.settings.beta_over_delta:
+            pairs += [(astuple(by_index[shot.index]), None, None) for shot in pairing.alone]
         return pairs
 
     def finish(self, executor: Executor | None = None, progress: Progress | None = None) -> Paths:
@@ -163,13 +165,13 @@ class Reconstruction(Closing):
 
     def _align(self, executor: Executor, progress: Progress | None) -> None:
         """Retrieve again the pairs whose shift, judged by those of all pairs, is not taken out yet."""
-        left = misaligned(self.store.alignment)
         frames = self.store.pairs_of_frames()
-        order = self.store.order
+        known = zip((frames[index] for index in self.store.order), self.store.alignment, strict=True)
+        pairs = [(first, second, aligned) for (first, second, _), aligned in known if second != NO_PARTNER]
         again: list[PlainPair] = []
-        for position, aligned in left.items():
-            index_0, index_180, _ = frames[order[position]]
-            again.append((astuple(self._known[index_0]), astuple(self._known[index_180]), aligned))
+        for position, aligned in misaligned([aligned for _, _, aligned in pairs]).items():
+            first, second, _ = pairs[position]
+            again.append((astuple(self._known[first]), astuple(self._known[second]), aligned))
         if not again:
             return
         _log.info("%d of %d pairs are retrieved again, their shift taken out", len(again), self.pairs)

@@ -55,6 +55,7 @@ def xsn_settings(
             iterations=iterations,
             epsilon=epsilon,
             detector_fwhm_m=float(acquisition.get("detector_fwhm_m", 0.0)),
+            beta_over_delta=float(acquisition.get("beta_over_delta", 0.0)),
             stray_fraction=float(acquisition.get("stray_fraction", 0.0)),
         )
     except KeyError as error:
@@ -85,6 +86,18 @@ def expected_pairs(start: Mapping[str, Any]) -> int:
     projections = expected_projections(start)
     half_turn = round(HALF_TURN_DEG / abs(float(start["acquisition"]["step_deg"])))
     return max(0, min(half_turn, projections - half_turn))
+
+
+def expected_fields(start: Mapping[str, Any]) -> int:
+    """Fields that the run will give: its pairs, and where one image is enough, its frames without partner.
+
+    >>> half = {"expected": {"projections": 450}, "step_deg": 0.4, "beta_over_delta": 0.02}
+    >>> expected_pairs({"acquisition": half}), expected_fields({"acquisition": half})
+    (0, 450)
+    """
+    pairs = expected_pairs(start)
+    alone = expected_projections(start) - 2 * pairs
+    return pairs + (alone if start["acquisition"].get("beta_over_delta") else 0)
 
 
 def parameters(settings: XsnSettings) -> dict[str, Any]:

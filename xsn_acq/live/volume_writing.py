@@ -75,7 +75,8 @@ def write_volume(
     if len(store) == 0:
         raise ReconstructionError(
             f"run {str(start['uid'])[:8]}: no two frames were half a turn apart: broken off early, too few "
-            "projections, or a turn of 180 degrees or less"
+            "projections, or a turn of 180 degrees or less; a sample of one material can do with one frame: "
+            "reconstruct --beta-over-delta"
         )
     store.flush()
     part = path.with_name(PART_NAME)
