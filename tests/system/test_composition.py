@@ -20,6 +20,8 @@ CENTRE_UM = (0.2, 0.05, -0.15)
 RADIUS_UM = 2.4
 SHELLS_UM = np.array([0.0, 0.8, 1.4, 1.75, *(RADIUS_UM * (0.82 + 0.03 * np.arange(7)))])
 """Three in the core, then the six in which the composition changes; the last ends at the surface."""
+PROJECTIONS = 450
+"""Half as many as the paper's: more noise, twice the motion blur."""
 PARTS = 3
 """The truth is drawn on a grid so many times finer."""
 
@@ -29,7 +31,10 @@ def shells(tmp_path_factory):
     """Means over each shell, measured and true: Ni in g/cm3, and (Co + Mn) / Ni by atoms."""
     folder = tmp_path_factory.mktemp("nmc")
     beamlines = [VirtualBeamline("nmc_graded", energy) for energy in ENERGIES_EV]
-    volumes = [beamline.tomogram(folder / f"{beamline.energy_ev:.0f}").volume for beamline in beamlines]
+    volumes = [
+        beamline.tomogram(folder / f"{beamline.energy_ev:.0f}", projections=PROJECTIONS).volume
+        for beamline in beamlines
+    ]
     write_chemistry(*volumes, folder / "chemistry.h5", ChemistrySettings(others={"Co": 3, "Mn": 2}))
     with VolumeFile(volumes[0]) as file:
         delta, pixel_size_m = file.delta[()], file.pixel_size_m
@@ -119,11 +124,13 @@ def _density(material, metal):
 
 def test_nickel_in_each_shell(shells):
     found, wanted = shells["nickel"]
+    print("nickel, error in each shell", np.round(found / wanted - 1, 4))
     np.testing.assert_allclose(found, wanted, rtol=0.03)  # the bar
 
 
 def test_the_ratio_of_the_other_metals_to_nickel(shells):
     found, wanted = shells["ratio"]
+    print("(Co + Mn) / Ni, error in each shell", np.round(found - wanted, 4))
     np.testing.assert_allclose(found, wanted, atol=0.03)  # the bar
     assert wanted[0] == pytest.approx(1.0)  # Ni50 Co30 Mn20
     assert wanted[-1] < 0.25

@@ -37,7 +37,9 @@ def test_delta_comes_from_one_image_at_each_angle(half_turn):
         delta, beta, summary = file.delta[()], file.beta[()], file.summary()
     # photon noise and 45 angles leave 1 %; the slowest frequencies, carried by absorption alone, another
     assert delta[voxels].mean() == pytest.approx(DELTA, rel=0.04)
-    np.testing.assert_allclose(beta, BETA / DELTA * delta, atol=5e-3 * BETA)  # tied; 2e-4 of the transform at the border
+    np.testing.assert_allclose(
+        beta, BETA / DELTA * delta, atol=5e-3 * BETA
+    )  # tied; 2e-4 of the transform at the border
     assert summary.theta_deg.size == 45
     status = read_status(folder / "out")
     assert (status.pairs, status.expected_pairs, status.state) == (45, 45, "done")
