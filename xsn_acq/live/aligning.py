@@ -19,6 +19,8 @@ GROUP = "alignment"
 def misaligned(pairs: Sequence[Aligned]) -> dict[int, Aligned]:
     """Return what is to be taken out of pairs, by their position, where it is not taken out already.
 
+    Shifts are taken out of all pairs or of none, so that neighbours stay together.
+
     Parameters
     ----------
     pairs : sequence of Aligned
@@ -27,18 +29,23 @@ def misaligned(pairs: Sequence[Aligned]) -> dict[int, Aligned]:
     Returns
     -------
     dict of int to Aligned
-        Empty too where too few pairs tell their shift: then the calibrated axis stands.
+        Empty too where no shift is seen, or too few pairs tell theirs: then the calibrated axis stands.
     """
+    return {
+        position: replace(pair, applied=wanted)
+        for position, (pair, wanted) in enumerate(zip(pairs, _wanted(pairs), strict=True))
+        if pair.applied != wanted
+    }
+
+
+def _wanted(pairs: Sequence[Aligned]) -> list[tuple[float, float]]:
+    """Shift (dy, dx) to be taken out of each pair."""
+    nothing = [(0.0, 0.0)] * len(pairs)
     try:
-        better = settled([pair.measured for pair in pairs])
+        better = [(shift.dy, shift.dx) for shift in settled([pair.measured for pair in pairs])]
     except ReconstructionError:
-        return {}
-    found = {}
-    for position, (pair, shift) in enumerate(zip(pairs, better, strict=True)):
-        wanted = (shift.dy, shift.dx)
-        if max(abs(new - old) for new, old in zip(wanted, pair.applied, strict=True)) > UNSEEN_PX:
-            found[position] = replace(pair, applied=wanted)
-    return found
+        return nothing
+    return better if np.abs(better).max() > UNSEEN_PX else nothing
 
 
 def write_alignment(entry: h5py.Group, pairs: Sequence[Aligned]) -> None:
