@@ -13,6 +13,7 @@ from xsn_acq.analysis.calibration.knife_edge import knife_edge_curve
 from xsn_acq.analysis.calibration.rotation_axis import rotation_axis
 from xsn_acq.analysis.flatfield import normalise
 from xsn_acq.config import load_beamline
+from xsn_acq.config.imaging import detector_fwhm_m
 from xsn_acq.live.offline import reconstruct
 from xsn_acq.optics.schlieren import Schlieren
 from xsn_acq.sim.microscope import Microscope
@@ -21,7 +22,7 @@ from xsn_acq.sim.phantoms import phantom
 from xsn_acq.sim.state import CameraSettings
 from xsn_acq.sim.truth import Truth
 from xsn_acq.storage.run import RunRecord
-from xsn_acq.units import NM, UM, wavelength_m
+from xsn_acq.units import UM, wavelength_m
 
 EXPOSURE_S = 2.0
 SEED = 7
@@ -29,7 +30,12 @@ ROI = (1412, 1472, 384, 256)
 SHAPE = (128, 192)
 BEGIN_S = 1.7e9
 EVERYTHING = Truth(
-    drift_x_nm=30.0, drift_y_nm=30.0, jitter_nm=3.0, rotation_roll_deg=0.03, rotation_tilt_deg=-0.03
+    drift_x_nm=30.0,
+    drift_y_nm=30.0,
+    jitter_nm=3.0,
+    rotation_roll_deg=0.03,
+    rotation_tilt_deg=-0.03,
+    stray_light=0.01,
 )
 """The simulator's usual effects (photon and read noise, sensor pattern, drift of light and beam, halo of the
 scintillator, true aperture, motion blur, runout), and those that are off by default."""
@@ -62,7 +68,7 @@ class VirtualBeamline:
         return self.flat(shutter_open=False)
 
     def knife_edge(self, points=61):
-        """Curve from a scan of the cutoff filter there and back, two frames a point."""
+        """What a scan of the cutoff filter there and back tells, two frames a point."""
         geometry, dark = self.file.geometry, self.dark()
         per_um = self.file.cutoff_frequency_per_m(geometry.cutoff_x_zero_um + 1.0, self.energy_ev)
         there = np.linspace(-4.4, 4.4, points) / UM / per_um
@@ -71,7 +77,7 @@ class VirtualBeamline:
             np.mean(self.flat(2, cutoff_x_um=geometry.cutoff_x_zero_um + place) - dark) for place in places
         ]
         sigma = np.sqrt(np.maximum(means, 1.0) / 0.3 / (2 * dark.size))
-        return knife_edge_curve(places * per_um, means, sigma, passes=geometry.cutoff_passes).curve
+        return knife_edge_curve(places * per_um, means, sigma, passes=geometry.cutoff_passes)
 
     def axis_column(self, edge, directions=6, frames=4):
         """Column of the rotation axis from stills half a turn apart."""
@@ -87,11 +93,12 @@ class VirtualBeamline:
 
     def tomogram(self, folder, *, projections=900):
         """Calibrate, take a full turn on the fly, and reconstruct: the paths of volume and fields."""
-        edge = self.knife_edge()
+        found = self.knife_edge()
+        edge = found.curve
         run = SyntheticRun(
             projections=projections, darks=20, flats=40, shape=SHAPE, exposure_s=EXPOSURE_S, per_flush=100
         )
-        run.acquisition = self._acquisition(edge, self.axis_column(edge))
+        run.acquisition = self._acquisition(edge, self.axis_column(edge), found.stray_fraction)
         run.dark = lambda _: self.frame(sample=False, shutter_open=False)
         run.flat = lambda _: self.frame(sample=False)
         half = 0.5 * run.step_deg * EXPOSURE_S / run.period_s
@@ -99,7 +106,7 @@ class VirtualBeamline:
         record = RunRecord.from_documents(run.play(folder / "frames"))
         return reconstruct(record, folder / "results")
 
-    def _acquisition(self, edge, axis_column):
+    def _acquisition(self, edge, axis_column, stray_fraction):
         return {
             "energy_ev": self.energy_ev,
             "wavelength_m": wavelength_m(self.energy_ev),
@@ -107,7 +114,8 @@ class VirtualBeamline:
             "numerical_aperture": self.file.zone_plate.numerical_aperture(self.energy_ev),
             "cutoff_per_m": self._cutoff_per_m,
             "cutoff_passes": self.file.geometry.cutoff_passes,
-            "detector_fwhm_m": self.file.detection.scintillator_psf_fwhm_nm * NM,
+            "detector_fwhm_m": detector_fwhm_m(self.file, self.energy_ev),
+            "stray_fraction": stray_fraction,
             "axis_column": axis_column,
             "knife_edge": {
                 "frequency_per_m": edge.frequency_per_m.tolist(),

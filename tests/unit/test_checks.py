@@ -58,7 +58,7 @@ SPOILT = [
     ("mono.energy_ev.value", math.nan, "energy_ev reads nan"),
     ("mono.energy_ev.value", 8330.0, "zone_plate_z: wanted"),
     ("zone_plate.z.user_readback.value", 0.5, "zone_plate_z: wanted"),
-    ("cutoff.z.user_readback.value", -0.8, "cutoff_z: wanted 0.000 +- 0.742 mm, the plane of the pupil"),
+    ("cutoff.z.user_readback.value", -0.8, "cutoff_z: wanted 0.000 +- 0.731 mm, the plane of the pupil"),
     ("zone_plate.z.user_readback.value", math.inf, "zone_plate_z_mm reads inf"),
     ("undulator.gap.value", 8.0, "undulator gap: wanted harmonic 3 at 8300.0"),
     ("undulator.gap.value", math.nan, "gap_mm reads nan"),

@@ -45,7 +45,7 @@ def test_a_thread_keeps_one_job_and_lets_it_go(monkeypatch):
 
     monkeypatch.setattr(chunks, "_Retrieval", Work)
     first, second, broken = (
-        f'{{"scan": "{name}", "settings": 0, "threads": 1}}' for name in ("a", "b", "broken")
+        f'{{"scan": "{name}", "settings": 0, "threads": 1, "digest": ""}}' for name in ("a", "b", "broken")
     )
     pair = ((1, 0.0, 0.0), (2, 180.0, 1.0), None)
     with InProcess() as here:
@@ -61,3 +61,16 @@ def test_a_thread_keeps_one_job_and_lets_it_go(monkeypatch):
         with pytest.raises(StorageError):
             list(here.map(chunks.retrieve, [(broken, [pair])]))
     assert closed == ["a", "b"]
+
+
+def test_work_of_another_job_is_not_let_go(monkeypatch):
+    class Work:
+        closed = False
+
+        def close(self):
+            self.closed = True
+
+    mine, others = Work(), Work()
+    monkeypatch.setattr(chunks, "_kept", {1: ("mine", mine), 2: ("others", others)})
+    chunks.let_go(jobs={"mine"})
+    assert (mine.closed, others.closed) == (True, False)

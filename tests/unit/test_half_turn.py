@@ -7,7 +7,7 @@ from tomogram import INDEX, inside
 from xsn_run import xsn_run
 
 from xsn_acq.errors import ReconstructionError
-from xsn_acq.live.offline import reconstruct
+from xsn_acq.live.offline import Choices, reconstruct
 from xsn_acq.live.results import read_status
 from xsn_acq.live.volume import VolumeFile
 from xsn_acq.storage.run import RunRecord
@@ -32,7 +32,7 @@ def half_turn(tmp_path_factory):
 
 def test_delta_comes_from_one_image_at_each_angle(half_turn):
     record, voxels, folder = half_turn
-    paths = reconstruct(record, folder / "out", beta_over_delta=BETA / DELTA)
+    paths = reconstruct(record, folder / "out", choices=Choices(BETA / DELTA))
     with VolumeFile(paths.volume) as file:
         delta, beta, summary = file.delta[()], file.beta[()], file.summary()
     # photon noise and 45 angles leave 1 %; the slowest frequencies, carried by absorption alone, another
@@ -47,11 +47,11 @@ def test_delta_comes_from_one_image_at_each_angle(half_turn):
 
 def test_it_is_gone_on_with_and_not_made_again(half_turn, monkeypatch):
     record, _, folder = half_turn
-    reconstruct(record, folder / "out", beta_over_delta=BETA / DELTA)
+    reconstruct(record, folder / "out", choices=Choices(BETA / DELTA))
     monkeypatch.setattr(
         "xsn_acq.analysis.retrieval.XsnRetrieval.single", lambda *_, **__: pytest.fail("made again")
     )
-    reconstruct(record, folder / "out", beta_over_delta=BETA / DELTA)
+    reconstruct(record, folder / "out", choices=Choices(BETA / DELTA))
 
 
 def test_without_the_ratio_it_is_refused_and_told_how(half_turn):

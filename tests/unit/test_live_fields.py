@@ -1,5 +1,6 @@
 """The store of fields: what was written is read, a torn pair is made again, a killed writer harms nothing."""
 
+import dataclasses
 import os
 
 import h5py
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 from xsn_acq.analysis.retrieval import Field
-from xsn_acq.analysis.xsn_stream import PairField
+from xsn_acq.analysis.xsn_stream import Aligned, PairField
 from xsn_acq.errors import ReconstructionError, StorageError
 from xsn_acq.live.fields import FieldStore
 
@@ -64,7 +65,7 @@ def test_another_digest_begins_anew(filled):
 
 
 @pytest.mark.parametrize("dataset", ["alpha", "phi", "records"])
-def test_a_torn_pair_and_what_follows_it_are_made_again(filled, dataset):
+def test_a_torn_pair_alone_is_made_again(filled, dataset):
     with h5py.File(filled / "fields.h5") as file:
         data = file[dataset]
         at = data.id.get_offset() + 2 * data.id.get_storage_size() // 6 + 6
@@ -74,10 +75,30 @@ def test_a_torn_pair_and_what_follows_it_are_made_again(filled, dataset):
         raw.seek(at)
         raw.write(bytes([before[0] ^ 0xFF]))
     with opened(filled) as store:
-        assert len(store) == 2
+        assert [found.index_0 for found in store.pairs()] == [0, 1, 3]  # the last one fills its place
+        assert_all_whole(store)
         store.append(pair(2))
     with opened(filled) as store:
-        assert len(store) == 3
+        assert [found.index_0 for found in store.pairs()] == [0, 1, 3, 2]
+        assert_all_whole(store)
+
+
+def assert_all_whole(store):
+    for found in store.pairs():
+        np.testing.assert_array_equal(found.field.phi, pair(found.index_0).field.phi)
+
+
+def test_a_field_is_replaced_in_its_place(filled):
+    better = dataclasses.replace(pair(1), field=pair(3).field, aligned=Aligned(applied=(0.1, 0.2)))
+    with opened(filled) as store:
+        store.replace(better)
+    with opened(filled) as store:
+        assert len(store) == 4
+        found = list(store.pairs())[1]
+        assert (found.index_0, found.aligned.applied) == (1, (0.1, 0.2))
+        np.testing.assert_array_equal(found.field.phi, pair(3).field.phi)
+        with pytest.raises(ReconstructionError, match="no field of frames 7 and 107"):
+            store.replace(pair(7))
 
 
 def test_a_writer_that_dies_leaves_a_file_that_opens(tmp_path):

@@ -10,6 +10,7 @@ from documents import SyntheticRun
 from xsn_run import xsn_run
 
 from xsn_acq.config import load_beamline
+from xsn_acq.config.imaging import detector_fwhm_m
 from xsn_acq.errors import ConfigError, ReconstructionError, StorageError
 from xsn_acq.live.frames import ScanFrames
 from xsn_acq.live.nxtomo_scan import Beside, scan_of_nxtomo
@@ -334,7 +335,7 @@ def test_a_foreign_file_with_beamline_and_calibration_gives_the_same_volume(ours
     )
     found = reconstruct_file(path, tmp_path / "file", Beside(BEAMLINE, calibration, cutoff_x_um=0.0))
     del record.streams["flats_after"]
-    known["detector_fwhm_m"] = 72e-9  # the beamline file's
+    known["detector_fwhm_m"] = detector_fwhm_m(load_beamline(BEAMLINE), energy_ev)
     with VolumeFile(reconstruct(record, tmp_path / "run").volume) as run, VolumeFile(found.volume) as file:
         for name in ("delta", "beta"):
             truth = getattr(run, name)[()]

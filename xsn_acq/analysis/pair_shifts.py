@@ -12,15 +12,18 @@ from xsn_acq.optics.arrays import FloatArray
 _FEWEST = 8
 _OUTLYING = 4.0
 """Standard deviations."""
+_FLOOR_PX = 0.01
+"""Part of the error that the scatter of a cross-spectrum does not tell."""
 
 
 def settled(shifts: Sequence[PairShift]) -> list[PairShift]:
-    """Return better shifts of all pairs of a scan, in the order they were taken.
+    """Return better shifts of all pairs of a scan, in the order of their angles.
 
     They are a smooth path over the scan (axis error and drift), its stiffness chosen by cross-validation, and
     of what each pair was measured away from it the part that the scatter of all pairs makes believable,
-    gain = jitter^2 / (jitter^2 + sigma^2). Without jitter that is the path alone, so that one pair's photon
-    noise does not become an error of its own; with much jitter each pair is taken as measured.
+    gain = jitter^2 / (jitter^2 + sigma^2); nothing of what lies four standard deviations off. Without jitter
+    that is the path alone, so that one pair's photon noise does not become an error of its own; with much
+    jitter each pair is taken as measured.
 
     Parameters
     ----------
@@ -49,6 +52,7 @@ def _settled(measured: FloatArray, sigma: FloatArray) -> tuple[FloatArray, Float
             f"alignment: wanted {_FEWEST} or more measured pair shifts, found {known.sum()} "
             f"of {measured.size}; take the nominal axis"
         )
+    sigma = np.maximum(sigma, _FLOOR_PX)
     at, values, errors = order[known], measured[known], sigma[known]
     around = np.array([np.median(values[max(i - 2, 0) : i + 3]) for i in range(values.size)])
     reach = _OUTLYING * (1.4826 * float(np.median(np.abs(values - around))) + errors)
@@ -58,6 +62,7 @@ def _settled(measured: FloatArray, sigma: FloatArray) -> tuple[FloatArray, Float
     spread = (1.4826 * float(np.median(np.abs(rest)))) ** 2
     jitter = max(spread - float(np.median(errors**2)), 0.0)
     gain = jitter / (jitter + np.where(known, sigma, np.inf) ** 2)
+    gain[known] *= np.abs(rest) < _OUTLYING * np.hypot(np.sqrt(jitter), errors)
     of_path = float(np.median(errors**2)) / _FEWEST  # as if it were the mean of so many neighbours
     better = path + gain * np.where(known, measured - path, 0.0)
     return better, np.sqrt((1 - gain) * jitter + of_path)

@@ -102,11 +102,23 @@ def _single(values: FloatArray | ComplexArray) -> type[np.complex64] | type[np.f
     return np.complex64 if np.iscomplexobj(values) else np.float32
 
 
-def _of_algotom(method: str) -> Callable[..., FloatArray]:
-    if method not in ALGOTOM:
+def known_method(method: str) -> str:
+    """Return the method, if there is one of that name.
+
+    Raises
+    ------
+    ReconstructionError
+        There is none.
+    """
+    if method not in METHODS:
         raise ReconstructionError(
             f"ring removal: method: wanted one of {', '.join(METHODS)}, found {method!r}"
         )
+    return method
+
+
+def _of_algotom(method: str) -> Callable[..., FloatArray]:
+    known_method(method)
     try:
         from algotom.prep import removal
     except ImportError as error:

@@ -32,8 +32,14 @@ def add_parser(subparsers: Any) -> None:
         type=options.positive,
         default=0.0,
         metavar="RATIO",
-        help="beta/delta of a sample of one material: frames without a partner half a turn on, as of a scan "
-        "over 180 degrees, are retrieved alone (default: left out)",
+        help="beta/delta of a sample of one material: frames of a scan of 180 degrees or less, which have no "
+        "partner half a turn on, are retrieved alone",
+    )
+    parser.add_argument(
+        "--rings",
+        default="none",
+        metavar="METHOD",
+        help="ring removal, as angular_mean or one of algotom's: docs/tomography.md (default: none)",
     )
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
     parser.set_defaults(run=run)
@@ -99,9 +105,13 @@ def _run(args: argparse.Namespace, chosen: Any, progress: Any) -> Any:
     data = DataFolder(args.data)
     record = RunRecord.from_journal(find_run(data.journal, args.uid).path)
     folder = args.output or data.results(record.uid)
-    return reconstruct(
-        record, folder, beta_over_delta=args.beta_over_delta, executor=chosen, progress=progress
-    )
+    return reconstruct(record, folder, choices=_choices(args), executor=chosen, progress=progress)
+
+
+def _choices(args: argparse.Namespace) -> Any:
+    from xsn_acq.live.offline import Choices
+
+    return Choices(beta_over_delta=args.beta_over_delta, rings=args.rings)
 
 
 def _file(args: argparse.Namespace, chosen: Any, progress: Any) -> Any:
@@ -111,9 +121,7 @@ def _file(args: argparse.Namespace, chosen: Any, progress: Any) -> Any:
     path = Path(args.uid).absolute()
     beside = Beside(args.beamline, args.calibration, args.cutoff_x, args.axis_column)
     folder = args.output or path.with_name(f"{path.stem}-xsn")
-    return reconstruct_file(
-        path, folder, beside, beta_over_delta=args.beta_over_delta, executor=chosen, progress=progress
-    )
+    return reconstruct_file(path, folder, beside, choices=_choices(args), executor=chosen, progress=progress)
 
 
 def _refuse_of_files(args: argparse.Namespace) -> None:

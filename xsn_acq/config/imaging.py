@@ -2,7 +2,7 @@
 
 from xsn_acq.config.beamline import Beamline
 from xsn_acq.config.calibration import KnifeEdgeCalibration
-from xsn_acq.units import UM
+from xsn_acq.units import NM, UM
 
 
 def axis_on_sensor(file: Beamline, energy_ev: float, sample_x_um: float, detector_z_mm: float = 0.0) -> float:
@@ -16,6 +16,14 @@ def axis_on_sensor(file: Beamline, energy_ev: float, sample_x_um: float, detecto
     off_axis_m = (calibrated.column - middle) * file.pixel_size_m(calibrated.energy_ev, 1)
     off_axis_m += (sample_x_um - calibrated.sample_x_um) * UM
     return middle + off_axis_m / pixel
+
+
+def detector_fwhm_m(beamline: Beamline, energy_ev: float, detector_z_mm: float = 0.0) -> float:
+    """Width of the detector's blur at the sample: what it is at the scintillator over the magnification."""
+    detection = beamline.detection
+    there = beamline.nominal_pixel_size_m(detection.scintillator_psf_energy_ev, 1)
+    here = beamline.nominal_pixel_size_m(energy_ev, 1, detector_z_mm)
+    return detection.scintillator_psf_fwhm_nm * NM * here / there
 
 
 def knife_edge_at(curve: KnifeEdgeCalibration, energy_ev: float) -> dict[str, list[float]]:

@@ -106,11 +106,16 @@ class ZonePlate(Frozen):
 
 
 class Detection(Frozen):
-    """Scintillator, objective and camera; ``sample_to_scintillator_mm`` is taken at ``detector_z`` = 0."""
+    """Scintillator, objective and camera; ``sample_to_scintillator_mm`` is taken at ``detector_z`` = 0.
+
+    ``scintillator_psf_fwhm_nm`` is the blur of scintillator and lens at the sample, at the magnification that
+    the microscope has at ``scintillator_psf_energy_ev``.
+    """
 
     sample_to_scintillator_mm: Positive
     objective_magnification: Positive
     scintillator_psf_fwhm_nm: Positive
+    scintillator_psf_energy_ev: Positive
     camera_pixel_um: Positive
     sensor_columns: Annotated[int, Field(gt=0)]
     sensor_rows: Annotated[int, Field(gt=0)]

@@ -11,8 +11,8 @@ from xsn_acq.analysis.xsn_stream import Aligned
 from xsn_acq.errors import ReconstructionError
 from xsn_acq.live.nexus import nxgroup
 
-UNSEEN_PX = 0.05
-"""A shift smaller than this changes neither delta nor beta by more than their noise."""
+UNSEEN_PX = 0.02
+"""Shifts whose root mean square is below this stay in: 0.01 pixel of the axis changes beta by 1 %."""
 GROUP = "alignment"
 
 
@@ -45,7 +45,8 @@ def _wanted(pairs: Sequence[Aligned]) -> list[tuple[float, float]]:
         better = [(shift.dy, shift.dx) for shift in settled([pair.measured for pair in pairs])]
     except ReconstructionError:
         return nothing
-    return better if np.abs(better).max() > UNSEEN_PX else nothing
+    typical = np.sqrt(np.mean(np.square(better), axis=0))
+    return better if typical.max() > UNSEEN_PX else nothing
 
 
 def write_alignment(entry: h5py.Group, pairs: Sequence[Aligned]) -> None:
@@ -58,15 +59,15 @@ def write_alignment(entry: h5py.Group, pairs: Sequence[Aligned]) -> None:
     if not known:
         return
     group = nxgroup(entry, GROUP, "NXcollection")
-    weight = np.array([shift.sigma_x**-2 for shift in known])
-    error = float(np.average([shift.axis_error for shift in known], weights=weight))
+    errors = [shift.axis_error for shift in known]
+    scatter = float(1.4826 * np.median(np.abs(np.array(errors) - np.median(errors))))
     values: dict[str, object] = {
         "shift_x": [shift.dx for shift in shifts],
         "shift_y": [shift.dy for shift in shifts],
         "taken_out_x": [pair.applied[1] for pair in pairs],
         "taken_out_y": [pair.applied[0] for pair in pairs],
-        "axis_error": error,
-        "axis_error_sigma": float(0.5 * weight.sum() ** -0.5),
+        "axis_error": float(np.median(errors)),
+        "axis_error_sigma": 1.25 * scatter / len(known) ** 0.5,  # of a median
     }
     for name, value in values.items():
         group[name] = np.asarray(value, dtype=float)

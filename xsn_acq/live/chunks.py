@@ -4,9 +4,10 @@ Plain functions of plain arguments, so that they run in this process, in others,
 the same files. A chunk writes nothing: who asked for it does.
 """
 
+import hashlib
 import json
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -32,12 +33,14 @@ _kept: dict[int, tuple[str, Closing]] = {}
 """What each thread keeps from one chunk to the next, and of which job: open files, filters, plans."""
 
 
-def retrieval_job(scan: Scan, settings: XsnSettings, *, threads: int = 0) -> str:
+def retrieval_job(scan: Scan, settings: XsnSettings, digest: str, *, threads: int = 0) -> str:
     """What all chunks of `retrieve` have in common, as JSON.
 
-    ``threads``: see `PairRetrieval`.
+    ``digest``: of all that the fields depend on, so that work kept for another scan in the same place is not
+    taken for this one's. ``threads``: see `PairRetrieval`.
     """
-    return json.dumps({"scan": scan.plain(), "settings": parameters(settings), "threads": threads})
+    known = {"scan": scan.plain(), "settings": parameters(settings), "threads": threads}
+    return json.dumps({**known, "digest": digest})
 
 
 def retrieve(job: str, pairs: Sequence[PlainPair]) -> list[PairField]:
@@ -73,6 +76,7 @@ def volume_job(store: FieldStore, settings: XsnSettings, *, threads: int = 0) ->
             "shape": store.shape,
             "threads": threads,
             "settings": parameters(settings),
+            "digest": hashlib.sha256(store.fingerprint).hexdigest(),
         }
     )
 
@@ -94,11 +98,12 @@ def backproject(job: str, start: int, stop: int) -> ComplexArray:
     return _keep(job, _BackProjection).slices(start, stop)
 
 
-def let_go(thread: int | None = None) -> None:
-    """Close and forget what a thread of this process keeps, or what all of them keep."""
-    for one in list(_kept) if thread is None else [thread]:
-        if one in _kept:
-            _kept.pop(one)[1].close()
+def let_go(*, thread: int | None = None, jobs: Collection[str] | None = None) -> None:
+    """Close and forget what this process keeps: of one thread or all, of some jobs or all."""
+    for one, (job, work) in list(_kept.items()):
+        if thread in (None, one) and (jobs is None or job in jobs):
+            del _kept[one]
+            work.close()
 
 
 class _Retrieval(Closing):
@@ -157,5 +162,7 @@ def _keep(job: str, make: Callable[..., Work]) -> Work:
         if found is not None:
             del _kept[thread]
             found[1].close()
-        _kept[thread] = (job, make(**json.loads(job)))
+        known = json.loads(job)
+        known.pop("digest")
+        _kept[thread] = (job, make(**known))
     return cast("Work", _kept[thread][1])

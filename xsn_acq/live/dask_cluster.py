@@ -43,6 +43,7 @@ class DaskCluster(Executor):
                 "--scheduler", ["wanted the package distributed, found none; pip install 'xsn_acq[cluster]'"]
             ) from error
         self._address = address
+        self._jobs: set[str] = set()
         try:
             self._client = Client(address, timeout=CONNECT_S, set_as_default=False)
         except (OSError, ValueError, TimeoutError) as error:
@@ -101,6 +102,7 @@ class DaskCluster(Executor):
             worker["nthreads"] for worker in self._client.scheduler_info(n_workers=-1)["workers"].values()
         )
         for position, task in islice(waiting, max(1, IN_FLIGHT * threads - len(running))):
+            self._jobs.add(task[0])
             future = self._client.submit(function, *task, pure=False)
             running[future.key] = position
             finished.add(future)
@@ -109,7 +111,7 @@ class DaskCluster(Executor):
         """Make the workers forget the job, and leave the cluster."""
         try:
             if self._client.status == "running":
-                self._client.run(let_go, on_error="ignore")
+                self._client.run(let_go, jobs=self._jobs, on_error="ignore")
         finally:
             self._client.close()
 

@@ -66,7 +66,7 @@ class InProcess(Executor):
 
     def close(self) -> None:
         """Close what the chunks of this thread kept open."""
-        let_go(threading.get_ident())
+        let_go(thread=threading.get_ident())
 
 
 class LocalProcesses(Executor):

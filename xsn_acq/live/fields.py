@@ -73,18 +73,31 @@ class FieldStore(Closing):
         allocate(file, "records", (self.capacity,), self._type)
 
     def _load(self) -> np.ndarray:
-        """Read the records up to the first torn one; it and what follows are taken out of the file too."""
+        """Read the records; torn ones are taken out of the file, and the last ones fill their places."""
         raw = self._file.read("records", 0, 0, self.capacity * self._type.itemsize)
         records = np.frombuffer(raw, self._type).copy()
-        count = int(np.argmin(records["done"])) if not records["done"].all() else self.capacity
-        for index in range(count):
-            field = b"".join(_bytes_of(values) for values in self._field(index))
-            if records[index]["checksum"] != _checksum(records[index], field):
-                count = index
-                break
+        done = np.flatnonzero(records["done"]).tolist()
+        whole = [index for index in done if self._is_whole(records[index], index)]
+        for hole in sorted(set(range(len(whole))) - set(whole)):
+            last = whole.pop()
+            whole.append(hole)
+            self._move(records, last, hole)
+            whole.sort()
+        count = len(whole)
         if records["done"][count:].any():
             self._file.write("records", count, bytes((self.capacity - count) * self._type.itemsize))
         return records[:count]
+
+    def _is_whole(self, record: np.ndarray, index: int) -> bool:
+        field = b"".join(_bytes_of(values) for values in self._field(index))
+        return bool(record["checksum"] == _checksum(record, field))
+
+    def _move(self, records: np.ndarray, source: int, target: int) -> None:
+        """Copy a field and its record to another place, the record last."""
+        for name, values in zip(FIELDS, self._field(source), strict=True):
+            self._file.write(name, target, _bytes_of(values))
+        records[target] = records[source]
+        self._file.write("records", target, records[target].tobytes())
 
     def __len__(self) -> int:
         """Pairs in the store."""

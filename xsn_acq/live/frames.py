@@ -66,9 +66,12 @@ class ScanFrames(Closing):
         self._reader = _reader(scan.projections)
 
     def has(self, index: int) -> bool:
-        """Whether a frame can be read now; where it cannot, the file is opened anew next time."""
+        """Whether a frame can be read now; where it cannot, the file is opened anew next time.
+
+        A frame of a file that grows may be announced before its counts are there: it reads zeros.
+        """
         try:
-            if index < len(self._reader):
+            if index < len(self._reader) and self._reader.frame(index).any():
                 return True
         except (StorageError, OSError):
             pass

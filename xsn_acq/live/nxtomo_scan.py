@@ -10,15 +10,17 @@ import numpy as np
 
 from xsn_acq.config import Beamline, load_beamline
 from xsn_acq.config.calibration_file import recorded_beamline, with_calibration
-from xsn_acq.config.imaging import axis_on_sensor, knife_edge_at
-from xsn_acq.errors import ReconstructionError
+from xsn_acq.config.imaging import axis_on_sensor, detector_fwhm_m, knife_edge_at
+from xsn_acq.errors import ConfigError, ReconstructionError
 from xsn_acq.live.scan import FrameSet, Scan, ScanRow
 from xsn_acq.live.settings import TECHNIQUE
 from xsn_acq.storage.nxtomo import DARK, FLAT, PROJECTION
 from xsn_acq.storage.nxtomo_reading import NxTomo, read_nxtomo
-from xsn_acq.units import MM, NM, wavelength_m
+from xsn_acq.units import MM, wavelength_m
 
 _log = logging.getLogger(__name__)
+_OF_IMAGES = frozenset({"knife_edge", "rotation_axis"})
+"""Calibrations that tell how images are read."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,18 @@ class _Imaging:
             )
         if beside.calibration is not None:
             beamline, self._measured = with_calibration(beamline, beside.calibration)
+            self._refuse_idle(beside.calibration)
         return beamline
+
+    def _refuse_idle(self, path: Path) -> None:
+        """Refuse calibrations that would change nothing: the file has its pixel, and nothing is moved."""
+        idle = sorted(self._measured - _OF_IMAGES)
+        if idle:
+            wanted = " and ".join(sorted(_OF_IMAGES))
+            raise ConfigError(
+                f"calibration file {path}",
+                [f"wanted {wanted}, which images are read by, found {', '.join(idle)}; take it out"],
+            )
 
     def _of_beamline(self, beamline: Beamline, energy: float) -> dict[str, Any]:
         """What the beamline says: everything, or only what was calibrated or given anew."""
@@ -145,7 +158,7 @@ class _Imaging:
         if everything:
             found["numerical_aperture"] = beamline.zone_plate.numerical_aperture(energy)
             found["cutoff_passes"] = beamline.geometry.cutoff_passes
-            found["detector_fwhm_m"] = beamline.detection.scintillator_psf_fwhm_nm * NM
+            found["detector_fwhm_m"] = detector_fwhm_m(beamline, energy)
         if everything or self.beside.cutoff_x_um is not None:
             found["cutoff_per_m"] = beamline.cutoff_frequency_per_m(self._cutoff_x_um(beamline), energy)
         if everything or "knife_edge" in self._measured:

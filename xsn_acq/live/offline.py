@@ -1,10 +1,11 @@
 """Reconstruct a scan that has been measured: a run of the data folder, or a file that holds one."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TypedDict
 
+from xsn_acq.analysis.rings import NONE
 from xsn_acq.live.executors import Executor, InProcess
 from xsn_acq.live.nxtomo_scan import Beside, scan_of_nxtomo
 from xsn_acq.live.reconstruction import Paths, Progress, Reconstruction
@@ -12,6 +13,22 @@ from xsn_acq.live.results import State, Status, write_status
 from xsn_acq.live.scan import Scan, ScanRow, good_rows, scan_of_run, scan_row, span_of
 from xsn_acq.live.settings import expected_fields, expected_projections, xsn_settings
 from xsn_acq.storage.run import RunRecord
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What a person may want otherwise than the scan says.
+
+    Parameters
+    ----------
+    beta_over_delta : float
+        Of a sample of one material: frames of a scan of half a turn or less are retrieved alone. 0: not.
+    rings : str
+        Ring removal, a method of `xsn_acq.analysis.rings.remove_rings`.
+    """
+
+    beta_over_delta: float = 0.0
+    rings: str = NONE
 
 
 class Ending(TypedDict):
@@ -25,7 +42,7 @@ def reconstruct(
     run: RunRecord,
     folder: Path,
     *,
-    beta_over_delta: float = 0.0,
+    choices: Choices | None = None,
     executor: Executor | None = None,
     progress: Progress | None = None,
 ) -> Paths:
@@ -40,8 +57,8 @@ def reconstruct(
         Complete, or as far as an interrupted run went.
     folder : Path
         Results go here.
-    beta_over_delta : float
-        Of a sample of one material: frames without a partner are retrieved alone. 0 leaves them out.
+    choices : Choices, optional
+        What a person may want otherwise.
     executor : Executor, optional
         Where the work is done; in this process if not given.
     progress : callable, optional
@@ -58,9 +75,9 @@ def reconstruct(
     StorageError
         When frames cannot be read, or results cannot be written.
     """
-    xsn_settings(run.start)
     rows = [scan_row(row) for row in good_rows(run.ledger)]
-    scan = _of_one_material(scan_of_run(run, span_of(rows)), beta_over_delta)
+    scan = _chosen(scan_of_run(run, span_of(rows)), choices)
+    xsn_settings(scan.start)
     return reconstruct_scan(scan, rows, folder, ending(run), executor=executor, progress=progress, record=run)
 
 
@@ -69,7 +86,7 @@ def reconstruct_file(
     folder: Path,
     beside: Beside | None = None,
     *,
-    beta_over_delta: float = 0.0,
+    choices: Choices | None = None,
     executor: Executor | None = None,
     progress: Progress | None = None,
 ) -> Paths:
@@ -82,7 +99,7 @@ def reconstruct_file(
         Results go here.
     beside : Beside, optional
         What is said beside the file.
-    beta_over_delta, executor, progress
+    choices, executor, progress
         See `reconstruct`.
 
     Raises
@@ -91,7 +108,7 @@ def reconstruct_file(
         See `xsn_acq.live.nxtomo_scan.scan_of_nxtomo`, and `reconstruct`.
     """
     scan, rows = scan_of_nxtomo(path, beside)
-    scan = _of_one_material(scan, beta_over_delta)
+    scan = _chosen(scan, choices)
     xsn_settings(scan.start)
     expected = expected_projections(scan.start)
     end: Ending = {"state": "done", "message": ""}
@@ -125,11 +142,13 @@ def reconstruct_scan(
     return paths
 
 
-def _of_one_material(scan: Scan, beta_over_delta: float) -> Scan:
-    if not beta_over_delta:
+def _chosen(scan: Scan, choices: Choices | None) -> Scan:
+    """The scan with the choices in its start document's ``acquisition``."""
+    if choices is None:
         return scan
-    acquisition = {**scan.start["acquisition"], "beta_over_delta": beta_over_delta}
-    return replace(scan, start={**scan.start, "acquisition": acquisition})
+    return replace(
+        scan, start={**scan.start, "acquisition": {**scan.start["acquisition"], **asdict(choices)}}
+    )
 
 
 def ending(run: RunRecord) -> Ending:

@@ -9,6 +9,7 @@ import logging
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple, dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from shutil import disk_usage
 
@@ -16,6 +17,7 @@ import numpy as np
 
 from xsn_acq.analysis.orthoslices import Plane
 from xsn_acq.analysis.pairing import NO_PARTNER, Pairing, Shot
+from xsn_acq.analysis.rings import NONE
 from xsn_acq.analysis.xsn_stream import PairField, Preview, Quantity, XsnSettings, XsnStream
 from xsn_acq.closing import Closing
 from xsn_acq.errors import ReconstructionError, StorageError
@@ -27,7 +29,14 @@ from xsn_acq.live.fields import FieldStore
 from xsn_acq.live.frames import ScanFrames
 from xsn_acq.live.report import report_on
 from xsn_acq.live.scan import Scan, ScanRow, good_rows, scan_row
-from xsn_acq.live.settings import expected_fields, expected_projections, frame_shape, parameters, xsn_settings
+from xsn_acq.live.settings import (
+    expected_fields,
+    expected_pairs,
+    expected_projections,
+    frame_shape,
+    parameters,
+    xsn_settings,
+)
 from xsn_acq.live.volume import FILE_NAME as VOLUME_NAME
 from xsn_acq.live.volume_writing import PART_NAME, write_volume
 from xsn_acq.optics.arrays import FloatArray
@@ -86,9 +95,9 @@ class Reconstruction(Closing):
                 f"found {self._frames.dark.shape}"
             )
         self.settings = _with_noise(xsn_settings(scan.start), self._frames.noise)
-        digest = _digest(scan, self.settings, self._frames)
+        self._digest = _digest(scan, self.settings, self._frames)
         iterations = self.settings.iterations
-        self.store = FieldStore(folder, digest, capacity=capacity, shape=shape, iterations=iterations)
+        self.store = FieldStore(folder, self._digest, capacity=capacity, shape=shape, iterations=iterations)
         self._folder = folder
 
     @property
@@ -115,7 +124,7 @@ class Reconstruction(Closing):
     def _retrieved(self, pairs: Sequence[PlainPair], executor: Executor) -> Iterator[PairField]:
         """Fields of pairs, in any order."""
         size = int(np.clip(_CHUNK_BYTES // (2 * _REAL_BYTES * np.prod(self.store.shape)), 1, _CHUNK_PAIRS))
-        job = retrieval_job(self.scan, self.settings, threads=executor.threads)
+        job = retrieval_job(self.scan, self.settings, self._digest, threads=executor.threads)
         tasks = [(job, pairs[start : start + size]) for start in range(0, len(pairs), size)]
         for _, fields in executor.map(retrieve, tasks):
             yield from fields
@@ -135,7 +144,7 @@ class Reconstruction(Closing):
             partner = pairing.push(Shot(row.index, row.theta_deg))
             if partner is not None:
                 pairs.append((astuple(by_index[partner.index]), astuple(row), None))
-        if self.settings.beta_over_delta:
+        if self.settings.beta_over_delta and not expected_pairs(self.scan.start):
             pairs += [(astuple(by_index[shot.index]), None, None) for shot in pairing.alone]
         return pairs
 
@@ -214,8 +223,8 @@ class GrowingReconstruction(Reconstruction):
         if row.index in self._in_store or row.index in self._known:
             return []
         frame = self._frames.transmission(row)
-        self._known[row.index] = row
         results = self._stream.push(row.index, row.theta_deg, frame, preview=preview)
+        self._known[row.index] = row
         for result in results:
             if isinstance(result, PairField):
                 self.store.append(result)
@@ -264,7 +273,9 @@ def _require_room(scan: Scan, folder: Path, pairs: int) -> None:
 
 
 def _digest(scan: Scan, settings: XsnSettings, frames: ScanFrames) -> str:
-    """Fingerprint of all that the fields depend on, apart from the projections themselves."""
+    """Fingerprint of all that the fields depend on, apart from the projections of a run themselves."""
     images = [zlib.crc32(image.tobytes()) for image in (frames.dark, *frames.flats)]
-    known = [scan.uid, scan.fingerprint, parameters(settings), images]
+    times = [flat.time_s for flat in scan.flats]
+    fields = parameters(replace(settings, rings=NONE))  # rings are of the volume alone
+    known = [version("xsn_acq"), scan.uid, scan.fingerprint, fields, images, times]
     return hashlib.sha256(json.dumps(known).encode()).hexdigest()

@@ -134,7 +134,8 @@ def _of_run(record: RunRecord, summary: Summary) -> list[str]:
     wanted = expected_pairs(record.start)
     if len(summary.theta_deg) < wanted:
         found.append(f"Incomplete angles: {len(summary.theta_deg)} of {wanted} pairs were reconstructed.")
-    current = [float(row["ring_current_ma"]) for row in record.ledger if row.get("status") == "ok"]
+    good = [row for row in record.ledger if row.get("status") == "ok"]
+    current = [float(row["ring_current_ma"]) for row in good if "ring_current_ma" in row]
     if current and min(current) < _LOW_CURRENT * max(current):
         found.append(
             f"The ring current fell from {max(current):.0f} to {min(current):.0f} mA while frames were taken."

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from xsn_acq.analysis.rings import NONE, known_method
 from xsn_acq.analysis.xsn_stream import XsnSettings
 from xsn_acq.errors import ReconstructionError
 from xsn_acq.optics.knife_edge import KnifeEdge
@@ -56,6 +57,7 @@ def xsn_settings(
             epsilon=epsilon,
             detector_fwhm_m=float(acquisition.get("detector_fwhm_m", 0.0)),
             beta_over_delta=float(acquisition.get("beta_over_delta", 0.0)),
+            rings=known_method(acquisition.get("rings", NONE)),
             stray_fraction=float(acquisition.get("stray_fraction", 0.0)),
         )
     except KeyError as error:
@@ -89,15 +91,14 @@ def expected_pairs(start: Mapping[str, Any]) -> int:
 
 
 def expected_fields(start: Mapping[str, Any]) -> int:
-    """Fields that the run will give: its pairs, and where one image is enough, its frames without partner.
+    """Fields that the run will give: its pairs; of half a turn, where one image is enough, its frames.
 
     >>> half = {"expected": {"projections": 450}, "step_deg": 0.4, "beta_over_delta": 0.02}
     >>> expected_pairs({"acquisition": half}), expected_fields({"acquisition": half})
     (0, 450)
     """
-    pairs = expected_pairs(start)
-    alone = expected_projections(start) - 2 * pairs
-    return pairs + (alone if start["acquisition"].get("beta_over_delta") else 0)
+    alone = expected_projections(start) if start["acquisition"].get("beta_over_delta") else 0
+    return expected_pairs(start) or alone
 
 
 def parameters(settings: XsnSettings) -> dict[str, Any]:

@@ -88,6 +88,7 @@ def write_volume(
             for position, block in executor.map(backproject, [(job, *rows) for rows in left]):
                 volume.write(left[position], np.imag(block), np.real(block))
                 progress(volume.rows_done, store.shape[0])
+            volume.flush()
         os.replace(part, path)
     except OSError as error:
         raise StorageError(f"volume {path}: cannot be written: {error}") from error
@@ -170,6 +171,10 @@ class _PartialVolume(Closing):
             self._file.write(_slice_name(f"{quantity}_{plane}"), rows[0], np.ascontiguousarray(image))
         if rows[0] <= ny // 2 < rows[1]:
             self._file.write(_slice_name(f"{quantity}_xz"), 0, block[ny // 2 - rows[0]])
+
+    def flush(self) -> None:
+        """Wait until all is on the disk."""
+        self._file.flush()
 
     def close(self) -> None:
         """Close the file."""

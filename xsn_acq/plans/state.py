@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from xsn_acq.config import Beamline
-from xsn_acq.config.imaging import axis_on_sensor, knife_edge_at
+from xsn_acq.config.imaging import axis_on_sensor, detector_fwhm_m, knife_edge_at
 from xsn_acq.devices.left_behind import left_behind
 from xsn_acq.params import XsnTomography
 from xsn_acq.plans.beam import Beam
 from xsn_acq.plans.framing import Framing
 from xsn_acq.plans.instrument import Instrument
 from xsn_acq.plans.places import AxisName
-from xsn_acq.units import NM, wavelength_m
+from xsn_acq.units import wavelength_m
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def imaging(file: Beamline, frame: Framing, state: State, expected: Mapping[str,
         "numerical_aperture": file.zone_plate.numerical_aperture(energy),
         "cutoff_per_m": file.cutoff_frequency_per_m(state.cutoff_x_um, energy),
         "cutoff_passes": file.geometry.cutoff_passes,
-        "detector_fwhm_m": file.detection.scintillator_psf_fwhm_nm * NM,
+        "detector_fwhm_m": detector_fwhm_m(file, energy, detector_z),
         "axis_column": frame.axis_column(_axis_on_sensor(file, state)),
         "binning": frame.binning,
         "roi": list(frame.roi),
