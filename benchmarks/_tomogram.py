@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks._ellipses import Ellipse
+from xsn_acq.analysis.pair_retrieval import PairField
 from xsn_acq.analysis.retrieval import Field
-from xsn_acq.analysis.xsn_stream import PairField, XsnSettings, XsnStream
+from xsn_acq.analysis.xsn_settings import XsnSettings
+from xsn_acq.analysis.xsn_stream import XsnStream
 from xsn_acq.live.executors import InProcess
 from xsn_acq.live.fields import FieldStore
 from xsn_acq.live.volume_writing import write_volume

@@ -5,9 +5,10 @@ import os
 import numpy as np
 
 from benchmarks._optics import APERTURE_PER_M, PIXEL_M, knife_edge, optics, seconds, spheres
+from xsn_acq.analysis.pair_retrieval import Aligned, PairRetrieval
 from xsn_acq.analysis.pairing import Shot
 from xsn_acq.analysis.retrieval import Field
-from xsn_acq.analysis.xsn_stream import Aligned, PairRetrieval, XsnSettings
+from xsn_acq.analysis.xsn_settings import XsnSettings
 from xsn_acq.optics.schlieren import ImageFormation
 
 SIZE = 1600

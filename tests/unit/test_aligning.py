@@ -8,8 +8,8 @@ from tomogram import measure
 from xsn_run import xsn_run
 
 from xsn_acq.analysis.alignment import NOT_MEASURED, PairShift
+from xsn_acq.analysis.pair_retrieval import Aligned, PairRetrieval
 from xsn_acq.analysis.pairing import Shot
-from xsn_acq.analysis.xsn_stream import Aligned, PairRetrieval
 from xsn_acq.live.aligning import misaligned
 from xsn_acq.live.offline import reconstruct
 from xsn_acq.live.volume import VolumeFile

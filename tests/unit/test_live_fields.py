@@ -7,8 +7,8 @@ import h5py
 import numpy as np
 import pytest
 
+from xsn_acq.analysis.pair_retrieval import Aligned, PairField
 from xsn_acq.analysis.retrieval import Field
-from xsn_acq.analysis.xsn_stream import Aligned, PairField
 from xsn_acq.errors import ReconstructionError, StorageError
 from xsn_acq.live.fields import FieldStore
 

@@ -52,9 +52,7 @@ def test_one_wrong_pair_does_not_bend_its_neighbours():
     truth, shifts = scan(jitter=0.0)
     shifts[60] = PairShift(0.2, 30.0, 0.05, 0.1)
     better = settled(shifts)
-    assert (
-        np.abs([s.dx for s in better] - truth).max() < 0.2
-    )  # two sigma of one pair
+    assert np.abs([s.dx for s in better] - truth).max() < 0.2  # two sigma of one pair
 
 
 def test_with_jitter_a_wrong_pair_gets_the_path_too():

@@ -9,10 +9,10 @@ from scipy.ndimage import gaussian_filter
 from tomogram import measure
 from xsn_run import xsn_run
 
+from xsn_acq.analysis.pair_retrieval import PairField
 from xsn_acq.analysis.retrieval import Field
 from xsn_acq.analysis.rings import remove_rings
 from xsn_acq.analysis.tomography import volume
-from xsn_acq.analysis.xsn_stream import PairField
 from xsn_acq.live.executors import InProcess
 from xsn_acq.live.fields import FieldStore
 from xsn_acq.live.offline import reconstruct

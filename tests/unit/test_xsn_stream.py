@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from tomogram import INDEX, PIXEL_M, WAVELENGTH_M, measure
 
+from xsn_acq.analysis.pair_retrieval import PairField
 from xsn_acq.analysis.tomography import volume
-from xsn_acq.analysis.xsn_stream import PairField, Preview, XsnStream, reconstruct_pairs
+from xsn_acq.analysis.xsn_stream import Preview, XsnStream, reconstruct_pairs
 
 SHAPE = (24, 96)
 

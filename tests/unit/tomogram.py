@@ -6,7 +6,7 @@ import numpy as np
 from schlieren_truth import APERTURE_PER_M, smooth_knife_edge
 from scipy import ndimage
 
-from xsn_acq.analysis.xsn_stream import XsnSettings
+from xsn_acq.analysis.xsn_settings import XsnSettings
 from xsn_acq.optics.schlieren import ImageFormation, Schlieren
 
 PIXEL_M = 40e-9

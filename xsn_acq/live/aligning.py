@@ -6,8 +6,8 @@ from dataclasses import replace
 import h5py
 import numpy as np
 
+from xsn_acq.analysis.pair_retrieval import Aligned
 from xsn_acq.analysis.pair_shifts import settled
-from xsn_acq.analysis.xsn_stream import Aligned
 from xsn_acq.errors import ReconstructionError
 from xsn_acq.live.nexus import nxgroup
 

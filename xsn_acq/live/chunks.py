@@ -13,10 +13,11 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
+from xsn_acq.analysis.pair_retrieval import Aligned, PairField, PairRetrieval
 from xsn_acq.analysis.pairing import Shot
 from xsn_acq.analysis.rings import remove_rings
 from xsn_acq.analysis.tomography import FilteredBackProjection, index_per_radian
-from xsn_acq.analysis.xsn_stream import Aligned, PairField, PairRetrieval, XsnSettings
+from xsn_acq.analysis.xsn_settings import XsnSettings
 from xsn_acq.closing import Closing
 from xsn_acq.live.field_stack import FieldStack
 from xsn_acq.live.fields import FieldStore

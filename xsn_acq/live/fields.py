@@ -15,8 +15,8 @@ import h5py
 import numpy as np
 
 from xsn_acq.analysis.alignment import PairShift
+from xsn_acq.analysis.pair_retrieval import Aligned, PairField
 from xsn_acq.analysis.retrieval import Field
-from xsn_acq.analysis.xsn_stream import Aligned, PairField
 from xsn_acq.closing import Closing
 from xsn_acq.errors import ReconstructionError, StorageError
 from xsn_acq.live.field_stack import FIELDS, FieldStack, read_rows

@@ -8,7 +8,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from xsn_acq.analysis.orthoslices import Plane
-from xsn_acq.analysis.xsn_stream import PairField, Preview, Quantity
+from xsn_acq.analysis.pair_retrieval import PairField
+from xsn_acq.analysis.xsn_stream import Preview, Quantity
 from xsn_acq.errors import ReconstructionError, StorageError, XsnError
 from xsn_acq.live.offline import ending, reconstruct
 from xsn_acq.live.reconstruction import GrowingReconstruction

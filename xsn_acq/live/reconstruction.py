@@ -16,9 +16,11 @@ from shutil import disk_usage
 import numpy as np
 
 from xsn_acq.analysis.orthoslices import Plane
+from xsn_acq.analysis.pair_retrieval import PairField
 from xsn_acq.analysis.pairing import NO_PARTNER, Pairing, Shot
 from xsn_acq.analysis.rings import NONE
-from xsn_acq.analysis.xsn_stream import PairField, Preview, Quantity, XsnSettings, XsnStream
+from xsn_acq.analysis.xsn_settings import XsnSettings
+from xsn_acq.analysis.xsn_stream import Preview, Quantity, XsnStream
 from xsn_acq.closing import Closing
 from xsn_acq.errors import ReconstructionError, StorageError
 from xsn_acq.live.aligning import misaligned

@@ -19,7 +19,8 @@ from xsn_acq.analysis.frc import FrcCurve, fourier_ring_correlation
 from xsn_acq.analysis.half_sets import voxel_noise
 from xsn_acq.analysis.rings import smooth_angular_mean
 from xsn_acq.analysis.tomography import FilteredBackProjection, index_per_radian
-from xsn_acq.analysis.xsn_stream import Quantity, XsnSettings
+from xsn_acq.analysis.xsn_settings import XsnSettings
+from xsn_acq.analysis.xsn_stream import Quantity
 from xsn_acq.live.fields import FieldStore
 from xsn_acq.live.nexus import nxgroup
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from xsn_acq.analysis.rings import NONE, known_method
-from xsn_acq.analysis.xsn_stream import XsnSettings
+from xsn_acq.analysis.xsn_settings import XsnSettings
 from xsn_acq.errors import ReconstructionError
 from xsn_acq.optics.knife_edge import KnifeEdge
 from xsn_acq.params.tomography import HALF_TURN_DEG

@@ -16,7 +16,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from xsn_acq.analysis.xsn_stream import Quantity, XsnSettings
+from xsn_acq.analysis.xsn_settings import XsnSettings
+from xsn_acq.analysis.xsn_stream import Quantity
 from xsn_acq.closing import Closing
 from xsn_acq.errors import ReconstructionError, StorageError
 from xsn_acq.live.aligning import write_alignment
