@@ -114,9 +114,9 @@ def _checked(
     seen = lit.sum(axis=0) > _DIM * np.median(lit.sum(axis=0))
     if not (seen.any() and (lit[:, seen] > 0).all()):
         raise CalibrationError(
-            f"Foucault test: counts: wanted light above dark in each column of each plane, found as little as "
-            f"{lit.min() / edges.size:.3g} a pixel; was the shutter open, and is the edge out of the light at "
-            "one end of cutoff_x?"
+            "Foucault test: counts: wanted light above dark in all columns and planes, found "
+            f"{lit.min() / edges.size:.3g} in one; was the shutter open, and does the scan of cutoff_x start "
+            "with the edge out of the light?"
         )
     return z, edges, planes[:, :, seen], x[seen] / UM
 
