@@ -134,7 +134,7 @@ def test_bad_values_name_the_field(text, field):
 
 @pytest.mark.parametrize(("params", "images"), [(FindRotationAxis(pairs=36), 72), (PixelSize(points=72), 72)])
 def test_images_compared_in_memory_fit_in_three_gigabytes(params, images):
-    """Four copies, float32, of the whole sensor of 3200 x 3200 pixels binned by 2; one point more is refused."""
+    """Four copies, float32, of the whole sensor of 3200 x 3200 pixels binned by 2; one more is refused."""
     assert params.places == images
     assert 2.9e9 < 4 * 4 * 1600**2 * images < 3e9
     for name in {"pairs", "points"} & set(type(params).model_fields):
