@@ -83,6 +83,12 @@ def test_the_nonuniformity_is_what_the_field_shows():
     assert result.nonuniformity[-1] == pytest.approx(passing[-1] - passing[0], rel=0.15)
 
 
+def one_plane_dark():
+    counts = measured(Truth())
+    counts[3] = 0
+    return counts
+
+
 def mirrored():
     return measured(Truth())[:, :, ::-1]
 
@@ -96,6 +102,9 @@ def mirrored():
         (lambda: measured(Truth())[:, :, :3], "wanted the shape"),
         (lambda: np.ones((7, 9, 250)), "darkens the field by 0% only"),
         (lambda: np.full((7, 9, 250), np.nan), "finite"),
+        (lambda: np.zeros((7, 9, 250)), "wanted light above dark in all columns and planes, found 0 in one"),
+        (lambda: np.random.default_rng(4).normal(0, 0.1, (7, 9, 250)), "was the shutter open"),
+        (one_plane_dark, "wanted light above dark"),
     ],
 )
 def test_scans_that_show_no_pupil_are_refused(counts, message):

@@ -5,11 +5,14 @@ import re
 from tempfile import TemporaryFile
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
-from xsn_acq.cli import demo, logs, main, progress, status
+from xsn_acq.cli import demo, logs, main, progress, run, status
 from xsn_acq.errors import ConfigError, DeviceError, LimitError, ReconstructionError
+from xsn_acq.live import calibrate
 from xsn_acq.storage import layout
+from xsn_acq.storage.journal import Journal
 
 REGION = "roi: {min_x: 1412, min_y: 1472, size_x: 384, size_y: 256}\n"
 
@@ -165,3 +168,54 @@ def test_a_progress_bar_tells_the_pace_of_a_simulated_clock(monkeypatch, speed, 
     show("descriptor", {"uid": "a", "name": "darks"})
     show("stream_datum", {"descriptor": "a", "indices": {"stop": 3}})
     assert bars == [what]
+
+
+class FinishedService:
+    """A process beside the run that ends well; whether it was waited for."""
+
+    waited_for = False
+
+    def finish(self, timeout_s):
+        self.waited_for = True
+        return status.WELL
+
+
+@pytest.fixture
+def concluded(tmp_path, monkeypatch, capsys):
+    """Conclude a calibration run whose analysis breaks."""
+
+    def tried(failure, **options):
+        data, service = layout.DataFolder(tmp_path), FinishedService()
+        journal = Journal(data.journal)
+        journal(
+            "start", {"uid": "0123abcd", "time": 1e9, "technique": "calibration", "plan_name": "focus_scan"}
+        )
+        journal("stop", {"uid": "stop", "run_start": "0123abcd", "exit_status": "success", "reason": ""})
+
+        def broken(*_):
+            raise failure
+
+        monkeypatch.setattr(calibrate, "calibrate", broken)
+        ended = run._conclude("0123abcd", None, {"catalogue": service}, data, **options)
+        assert service.waited_for
+        return ended, capsys.readouterr().err
+
+    return tried
+
+
+@pytest.mark.parametrize(
+    ("failure", "told"),
+    [
+        (np.linalg.LinAlgError("Singular matrix"), "LinAlgError: Singular matrix"),
+        (OSError(28, "No space left on device"), "[Errno 28] No space left on device"),
+        (ReconstructionError("no two are half a turn apart"), "no two are half a turn apart"),
+    ],
+)
+def test_services_are_waited_for_whatever_the_analysis_does(concluded, failure, told):
+    assert concluded(failure) == (status.FAILED, f"xsn-acq run: no calibration: {told}\n")
+
+
+def test_debug_shows_where_the_analysis_broke(concluded):
+    ended, err = concluded(np.linalg.LinAlgError("Singular matrix"), debug=True)
+    assert ended == status.FAILED
+    assert err.startswith("Traceback")

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from xsn_acq.errors import ConfigError
-from xsn_acq.params import Roi, XsnTomography
+from xsn_acq.params import FindRotationAxis, PixelSize, Roi, XsnTomography
 
 
 def test_defaults_are_the_papers():
@@ -130,6 +130,16 @@ def test_bad_values_name_the_field(text, field):
     with pytest.raises(ConfigError) as caught:
         XsnTomography.from_yaml(text)
     assert caught.value.faults[0].split(": ")[0] == field
+
+
+@pytest.mark.parametrize(("params", "images"), [(FindRotationAxis(pairs=36), 72), (PixelSize(points=72), 72)])
+def test_images_compared_in_memory_fit_in_three_gigabytes(params, images):
+    """Four copies, float32, of the whole sensor of 3200 x 3200 pixels binned by 2; one more is refused."""
+    assert params.places == images
+    assert 2.9e9 < 4 * 4 * 1600**2 * images < 3e9
+    for name in {"pairs", "points"} & set(type(params).model_fields):
+        with pytest.raises(ConfigError, match=name):
+            type(params).from_yaml(f"{name}: {getattr(params, name) + 1}")
 
 
 def test_partner_fault_says_what_to_do():

@@ -98,25 +98,31 @@ def _acquire(args: argparse.Namespace, file: Any, params: Any, data: Any) -> int
         failure = error
     if failure is not None and args.debug:
         traceback.print_exception(failure)
-    ended = _conclude(started[-1], failure, services, data)
+    ended = _conclude(started[-1], failure, services, data, debug=args.debug)
     if failure is not None and not isinstance(failure, RunEngineInterrupted | XsnError | OSError):
         raise failure
     return ended
 
 
-def _conclude(uid: str, failure: BaseException | None, services: dict[str, Any], data: Any) -> int:
+def _conclude(
+    uid: str, failure: BaseException | None, services: dict[str, Any], data: Any, *, debug: bool = False
+) -> int:
     """Export, wait for the processes beside the run, say how it ended; the exit status."""
     from bluesky.utils import RunEngineInterrupted
 
     from xsn_acq.storage.ending import state_of
     from xsn_acq.storage.journal import find_run
 
-    run = find_run(data.journal, uid)
-    word, reason = state_of(run)
-    if failure is not None:
-        _say(f"{word}: {reason or failure}; what was measured is being catalogued")
-    whole = word in ("complete", "INCOMPLETE")
-    exported = _evaluate(run, data) if whole else True
+    try:
+        run = find_run(data.journal, uid)
+        word, reason = state_of(run)
+        if failure is not None:
+            _say(f"{word}: {reason or failure}; what was measured is being catalogued")
+        whole = word in ("complete", "INCOMPLETE")
+        exported = _evaluate(run, data, debug=debug) if whole else True
+    except Exception:
+        _finish(services, data)
+        raise
     well = _finish(services, data) and exported and failure is None
     if "live" in services:
         _tell_volume(uid, data)
@@ -140,42 +146,41 @@ def _tell_volume(uid: str, data: Any) -> None:
         print(f"volume {path}", flush=True)
 
 
-def _evaluate(run: Any, data: Any) -> bool:
+def _evaluate(run: Any, data: Any, *, debug: bool) -> bool:
     """Make of the run what it was taken for: a calibration, or an NXtomo file; whether that went well."""
     from xsn_acq.live.calibrate import is_calibration
     from xsn_acq.storage.run import RunRecord
 
     print(f"run {run.uid}", flush=True)
     record = RunRecord.from_journal(run.path)
-    return _calibrate(record, data) if is_calibration(record) else _export(record, data)
-
-
-def _calibrate(record: Any, data: Any) -> bool:
-    """Store the calibration, if the scan shows one."""
-    from xsn_acq.live.calibrate import calibrate
-
+    what, make = ("calibration", _calibrate) if is_calibration(record) else ("NXtomo file", _export)
     try:
-        found = calibrate(record, data)
-    except XsnError as error:
-        _say(f"no calibration: {error}")
+        lines = make(record, data)
+    except Exception as error:  # whatever it is: the run is safe, and the processes beside it are waited for
+        if debug:
+            traceback.print_exception(error)
+        expected = isinstance(error, XsnError | OSError)
+        _say(f"no {what}: {error if expected else f'{type(error).__name__}: {error}'}")
         return False
-    for line in found.lines():
+    for line in lines:
         print(line, flush=True)
     return True
 
 
-def _export(record: Any, data: Any) -> bool:
-    """Write the NXtomo file, if the frames allow it."""
+def _calibrate(record: Any, data: Any) -> list[str]:
+    """Store the calibration; what to tell."""
+    from xsn_acq.live.calibrate import calibrate
+
+    return calibrate(record, data).lines()
+
+
+def _export(record: Any, data: Any) -> list[str]:
+    """Write the NXtomo file; what to tell."""
     from xsn_acq.storage.nxtomo import write_nxtomo
 
     path = data.exports / f"{record.uid[:8]}.nx"
-    try:
-        write_nxtomo(record, path)
-    except XsnError as error:
-        _say(f"no NXtomo file: {error}")
-        return False
-    print(f"NXtomo {path}", flush=True)
-    return True
+    write_nxtomo(record, path)
+    return [f"NXtomo {path}"]
 
 
 def _start_services(args: argparse.Namespace, data: Any) -> dict[str, Any]:

@@ -47,18 +47,16 @@ def with_calibration(beamline: Beamline, path: Path) -> tuple[Beamline, frozense
     return beamline.model_copy(update={"calibration": calibration}), frozenset(sections)
 
 
-def recorded_beamline(document: dict[str, object], where: str) -> Beamline:
+def recorded_beamline(document: dict[str, object], where: str, advice: str = "give --beamline") -> Beamline:
     """Beamline as the start document of a run has it.
 
     Raises
     ------
     ConfigError
-        When it is another version's; ``where`` says what holds it.
+        When it is another version's; ``where`` says what holds it, ``advice`` what to do.
     """
     try:
         return Beamline.model_validate_json(json.dumps(document))
     except ValidationError as error:
         faults = faults_of(error, Beamline, document)
-        raise ConfigError(
-            f"{where}: its beamline", [*faults[:-1], f"{faults[-1]}; give --beamline"]
-        ) from error
+        raise ConfigError(f"{where}: its beamline", [*faults[:-1], f"{faults[-1]}; {advice}"]) from error

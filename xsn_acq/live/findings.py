@@ -15,6 +15,7 @@ from xsn_acq.analysis.calibration.foucault import pupil_plane
 from xsn_acq.analysis.calibration.knife_edge import knife_edge_curve
 from xsn_acq.analysis.calibration.pixel_size import pixel_size
 from xsn_acq.analysis.calibration.rotation_axis import rotation_axis
+from xsn_acq.analysis.xsn_stream import XsnSettings
 from xsn_acq.errors import CalibrationError
 from xsn_acq.live import calibration_pictures as pictures
 from xsn_acq.live.points import RunPoints
@@ -116,7 +117,7 @@ def _foucault(points: RunPoints) -> Finding:
 
 def _focus(points: RunPoints) -> Finding:
     energy, z_mm = points.energy_ev, points.column("zone_plate_z_mm")
-    found = best_focus(z_mm, points.over_flat(_centre))
+    found = best_focus(z_mm, points.frames_over_flat(_centre(points)))
     offset = found.z_mm - points.beamline.nominal_zone_plate_z_mm(energy, points.detector_z_mm)
     entry = {**_head(points), "offset_mm": _round(offset), "sigma_mm": _round(found.sigma_mm)}
     table = [
@@ -134,7 +135,8 @@ def _focus(points: RunPoints) -> Finding:
 
 def _rotation_axis(points: RunPoints) -> Finding:
     file, optics, theta_deg = points.beamline, points.optics(), points.column("theta_deg")
-    images = points.over_flat() * np.float32(optics.background)
+    air_columns = round(XsnSettings.air_fraction * optics.shape[1])
+    images = points.over_flat(background=optics.background, air_columns=air_columns)
     found = rotation_axis(theta_deg, images, optics=optics)
     middle = (file.detection.sensor_columns - 1) / 2
     off_axis_px = points.sensor_column(found.column) - middle
@@ -198,10 +200,10 @@ def _lean(name: str, section: dict[str, Any]) -> str:
     return f"{name} {section[f'{name}_deg']:.3f} +- {section[f'{name}_sigma_deg']:.3f} deg"
 
 
-def _centre(frames: FloatArray) -> FloatArray:
-    """The middle of frames (n, ny, nx), to `CENTRE_PX` pixels a side: whole sensors would fill the memory."""
-    ny, nx = (max(0, (size - CENTRE_PX) // 2) for size in frames.shape[1:])
-    return frames[:, ny : ny + CENTRE_PX, nx : nx + CENTRE_PX]
+def _centre(points: RunPoints) -> tuple[slice, slice]:
+    """Middle of the frames, to `CENTRE_PX` pixels a side: whole sensors would fill the memory."""
+    top, left = (max(0, (int(size) - CENTRE_PX) // 2) for size in points.dark.shape)
+    return slice(top, top + CENTRE_PX), slice(left, left + CENTRE_PX)
 
 
 def _mean_and_error(frames: FloatArray) -> tuple[float, float]:

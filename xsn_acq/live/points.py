@@ -1,13 +1,13 @@
 """Stills of a calibration run: its points that are beyond doubt, and their frames above dark."""
 
-import json
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from xsn_acq.analysis.flatfield import Repair, bad_pixels, normalise
 from xsn_acq.closing import Closing
-from xsn_acq.config import Beamline
+from xsn_acq.config.calibration_file import recorded_beamline
 from xsn_acq.errors import CalibrationError
 from xsn_acq.live.frames import mean_of
 from xsn_acq.live.scan import frame_set, has_frames
@@ -23,9 +23,8 @@ MOST_FULL = 1e-3
 """Fraction of a point's pixels that may be full: hot ones."""
 
 
-def mean_image(frames: FloatArray) -> FloatArray:
-    """Mean of frames (n, ny, nx) -> (ny, nx)."""
-    return frames.mean(axis=0)
+WHOLE = (slice(None), slice(None))
+"""All rows and columns."""
 
 
 class RunPoints(Closing):
@@ -49,6 +48,8 @@ class RunPoints(Closing):
     ------
     CalibrationError
         The run is no calibration, did not come to its end, or has no frames.
+    ConfigError
+        It was taken with a beamline file of another version.
     StorageError
         A file is missing or shorter than announced.
     """
@@ -56,7 +57,9 @@ class RunPoints(Closing):
     def __init__(self, run: RunRecord) -> None:
         self.run = run
         self._refuse()
-        self.beamline = Beamline.model_validate_json(json.dumps(run.start["beamline"]))
+        self.beamline = recorded_beamline(
+            run.start["beamline"], f"run {run.uid[:8]}", "analyse it with the version it was taken with"
+        )
         self.acquisition: dict[str, Any] = run.start["acquisition"]
         self.params: dict[str, Any] = run.start["params"]
         self.rows: list[Row] = [row for row in run.rows("points") if row["status"] == "ok"]
@@ -128,16 +131,45 @@ class RunPoints(Closing):
         """Return ``reduce`` of the frames of each point; one point is in memory at a time."""
         return np.asarray([reduce(self.frames(row)) for row in self.rows])
 
-    def over_flat(self, reduce: Callable[[FloatArray], FloatArray] = mean_image) -> FloatArray:
-        """Return ``reduce`` of the frames of each point over the flat, 1 where the sample is not, float32.
+    def over_flat(self, *, background: float = 1.0, air_columns: int = 0) -> FloatArray:
+        """Return the mean image of each point over the flat, float32 (points, ny, nx).
 
-        Without ``reduce``: the mean image of each point, (points, ny, nx).
+        Ring decay between the points is taken out, bad pixels are repaired as those of a tomogram.
+
+        Parameters
+        ----------
+        background : float
+            Value of air.
+        air_columns : int
+            Columns at both borders known to see air only: they are brought to ``background``. 0: what the
+            light lost from the flats to the first point stays in.
+
+        Raises
+        ------
+        ReconstructionError
+            There is no light in the flats.
         """
-        light = mean_of(frame_set(self.run, "flats")) - self.dark
-        lit = light > 0
-        gain = np.where(lit, 1 / np.where(lit, light, 1), 0).astype(np.float32)
-        current_ma = iter(self.column("ring_current_ma").astype(np.float32))
-        return self.each(lambda frames: reduce(frames * (gain * next(current_ma))))
+        correct = self._correction(WHOLE, background, air_columns)
+        return self.each(lambda frames: correct(frames.mean(axis=0)))
+
+    def frames_over_flat(self, part: tuple[slice, slice] = WHOLE) -> FloatArray:
+        """Return rows and columns of the single frames, as `over_flat`, float32 (points, frames, ny, nx)."""
+        correct = self._correction(part)
+        rows, columns = part
+        return self.each(lambda frames: np.stack([correct(frame) for frame in frames[:, rows, columns]]))
+
+    def _correction(
+        self, part: tuple[slice, slice], background: float = 1.0, air_columns: int = 0
+    ) -> Callable[[FloatArray], FloatArray]:
+        """Return what makes of light per mA, a part of the frame (ny, nx), an image over the flat."""
+        flat = mean_of(frame_set(self.run, "flats"))
+        repair = Repair(bad_pixels(self.dark, flat)[part])
+        first_ma = np.float32(self.rows[0]["ring_current_ma"])  # the flats come before the first point
+        light = (flat - self.dark)[part] / first_ma
+        no_dark = np.zeros_like(light)
+        return lambda image: repair(
+            normalise(image, no_dark, light, background=background, air_columns=air_columns)
+        )
 
     def close(self) -> None:
         """Close the file of stills."""

@@ -132,8 +132,9 @@ class FindRotationAxis(_SampleStills):
     (0.0, 60.0, 120.0, 180.0, 240.0, 300.0)
     """
 
-    pairs: Annotated[int, Field(ge=1, le=360)] = 6
-    """Pairs of angles, evenly over half a turn, 1 to 360."""
+    pairs: Annotated[int, Field(ge=1, le=36)] = 6
+    """Pairs of angles, evenly over half a turn, 1 to 36: all images are compared in memory, four copies of
+    10 MB each at the whole sensor binned by 2, 3 GB."""
     start_deg: Annotated[float, Field(ge=-3600, le=3600, allow_inf_nan=False)] = 0.0
     """First angle, degrees."""
 
@@ -153,8 +154,9 @@ class PixelSize(_SampleStills):
 
     half_range_um: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)] = 4.0
     """sample_x goes so far to both sides of where it is, um, to 1000."""
-    points: Annotated[int, Field(ge=4, le=200)] = 9
-    """Positions of the sample, 4 to 200."""
+    points: Annotated[int, Field(ge=4, le=72)] = 9
+    """Positions of the sample, 4 to 72: all images are compared in memory, four copies of 10 MB each at the
+    whole sensor binned by 2, 3 GB."""
 
     @property
     def places(self) -> int:

@@ -6,6 +6,7 @@ import numpy as np
 import scipy.fft
 from numpy.typing import ArrayLike
 
+from xsn_acq.analysis.least_squares import least_squares
 from xsn_acq.errors import CalibrationError
 from xsn_acq.optics.arrays import FloatArray
 
@@ -125,12 +126,9 @@ def _peak(z: FloatArray, sharpness: FloatArray) -> tuple[float, float]:
             f"wanted {_FEWEST} or more; scan in finer steps or take more frames at each"
         )
     span = np.ptp(z[near])
-    away, weight = (z[near] - best) / span, sharpness[near]
-    columns = np.stack([away**2, away, np.ones_like(away)], axis=1) * weight[:, None]
-    inverse = np.linalg.inv(columns.T @ columns)
-    bend, slope, level = inverse @ columns.T @ (np.log(sharpness[near]) * weight)
-    off = weight * (np.log(sharpness[near]) - bend * away**2 - slope * away - level)
-    covariance = inverse * (off @ off) / max(away.size - 3, 1)
+    away = (z[near] - best) / span
+    parabola = np.stack([away**2, away, np.ones_like(away)], axis=1)
+    (bend, slope, _), covariance = least_squares(parabola, np.log(sharpness[near]), sharpness[near] ** 2)
     vertex = -slope / (2 * bend)
     if np.sqrt(covariance[0, 0]) > _UNSURE * -bend or not z.min() < best + vertex * span < z.max():
         raise CalibrationError(

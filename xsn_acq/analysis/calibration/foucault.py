@@ -110,8 +110,14 @@ def _checked(
     if few:
         wanted = ", ".join(f"{number} of {name}" for name, number in _FEWEST.items())
         raise CalibrationError(f"Foucault test: wanted {wanted} or more, found {', '.join(few)}")
-    lit = planes.sum(axis=(0, 1))
-    seen = lit > _DIM * np.median(lit)
+    lit = planes.sum(axis=1)
+    seen = lit.sum(axis=0) > _DIM * np.median(lit.sum(axis=0))
+    if not (seen.any() and (lit[:, seen] > 0).all()):
+        raise CalibrationError(
+            "Foucault test: counts: wanted light above dark in all columns and planes, found "
+            f"{lit.min() / edges.size:.3g} in one; was the shutter open, and does the scan of cutoff_x start "
+            "with the edge out of the light?"
+        )
     return z, edges, planes[:, :, seen], x[seen] / UM
 
 

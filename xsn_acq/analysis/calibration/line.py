@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from xsn_acq.analysis.least_squares import least_squares
 from xsn_acq.optics.arrays import FloatArray
 
 
@@ -59,9 +60,7 @@ def fit_line(x: FloatArray, y: FloatArray, sigma: FloatArray | float = 1.0) -> L
     (2.0, -0.5)
     """
     weight = 1 / np.broadcast_to(np.asarray(sigma, dtype=float), x.shape)
-    columns = np.column_stack([x, np.ones_like(x)]) * weight[:, None]
-    inverse = np.linalg.inv(columns.T @ columns)
-    slope, offset = inverse @ columns.T @ (y * weight)
+    (slope, offset), covariance = least_squares(np.column_stack([x, np.ones_like(x)]), y, weight**2)
     residual = (y - slope * x - offset) * weight
     scatter = float(np.sqrt(residual @ residual / max(x.size - 2, 1)))
-    return Line(float(slope), float(offset), inverse * scatter**2, scatter)
+    return Line(float(slope), float(offset), covariance, scatter)
