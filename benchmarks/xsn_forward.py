@@ -17,7 +17,7 @@ def run() -> dict:
     cores = len(os.sched_getaffinity(0))
     setup, sample = optics(SIZE), spheres(SIZE)
     form = ImageFormation(setup, workers=cores)
-    ours = seconds(lambda: form.intensity(sample))
+    ours = seconds(lambda: form.intensity(sample), 15)
     modes, weights = illumination_modes(setup)
     start = time.perf_counter()
     direct = _literally(sample, setup, modes, weights, cores)

@@ -9,15 +9,17 @@ from xsn_acq.optics.knife_edge import KnifeEdge
 from xsn_acq.optics.schlieren import ImageFormation, Schlieren
 
 SIZE = 1024
+ROUNDS = 12
 
 
 def run() -> dict:
     cores = len(os.sched_getaffinity(0))
     sample = spheres(SIZE)
     forms = {count: _form(count, cores) for count in (50, 400)}
-    few, many = (
-        min(seconds(lambda form=form: form.intensity(sample)) for _ in range(3)) for form in forms.values()
-    )
+    few = many = float("inf")
+    for _ in range(ROUNDS):  # in turn, so that what else the machine does meets both alike
+        few = min(few, seconds(lambda: forms[50].intensity(sample), 2))
+        many = min(many, seconds(lambda: forms[400].intensity(sample), 2))
     return {
         "name": "xsn_forward_modes",
         "value": many,
@@ -34,8 +36,8 @@ def run() -> dict:
 
 def _form(count: int, cores: int) -> ImageFormation:
     """Illumination of so many discrete modes: the knife-edge curve falls in as many steps."""
-    u = (np.arange(count) + 0.5) / count * 2 - 1
-    weights = np.sqrt(1 - u**2) / np.sqrt(1 - u**2).sum()
+    u = np.linspace(-1, 1, count)  # the same illumination, in few modes or many
+    weights = (1.1 - u**2) / (1.1 - u**2).sum()
     before = np.append(weights[::-1].cumsum()[::-1], 0.0)
     before[0] = 1.0
     width = 1e-3 / count

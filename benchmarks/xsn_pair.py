@@ -41,7 +41,7 @@ def run() -> dict:
         "size": f"{SIZE} x {SIZE}, {settings.iterations} iterations",
         "cores": cores,
         "device": "cpu",
-        "note": f"flat, bad pixels, deconvolution and centring included; {once:.2f} s with the shift measured, the "
+        "note": f"flat, bad pixels, blur and centring included; {once:.2f} s with the shift measured, the "
         f"rest to retrieve it again with the shift taken out; residual {_last(pair.field):.3f}",
     }
 

@@ -55,7 +55,7 @@ def test_the_hidden_focus_is_found_and_used_by_the_next_run(tmp_path):
     next_run = said(run_command(tmp_path / "tomography.yaml", data.root, "--dry-run"))
     (used,) = [line for line in next_run if line.startswith("focus of ")]
     assert used.endswith(f", run {uid[:8]}")
-    assert "knife edge of 2026-11-02, beamline file, 8300.0 eV" in next_run
+    assert "knife edge of 2026-11-21, beamline file, 8300.0 eV" in next_run
 
     before = stored.read_text()
     stored.unlink()

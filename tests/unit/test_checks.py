@@ -92,7 +92,11 @@ PARAMETERS = [
         {"roi": Roi(min_x=3100, min_y=0, size_x=256, size_y=256)},
         "roi.x: wanted at most 3200 px, found 3100 + 256",
     ),
-    ({"roi": Roi(min_x=0, min_y=3200, size_x=256, size_y=256)}, "roi.y: wanted at most 3200 px"),
+    (
+        {"roi": Roi(min_x=0, min_y=1500, size_x=64, size_y=64)},
+        "roi.x: wanted the rotation axis in it, column 1603.4 of the sensor, found columns 0 to 63",
+    ),
+    ({"roi": Roi(min_x=1500, min_y=3200, size_x=256, size_y=256)}, "roi.y: wanted at most 3200 px"),
 ]
 
 

@@ -343,3 +343,10 @@ def test_a_foreign_file_with_beamline_and_calibration_gives_the_same_volume(ours
             np.testing.assert_allclose(
                 getattr(file, name)[()], truth, rtol=0, atol=1e-4 * np.abs(truth).max()
             )
+
+
+@pytest.mark.parametrize("column", [-50.0, 47.5, 1603.4])
+def test_an_axis_beside_the_frame_is_refused(ours, tmp_path, column):
+    # frames of 48 columns; 1603.4 would be a column of the sensor
+    with pytest.raises(ReconstructionError, match="wanted a column of the frame, 0 to 47"):
+        reconstruct_file(ours[1], tmp_path, Beside(axis_column=column))

@@ -125,17 +125,17 @@ def test_without_its_run_a_page_tells_what_the_file_keeps(made, tmp_path):
     assert text.startswith("Ni & Co")  # the file's own title
 
 
-def test_shifts_in_the_file_are_drawn_and_their_drift_warned_of(made, tmp_path):
+def test_shifts_in_the_file_are_drawn_and_a_far_axis_warned_of(made, tmp_path):
     path = tmp_path / "shifted.h5"
     shutil.copy(made[0], path)
     with h5py.File(path, "a") as file:
         group = file["entry"].create_group("alignment")
-        group["shift_x"] = np.linspace(0, 0.6, 8)
+        group["shift_x"] = np.linspace(2.8, 3.2, 8)
         group["shift_x"].attrs["units"] = "pixel"
         group["axis_column"] = 24.87
     page = Page(write_report(path, made[1]).read_text(encoding="utf-8"))
     assert len(page.images) == 12
-    assert "shift_x moved by +0.60 pixel from the first to the last angles." in page.text
+    assert "The rotation axis was -1.5 pixel off where the calibration has it." in page.text
     assert "axis_column 24.87" in page.text
 
 

@@ -248,3 +248,12 @@ def test_bad_optics_list_every_fault():
     with pytest.raises(ConfigError) as error:
         Schlieren((0, 8), -1.0, 1.0, 0.0, smooth_knife_edge(), "left")  # type: ignore[arg-type]
     assert len(error.value.faults) == 3
+
+
+def test_beyond_its_ends_a_curve_is_1_and_0_exactly():
+    # 50 modes: rounding at the first step of the curve once put all open frequencies into the edge band
+    u = np.linspace(-1, 1, 50)
+    modes, weights = u * 3.67e6, (1.1 - u**2) / (1.1 - u**2).sum()
+    edge = stepped_exactly(modes, weights)
+    outside = np.array([-1e9, edge.frequency_per_m[0], edge.frequency_per_m[-1], 1e9])
+    assert edge(outside).tolist() == [1.0, 1.0, 0.0, 0.0]

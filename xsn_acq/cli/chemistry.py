@@ -69,8 +69,11 @@ def _atoms(text: str) -> dict[str, float]:
     """Elements and atoms, for argparse."""
     if text == "none":
         return {}
-    parts = dict(part.split("=", 1) for part in text.split(","))
-    return {element.strip(): options.positive(number) for element, number in parts.items()}
+    try:
+        parts = dict(part.split("=", 1) for part in text.split(","))
+        return {element.strip(): options.positive(number) for element, number in parts.items()}
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"wanted atoms as Co=3,Mn=2, found {text!r}") from error
 
 
 def run(args: argparse.Namespace) -> int:

@@ -9,7 +9,10 @@ RESULTS = "tcp://127.0.0.1:5578"
 
 def positive(text: str) -> float:
     """A number above 0, for argparse."""
-    number = float(text)
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
     if not 0 < number < float("inf"):
         raise argparse.ArgumentTypeError(f"wanted a number above 0, found {text}")
     return number
@@ -17,7 +20,7 @@ def positive(text: str) -> float:
 
 def count(text: str) -> int:
     """A whole number above 0, for argparse."""
-    number = int(text)
+    number = int(text) if text.isdecimal() else 0
     if number < 1:
         raise argparse.ArgumentTypeError(f"wanted a whole number above 0, found {text}")
     return number

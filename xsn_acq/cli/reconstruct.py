@@ -70,7 +70,7 @@ def _add_of_files(parser: argparse.ArgumentParser) -> None:
         "--axis-column",
         type=float,
         metavar="PX",
-        help="column of the rotation axis in the frames, pixel centres at integers",
+        help="column of the rotation axis in the frames (binned pixels of the region), centres at integers",
     )
 
 

@@ -17,7 +17,8 @@ def beamline_path(name_or_path: str) -> Path:
     shipped = Path(str(files("xsn_acq") / "beamlines")) / f"{name_or_path}.toml"
     path = shipped if shipped.is_file() else Path(name_or_path)
     if not path.is_file():
-        known = ", ".join(sorted(p.stem for p in shipped.parent.glob("*.toml")))
+        folder = Path(str(files("xsn_acq") / "beamlines"))
+        known = ", ".join(sorted(p.stem for p in folder.glob("*.toml")))
         raise ConfigError(
             f"beamline {name_or_path}", [f"no such file, and no shipped beamline of that name ({known})"]
         )

@@ -43,7 +43,8 @@ def xsn_settings(
         acquisition = start["acquisition"]
         curve = acquisition["knife_edge"]
         wavelength = float(acquisition["wavelength_m"])
-        frame_shape(start), expected_pairs(start)  # needed further on: missed here
+        expected_pairs(start)  # needed further on: missed here
+        _require_axis_in_frame(start)
         return XsnSettings(
             wavelength_m=wavelength,
             pixel_size_m=float(acquisition["pixel_size_m"]),
@@ -66,6 +67,16 @@ def xsn_settings(
         ) from error
     except (TypeError, ValueError, ZeroDivisionError) as error:
         raise ReconstructionError(f"run {_uid(start)}: start document: acquisition: {error}") from error
+
+
+def _require_axis_in_frame(start: Mapping[str, Any]) -> None:
+    """Refuse an axis beside the frame, as a column of the sensor where one of the frame is wanted."""
+    columns, axis = frame_shape(start)[1], float(start["acquisition"]["axis_column"])
+    if not 0 <= axis <= columns - 1:
+        raise ReconstructionError(
+            f"run {_uid(start)}: rotation axis: wanted a column of the frame, 0 to {columns - 1}, found "
+            f"{axis:g}; frames count binned pixels of the region of interest"
+        )
 
 
 def frame_shape(start: Mapping[str, Any]) -> tuple[int, int]:

@@ -53,10 +53,11 @@ class KnifeEdge:
 
     def __call__(self, kappa_per_m: FloatArray | float) -> FloatArray:
         """Fraction passing with the edge at ``kappa_per_m`` (any shape, cycles per metre), float64."""
-        kappa = np.clip(
-            np.asarray(kappa_per_m, dtype=float), self.frequency_per_m[0], self.frequency_per_m[-1]
-        )
-        return np.clip(self._curve(kappa), 0.0, 1.0)
+        first, last = self.support_per_m
+        kappa = np.asarray(kappa_per_m, dtype=float)
+        inside = np.clip(self._curve(np.clip(kappa, first, last)), 0.0, 1.0)
+        # beyond its ends the curve is 1 and 0, not nearly so: what passes whole needs no part in the edge band
+        return np.where(kappa <= first, 1.0, np.where(kappa >= last, 0.0, inside))
 
     @property
     def support_per_m(self) -> tuple[float, float]:

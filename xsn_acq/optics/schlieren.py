@@ -178,7 +178,7 @@ class _Edge:
         self._full = fourier.array((passing >= 1).astype(float), optics.real)
         self._partial = fourier.array(np.where(passing < 1, passing, 0), optics.real)
         self._columns = passing.size
-        self._length = scipy.fft.next_fast_len(max(2 * band.size - 1, 1))
+        self._length = scipy.fft.next_fast_len(max(2 * band.size - 1, 1), real=True)
         self._oversampling = 1 if 2 * band.size <= passing.size else 2
         self._rising = rising
 

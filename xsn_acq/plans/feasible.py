@@ -34,6 +34,7 @@ def infeasible(
     acceleration = axis.acceleration_s if acceleration_s is None else acceleration_s
     return [
         *roi_faults(file, frame),
+        *_axis_faults(file, frame),
         *_speed_faults(most, params, frame),
         *_step_faults(file, params),
         *_turn_faults(file, params, frame, acceleration),
@@ -50,6 +51,17 @@ def roi_faults(file: Beamline, frame: Framing) -> Iterator[str]:
     ):
         if start + size > most:
             yield f"roi.{axis}: wanted at most {most} px, found {start} + {size} px; make it smaller"
+
+
+def _axis_faults(file: Beamline, frame: Framing) -> Iterator[str]:
+    """The region lies beside the rotation axis, about which images are flipped."""
+    first, last = frame.roi[0], frame.roi[0] + frame.roi[2] - 1
+    axis = file.calibration.rotation_axis.column
+    if last < file.detection.sensor_columns and not first <= axis <= last:
+        yield (
+            f"roi.x: wanted the rotation axis in it, column {axis:g} of the sensor, found columns {first} to "
+            f"{last}; move it"
+        )
 
 
 def _speed_faults(most: float, params: XsnTomography, frame: Framing) -> Iterator[str]:

@@ -272,4 +272,4 @@ def find_run(folder: Path, which: str = "last") -> RunSummary:
     what = (
         f"{len(found)} runs begin so ({many}); give more of the uid" if found else f"none of {len(runs)} runs"
     )
-    raise StorageError(f"run {which!r} in {folder}: wanted one run, found {what}")
+    raise StorageError(f"run {which!r} in {folder}: wanted one run, found {what}; xsn-acq runs lists them")

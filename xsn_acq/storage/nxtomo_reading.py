@@ -93,7 +93,10 @@ def read_nxtomo(path: Path) -> NxTomo:
         with h5py.File(path, "r") as file:
             return _Reading(path, _entry(file, path)).value()
     except OSError as error:
-        raise StorageError(f"NXtomo {path}: cannot be read: {error}") from error
+        fault = (
+            "there is no such file" if not path.exists() else f"not an HDF5 file that can be read: {error}"
+        )
+        raise StorageError(f"NXtomo {path}: {fault}") from error
 
 
 def _entry(file: h5py.File, path: Path) -> h5py.Group:
