@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from schlieren_truth import (
     APERTURE_PER_M,
+    HALF_WIDTH_PER_M,
     cracked_object,
     image_by_eq_1,
     sharp_object,
@@ -253,7 +254,10 @@ def test_bad_optics_list_every_fault():
 def test_beyond_its_ends_a_curve_is_1_and_0_exactly():
     # 50 modes: rounding at the first step of the curve once put all open frequencies into the edge band
     u = np.linspace(-1, 1, 50)
-    modes, weights = u * 3.67e6, (1.1 - u**2) / (1.1 - u**2).sum()
-    edge = stepped_exactly(modes, weights)
+    weights = (1.1 - u**2) / (1.1 - u**2).sum()
+    before = np.append(weights[::-1].cumsum()[::-1], 0.0)
+    before[0] = 1.0
+    steps = np.stack([before[:-1], before[1:]], axis=1).ravel()
+    edge = KnifeEdge(np.stack([u - 2e-5, u + 2e-5], axis=1).ravel() * HALF_WIDTH_PER_M, steps)
     outside = np.array([-1e9, edge.frequency_per_m[0], edge.frequency_per_m[-1], 1e9])
     assert edge(outside).tolist() == [1.0, 1.0, 0.0, 0.0]

@@ -56,7 +56,7 @@ class KnifeEdge:
         first, last = self.support_per_m
         kappa = np.asarray(kappa_per_m, dtype=float)
         inside = np.clip(self._curve(np.clip(kappa, first, last)), 0.0, 1.0)
-        # beyond its ends the curve is 1 and 0, not nearly so: what passes whole needs no part in the edge band
+        # beyond its ends the curve is 1 and 0, not nearly so: rounding would widen the edge band
         return np.where(kappa <= first, 1.0, np.where(kappa >= last, 0.0, inside))
 
     @property
