@@ -26,7 +26,10 @@ def add_parser(subparsers: Any) -> None:
         help="smooth the maps over so many nm (the profile not)",
     )
     parser.add_argument(
-        "--shell", type=options.positive, metavar="NM", help="thickness of a shell (default: 2 voxels)"
+        "--shell",
+        type=options.positive,
+        metavar="NM",
+        help="thickness of a shell (default: 2 voxels, more in large volumes)",
     )
     parser.add_argument(
         "--centre",

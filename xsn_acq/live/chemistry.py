@@ -57,7 +57,7 @@ class ChemistrySettings:
     at_least_g_cm3 : float
         Density of Ni below which there is no ratio.
     shell_m : float
-        Thickness of a shell of the profile; 0: two voxels.
+        Thickness of a shell of the profile; 0: two voxels, or as fine as the surface is known.
     centre_m : (y, z, x), optional
         Profile about this point, metres from the volume's centre; left out: by depth below the surface.
     """
@@ -131,7 +131,7 @@ class _Work:
         self.rough_noise, self.noise = (
             _in_order(self.model, each) for each in pair.noise(self._particle.solid_delta, sigma=self._sigma)
         )
-        shell_m = settings.shell_m or 2 * pair.voxel_m
+        shell_m = settings.shell_m or max(2 * pair.voxel_m, self._particle.finest_m)
         edges = np.arange(0.0, self._particle.reach_m + shell_m, shell_m)
         self._shells = ShellProfile(edges, quantities=2)
 

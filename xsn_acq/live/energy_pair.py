@@ -160,6 +160,8 @@ class Particle:
         Delta above which a voxel belongs to the particle: midway between it and what is around it.
     reach_m : float
         Greatest distance in the particle.
+    finest_m : float
+        How finely distances are known: a voxel, or those that are pooled to find the surface.
     """
 
     def __init__(self, pair: EnergyPair, centre_m: tuple[float, float, float] | None = None) -> None:
@@ -175,6 +177,7 @@ class Particle:
         else:
             at = tuple(c / voxel_m + (n - 1) / 2 for c, n in zip(centre_m, rough.shape, strict=True))
             self._depth = distance_from(rough.shape, at, voxel_m).astype(np.float32)
+        self.finest_m = pair.voxel_m if centre_m is not None else voxel_m
         self.reach_m = float(self._depth[inside].max(initial=0.0))
 
     def distance_m(self, rows: slice) -> FloatArray:

@@ -1,6 +1,6 @@
 """What a report says in words: what was measured and how, and what a reader must be warned of."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -77,13 +77,23 @@ def _frames(record: RunRecord) -> Facts:
 
 
 def calibrations(record: RunRecord) -> Facts:
-    """Calibrations that the beamline file gave the run, with date and energy."""
-    known = record.start.get("beamline", {}).get("calibration", {})
+    """Calibrations that the run used, with date, energy, and the run that measured them."""
     return [
-        (name.replace("_", " "), f"{entry.get('date', '?')}, at {float(entry['energy_ev']):g} eV")
-        for name, entry in known.items()
-        if isinstance(entry, Mapping) and "energy_ev" in entry
+        (label, f"{entry.get('date', '?')}, at {float(entry['energy_ev']):g} eV, {_origin(entry)}")
+        for label, entry in _calibrations(record)
     ]
+
+
+def _origin(entry: Mapping[str, Any]) -> str:
+    return f"run {str(entry['run'])[:8]}" if entry.get("run") else "beamline file"
+
+
+def _calibrations(record: RunRecord) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Label and content of each calibration; a table over energies has several."""
+    for name, section in record.start.get("beamline", {}).get("calibration", {}).items():
+        for entry in section if isinstance(section, list) else [section]:
+            if isinstance(entry, Mapping) and "energy_ev" in entry:
+                yield name.replace("_", " "), entry
 
 
 def settings(parameters: Mapping[str, Any]) -> Facts:
@@ -150,12 +160,9 @@ def _of_calibrations(record: RunRecord) -> list[str]:
     found = []
     energy = float(record.start.get("acquisition", {}).get("energy_ev", 0.0))
     day = datetime.fromtimestamp(float(record.start.get("time", 0.0)), UTC).date()
-    for name, entry in record.start.get("beamline", {}).get("calibration", {}).items():
-        if not isinstance(entry, Mapping) or "energy_ev" not in entry:
-            continue
-        label = name.replace("_", " ")
+    for label, entry in _calibrations(record):
         known = float(entry["energy_ev"])
-        if energy and abs(known / energy - 1) > _FAR_ENERGY:
+        if energy and label != "focus" and abs(known / energy - 1) > _FAR_ENERGY:
             found.append(f"The {label} was calibrated at {known:g} eV, the run is at {energy:g} eV.")
         age = (day - date.fromisoformat(str(entry["date"]))).days if entry.get("date") else 0
         if age > _OLD_DAYS:
