@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from xsn_acq.analysis.frc import resolution
 from xsn_acq.analysis.quality import Background, MaterialValue, background, material_values
 from xsn_acq.live.picture import draw
+from xsn_acq.live.report import REPORT_NAME
 from xsn_acq.live.volume import FILE_NAME, Summary, VolumeFile, Voxel
 from xsn_acq.optics.materials import optical_constants
 from xsn_acq.sim.phantoms import Phantom, phantom
@@ -71,6 +72,7 @@ def report(output: Path, *, sample: str, seed: int) -> int:
     _print_paths(
         {
             "picture": output / PICTURE,
+            "report": verdict.volume.with_name(REPORT_NAME),
             "volume": verdict.volume,
             "NXtomo": exports,
             "journal": folder.journal,
