@@ -20,8 +20,8 @@ CENTRE_UM = (0.2, 0.05, -0.15)
 RADIUS_UM = 2.4
 SHELLS_UM = np.array([0.0, 0.8, 1.4, 1.75, *(RADIUS_UM * (0.82 + 0.03 * np.arange(7)))])
 """Three in the core, then the six in which the composition changes; the last ends at the surface."""
-PROJECTIONS = 450
-"""Half as many as the paper's: more noise, twice the motion blur."""
+PROJECTIONS = 300
+"""A third of the paper's: more noise, three times the motion blur."""
 PARTS = 3
 """The truth is drawn on a grid so many times finer."""
 

@@ -262,7 +262,7 @@ def marked(marker):
 def test_the_command_refuses_and_tells(raw, tmp_path):
     tried = [
         (("last", "--beamline", "pls2-7c-xni", "--data", tmp_path), 2, "--beamline: of NXtomo files only"),
-        ((tmp_path / "none.nx",), 1, "none.nx: cannot be read"),
+        ((tmp_path / "none.nx",), 1, "none.nx: there is no such file"),
         ((raw, "--workers", "0"), 2, "whole number above 0"),
     ]
     for arguments, status, words in tried:
