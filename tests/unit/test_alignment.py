@@ -10,7 +10,6 @@ from tomogram import INDEX, PIXEL_M, WAVELENGTH_M, inside, measure
 from xsn_acq.analysis.alignment import PairAlignment
 from xsn_acq.analysis.correlation import DetailCorrelation
 from xsn_acq.analysis.flatfield import normalise
-from xsn_acq.analysis.retrieval import XsnRetrieval
 from xsn_acq.analysis.shift import centre_on_axis, shift_image
 from xsn_acq.analysis.tomography import volume
 from xsn_acq.analysis.xsn_stream import reconstruct_pairs
@@ -36,18 +35,6 @@ def test_either_side_of_any_edge(passes, cutoff):
     shift = PairAlignment(images.optics).shift(images.image_0, images.image_180_flipped)
     # as above, and the darker the field the less linear: 0.054 where 31 % of the light passes
     assert (shift.dy, shift.dx) == pytest.approx(SHIFT, abs=0.07)
-
-
-def test_a_retrieved_field_tells_what_is_left():
-    """Without blur nothing but the linear theory is wrong, and the retrieval knows better."""
-    images = pair("absorbing", SHIFT, passes="negative", cutoff=-0.8e6, blur_m=0.0)
-    alignment = PairAlignment(images.optics)
-    assert alignment.shift(images.image_0, images.image_180_flipped).dx > SHIFT[1] + 0.025
-    first = shift_image(images.image_0, SHIFT[0] / 2, SHIFT[1] / 2)
-    second = shift_image(images.image_180_flipped, -SHIFT[0] / 2, -SHIFT[1] / 2)
-    field = XsnRetrieval(images.optics).pair(first, second[:, ::-1])
-    left = alignment.shift_left(field.alpha, field.phi)
-    assert (left.dy, left.dx) == pytest.approx((0, 0), abs=0.015)  # interpolation, and the borders' window
 
 
 @pytest.mark.parametrize("sample", SAMPLES)

@@ -7,7 +7,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from xsn_acq.analysis.nufft import AdjointTransform
 from xsn_acq.analysis.polar import angular_weights
-from xsn_acq.analysis.tomography import FilteredBackProjection, extended_field, slabs, volume
+from xsn_acq.analysis.tomography import FilteredBackProjection, slabs, volume
 from xsn_acq.errors import ReconstructionError
 
 N = 65
@@ -100,27 +100,6 @@ def test_the_result_does_not_depend_on_the_threads():
     rows = np.random.default_rng(1).standard_normal((50, 7, N))
     one, three = (FilteredBackProjection(N, theta, threads=threads).slices(rows) for threads in (1, 3))
     np.testing.assert_array_equal(one, three)
-
-
-@pytest.mark.parametrize("mirrored", [False, True])
-def test_half_acquisition_widens_the_field(mirrored):
-    theta = np.arange(480) * 2 * np.pi / 480
-    axis, wide = 10.3, 111
-    far = {"x0": 31.0, "z0": -18.0}  # 36 pixels from the axis; the narrow side reaches 10
-    sinogram = ellipse_sinogram(theta, axis=axis, **far)[:, None]
-    if mirrored:
-        sinogram, axis = sinogram[..., ::-1], N - 1 - axis
-        theta = theta + np.pi
-    joined, column = extended_field(sinogram, axis)
-    n = joined.shape[2]
-    assert abs(column - 0.5 * (n - 1)) <= 0.5
-    assert n >= wide - 3
-    found = FilteredBackProjection(n, theta, axis_column=column).slices(joined)[0]
-    inside, outside = ellipse(n, margin=2, **far), ~ellipse(n, margin=-2, **far)
-    z, x = np.indices((n, n)) - 0.5 * (n - 1)
-    assert found[inside].mean() == pytest.approx(1.0, abs=5e-3)
-    # sharp edges ring; what is not blended rightly would show as a ghost of 10 % and more
-    assert found[outside & (np.hypot(x, z) < n / 2 - 2)].std() < 0.02
 
 
 def test_complex_sinograms_carry_two_quantities():

@@ -12,7 +12,7 @@ from xsn_acq.analysis.frc import (
     resolution_range,
     threshold_curve,
 )
-from xsn_acq.analysis.half_sets import even_odd, voxel_noise
+from xsn_acq.analysis.half_sets import voxel_noise
 from xsn_acq.errors import ReconstructionError
 
 PIXEL_M = 50e-9
@@ -124,11 +124,6 @@ def test_the_resolution_is_where_a_known_transfer_meets_the_threshold():
         assert finest <= found <= coarsest < 1.2 * finest
     assert not reaches_nyquist(curve)
     assert reaches_nyquist(fourier_ring_correlation(a, a, PIXEL_M))
-
-
-def test_halves_alternate_by_angle():
-    even, odd = even_odd([0.0, 2.0, 3.0, 4.0, 1.0])  # 1.0 was taken again
-    assert (even.tolist(), odd.tolist()) == ([0, 1, 3], [4, 2])
 
 
 def test_noise_of_the_whole_from_its_halves():

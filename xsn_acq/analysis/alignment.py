@@ -134,21 +134,6 @@ class PairAlignment:
         rest = self._scored(first, second, start)
         return PairShift(whole[0] + rest.dy, whole[1] + rest.dx, rest.sigma_y, rest.sigma_x)
 
-    def shift_left(self, alpha: FloatArray, phi: FloatArray) -> PairShift:
-        """Measure the shift that a field retrieved from two images still tells of.
-
-        The retrieval has taken out what strong objects do beyond the linear response. Where the detector's
-        blur has been taken out as well, what is found here is right to 0.01 px.
-
-        Parameters
-        ----------
-        alpha, phi : real (ny, nx)
-            See `xsn_acq.analysis.retrieval.Field`.
-        """
-        to_alpha, to_phi = self._transfer
-        even, odd = self._spectrum(alpha) * to_alpha, self._spectrum(phi) * to_phi
-        return self._scored(even + odd, even - odd, (0.0, 0.0))
-
     def _contrast(self, image: FloatArray) -> ComplexArray:
         return self._spectrum(np.asarray(image, self.optics.real) - self._background)
 

@@ -1,25 +1,8 @@
-"""Two halves of a tomogram's angles: split, and the noise they tell."""
+"""Two halves of a tomogram's angles: the noise they tell."""
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from xsn_acq.optics.arrays import FloatArray
-
-
-def even_odd(theta_rad: ArrayLike) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Split angles into every other one, in the order of their size.
-
-    Parameters
-    ----------
-    theta_rad : (n,)
-        Any order, as angles that were taken again come last.
-
-    Returns
-    -------
-    even, odd : positions of the angles
-    """
-    order = np.argsort(np.asarray(theta_rad), kind="stable")
-    return order[0::2], order[1::2]
 
 
 def voxel_noise(first: FloatArray, second: FloatArray) -> float:

@@ -1,6 +1,5 @@
 """Filtered back-projection by an adjoint non-uniform FFT (FINUFFT, doi:10.1137/18M120885X)."""
 
-import math
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -121,38 +120,6 @@ def _cores() -> int:
 def index_per_radian(pixel_size_m: float, wavelength_m: float) -> float:
     """Factor from back-projected phi (or alpha) to delta (or beta): -lambda / (2 pi pixel)."""
     return -wavelength_m / (2 * np.pi * pixel_size_m)
-
-
-def extended_field(
-    sinogram: FloatArray | ComplexArray, axis_column: float
-) -> tuple[FloatArray | ComplexArray, float]:
-    """Prepare a half-acquisition, 360 degrees with the axis near one side, for a field almost twice as wide.
-
-    Columns that both half turns see are blended with weights that add up, the narrow side is filled with
-    zeros; `FilteredBackProjection` takes the result with all the angles.
-
-    Parameters
-    ----------
-    sinogram : real or complex (n_angles, n_rows, n_columns)
-        Angles over a full turn.
-    axis_column : float
-        Column of the rotation axis.
-
-    Returns
-    -------
-    sinogram : (n_angles, n_rows, n_wide)
-    axis_column : float
-        Where the axis is in it.
-    """
-    columns = sinogram.shape[2]
-    before, behind = axis_column, columns - 1 - axis_column
-    overlap, missing = min(before, behind) + 0.5, math.ceil(abs(behind - before))
-    from_axis = np.arange(columns) - axis_column
-    towards = np.clip((from_axis if behind > before else -from_axis) / overlap, -1, 1)
-    weighted = sinogram * (1 + np.sin(0.5 * np.pi * towards)).astype(np.float32)
-    left = missing if behind > before else 0
-    wide = np.pad(weighted, ((0, 0), (0, 0), (left, missing - left)))
-    return wide, axis_column + left
 
 
 def slabs(

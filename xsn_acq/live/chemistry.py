@@ -26,6 +26,7 @@ from xsn_acq.errors import StorageError
 from xsn_acq.live.energy_pair import EnergyPair, Images, Particle
 from xsn_acq.live.nexus import nxdata, nxgroup
 from xsn_acq.optics.arrays import FloatArray
+from xsn_acq.optics.detector import FWHM_PER_SIGMA
 from xsn_acq.units import NM
 
 FILE_NAME = "chemistry.h5"
@@ -34,7 +35,6 @@ RATIO = "ratio"
 UNIT = "g/cm3"
 _SLAB_BYTES = 48 * 2**20
 _FEWEST_ROWS, _MOST_ROWS = 8, 64
-_FWHM_PER_SIGMA = 2.3548
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ class _Work:
             nickel_beta=settings.nickel_beta,
         )
         self._particle = Particle(pair, settings.centre_m)
-        self._sigma = settings.smooth_m / _FWHM_PER_SIGMA / pair.voxel_m
+        self._sigma = settings.smooth_m / FWHM_PER_SIGMA / pair.voxel_m
         self.rough_noise, self.noise = (
             _in_order(self.model, each) for each in pair.noise(self._particle.solid_delta, sigma=self._sigma)
         )

@@ -64,6 +64,7 @@ class ScanFrames(Closing):
         self.noise = noise_of(scan.flats[0], self.dark)
         self._times_s = [flat.time_s for flat in scan.flats]
         self._reader = _reader(scan.projections)
+        self._last: tuple[int, np.ndarray] | None = None
 
     def has(self, index: int) -> bool:
         """Whether a frame can be read now; where it cannot, the file is opened anew next time.
@@ -71,7 +72,7 @@ class ScanFrames(Closing):
         A frame of a file that grows may be announced before its counts are there: it reads zeros.
         """
         try:
-            if index < len(self._reader) and self._reader.frame(index).any():
+            if index < len(self._reader) and self._raw(index).any():
                 return True
         except (StorageError, OSError):
             pass
@@ -86,13 +87,19 @@ class ScanFrames(Closing):
         StorageError
             When the frame is not in the file (yet), or was never written: it reads zeros.
         """
-        raw = self._reader.frame(row.index)
+        raw = self._raw(row.index)
         if not raw.any():
             raise StorageError(
                 f"frame file {self._reader.path}: frame {row.index}: wanted counts, found zeros only; "
                 "was it written, and is every file there that it is linked to?"
             )
         return self._repair(normalise(raw, self.dark, self._flat(row)))
+
+    def _raw(self, index: int) -> np.ndarray:
+        """Counts of a frame; whoever asked whether it is there takes it next, and it is not read twice."""
+        if self._last is None or self._last[0] != index or not self._last[1].any():
+            self._last = index, self._reader.frame(index)
+        return self._last[1]
 
     def _flat(self, row: ScanRow) -> FloatArray:
         """Flat at a frame's time, between the flats before and after it."""

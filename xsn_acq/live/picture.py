@@ -14,12 +14,12 @@ from xsn_acq.analysis.orthoslices import Plane
 from xsn_acq.analysis.xsn_stream import Quantity
 from xsn_acq.live.volume import PLANES, QUANTITIES, Summary, VolumeFile, Voxel
 from xsn_acq.optics.arrays import FloatArray
+from xsn_acq.optics.detector import FWHM_PER_SIGMA
 from xsn_acq.units import NM, UM
 
 Slices = Mapping[Plane, FloatArray]
 
 FRC_THRESHOLD = 0.25
-FWHM_PER_SIGMA = 2.3548
 _WIDE = 10.0
 """Ratio above which a residual is drawn on a logarithmic scale."""
 

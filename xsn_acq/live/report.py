@@ -30,6 +30,7 @@ from xsn_acq.live import report_figures as figures
 from xsn_acq.live.report_page import PAGE, STYLE
 from xsn_acq.live.volume import QUANTITIES, Summary, VolumeFile, Voxel
 from xsn_acq.optics.arrays import FloatArray
+from xsn_acq.optics.detector import FWHM_PER_SIGMA
 from xsn_acq.storage.run import RunRecord
 from xsn_acq.units import NM, UM, energy_ev
 
@@ -40,7 +41,6 @@ THRESHOLDS: Mapping[str, Threshold] = {
     "half-bit": "half-bit",
     "one-bit": "one-bit",
 }
-_FWHM_PER_SIGMA = 2.3548
 _ACROSS: Mapping[Plane, str] = {"xz": "y", "xy": "z", "zy": "x"}
 _SIDES: Mapping[Plane, str] = {
     "xz": "x to the right, z up",
@@ -177,7 +177,7 @@ def _row(volume: VolumeFile, summary: Summary, quantity: Quantity) -> dict[str, 
     """Three central planes of a quantity; beta is smoothed over what delta resolves, and says so."""
     curve = summary.correlation
     width_m = resolution(curve) if quantity == "beta" and curve is not None else 0.0
-    sigma = width_m / _FWHM_PER_SIGMA / summary.pixel_size_m
+    sigma = width_m / FWHM_PER_SIGMA / summary.pixel_size_m
     middle = tuple(n // 2 for n in volume.delta.shape)
     at = (middle[0], middle[1], middle[2])
     images = {plane: _smoothed(image, sigma) for plane, image in summary.slices[quantity].items()}

@@ -1,5 +1,6 @@
 """Parameters of the calibrations: frames at rest over a list of positions."""
 
+from abc import abstractmethod
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -19,9 +20,9 @@ class StillsParams(CameraParams):
     """Frames at each point, 1 to 1000."""
 
     @property
+    @abstractmethod
     def places(self) -> int:
         """Points at which frames are taken."""
-        raise NotImplementedError
 
     @property
     def flats_taken(self) -> int:

@@ -1,6 +1,7 @@
 """What every run has in common: opened, measured, everything put back, closed with its reason."""
 
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ FRAME_TIMEOUT_PERIODS = 3
 """Without a new frame for so long, darks, flats and stills fail."""
 
 
-class Measurement:
+class Measurement(ABC):
     """One run of a plan. What is measured, and what is put back, is the plan's own.
 
     Parameters
@@ -57,21 +58,21 @@ class Measurement:
         """Open the run, measure, put everything back, close the run with its reason; nothing is replayed."""
         yield from in_plain_words(bpp.rewindable_wrapper(self._run(dict(md or {})), False))
 
+    @abstractmethod
     def start(self) -> dict[str, Any]:
         """Return the start document's own part."""
-        raise NotImplementedError
 
+    @abstractmethod
     def measure(self) -> Plan:
         """Take everything."""
-        raise NotImplementedError
 
+    @abstractmethod
     def parts_to_put_back(self) -> tuple[Callable[[], Plan], ...]:
         """Return what leaves all safe and as it was found, in order; each is done whatever fails before."""
-        raise NotImplementedError
 
+    @abstractmethod
     def how_far(self) -> str:
         """Say how far a run came that is broken off."""
-        raise NotImplementedError
 
     def _run(self, md: dict[str, Any]) -> Plan:
         uid = yield from bps.open_run({**self._common_start(), **self.start(), **md})
