@@ -62,7 +62,8 @@ def put_right(RE, devices):
 
 def put_back(devices):
     """Bring the instrument to where a test expects it."""
-    assert beamline.make_safe(devices) == []
+    faults = beamline.make_safe(devices)
+    assert not faults, faults
     theta = devices.sample.theta
     theta.velocity.set(30.0).wait(DONE_S)
     for motor, target in ((devices.sample.x, 0.0), (theta, 0.0)):
