@@ -131,7 +131,11 @@ def instrument():
             name="front_end_shutter", word="open", words=Shutter.words, status=Value("status", "Open")
         ),
         shutter=FakeState(name="shutter", word="closed"),
-        undulator=SimpleNamespace(gap=Value("gap", gap), deadband=Value("deadband", 0.0)),
+        undulator=SimpleNamespace(
+            gap=Value("gap", gap),
+            deadband=Value("deadband", 0.0),
+            harmonic=Value("harmonic", source.harmonic),
+        ),
         mono=SimpleNamespace(
             energy_ev=Value("energy_ev", ENERGY_EV), feedback=SimpleNamespace(is_locked=True)
         ),

@@ -15,7 +15,7 @@ from xsn_acq.devices.shutter import Shutter
 from xsn_acq.errors import DeviceError, LimitError
 from xsn_acq.optics.monochromator import bragg_angle_deg
 
-AXIS = SimpleNamespace(pv="M", unit="um", low=-100.0, high=100.0, tolerance=0.02)
+AXIS = SimpleNamespace(pv="M", unit="um", low=-100.0, high=100.0, tolerance=0.02, settle_s=0.0)
 
 
 def at_rest(motor, position=0.0):

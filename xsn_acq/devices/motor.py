@@ -11,7 +11,7 @@ from ophyd import Device, EpicsMotor, EpicsSignal, EpicsSignalRO
 from ophyd.status import MoveStatus, StatusBase
 
 from xsn_acq.devices.checked import CheckedSignal
-from xsn_acq.devices.operation import Completion, in_background, wait_until
+from xsn_acq.devices.operation import Completion, in_background, wait_steady, wait_until
 from xsn_acq.errors import DeviceError, LimitError
 
 logger = logging.getLogger(__name__)
@@ -19,6 +19,7 @@ logger = logging.getLogger(__name__)
 _MARGIN_S = 10.0
 _SLACK = 2.0
 _STOP_TIMEOUT_S = 10.0
+_SETTLE_TIMEOUT_S = 10.0
 
 
 class AxisLike(Protocol):
@@ -44,6 +45,10 @@ class AxisLike(Protocol):
     def tolerance(self) -> float:
         """How far from the target a move may end, in ``unit``."""
 
+    @property
+    def settle_s(self) -> float:
+        """How long the readback must stay within the tolerance before a move has ended, seconds."""
+
 
 class Motor(EpicsMotor):
     """A motor record: limits are checked before a move, the readback after it.
@@ -60,7 +65,8 @@ class Motor(EpicsMotor):
     Notes
     -----
     A move ends in `DeviceError` when it stops anywhere but within ``tolerance`` of the target (stopped from a
-    panel, a limit switch, a stall), when the record dies, and after twice the time that its speed asks for.
+    panel, a limit switch, a stall) or does not stay there, when the record dies, and after twice the time
+    that its speed asks for.
     """
 
     velocity = Cpt(CheckedSignal, ".VELO", kind="config", auto_monitor=True)
@@ -180,6 +186,21 @@ class Motor(EpicsMotor):
         arrived = abs(self._readback_now() - target) <= self.axis.tolerance
         if not arrived and not self._stop_accepted:
             raise self._failed(target, self._reason())
+        if arrived and self.axis.settle_s > 0:
+            self._settle(target)
+
+    def _settle(self, target: float) -> None:
+        """Wait until the readback has stayed at the target."""
+        steady = wait_steady(
+            lambda: self._stop_accepted or abs(self.user_readback.get() - target) <= self.axis.tolerance,
+            (self.user_readback,),
+            steady_s=self.axis.settle_s,
+            device=self.name,
+            operation="settle",
+            timeout_s=self.axis.settle_s + _SETTLE_TIMEOUT_S,
+        )
+        if not steady:
+            raise self._failed(target, f"did not stay there for {self.axis.settle_s:g} s")
 
     def _expected_s(self, target: float) -> float:
         velocity = float(self.velocity.get(use_monitor=False))

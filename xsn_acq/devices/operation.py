@@ -5,6 +5,7 @@ reads back what it asked for, over the network, and its status fails with a `Dev
 wanted and found.
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -99,6 +100,38 @@ def wait_until(
             if left <= 0:
                 return False
             event.wait(min(left, LOOK_AGAIN_S))
+
+
+def wait_steady(
+    condition: Callable[[], bool],
+    signals: Iterable[Signal],
+    *,
+    steady_s: float,
+    device: str,
+    operation: str,
+    timeout_s: float,
+) -> bool:
+    """Block until ``condition()`` has been true for ``steady_s`` seconds on end; False after ``timeout_s``.
+
+    Raises
+    ------
+    DeviceError
+        See `wait_until`.
+    """
+    watched = tuple(signals)
+    deadline = time.monotonic() + timeout_s
+    event, since = threading.Event(), math.inf
+    with _waking(event, watched):
+        while True:
+            event.clear()
+            require_connected(device, operation, watched)
+            now = time.monotonic()
+            since = min(since, now) if condition() else math.inf
+            if now - since >= steady_s:
+                return True
+            if now >= deadline:
+                return False
+            event.wait(min(max(steady_s - (now - since), 0.0), LOOK_AGAIN_S))
 
 
 def in_background(

@@ -62,7 +62,14 @@ class Beam:
                 signal.unsubscribe(number)
 
     def faults(self) -> list[str]:
-        """Reasons why there is no steady beam, asked now; one line each."""
+        """Reasons why there is no steady beam at the sample, asked now; one line each."""
+        found = self.source_faults()
+        if not self._devices.mono.feedback.is_locked:
+            found.append("mono feedback: wanted locked, found not locked; switch it on and wait for its lock")
+        return found
+
+    def source_faults(self) -> list[str]:
+        """Reasons why no beam comes to the monochromator, asked now; one line each."""
         devices, least = self._devices, self._ring.min_current_ma
         current, front_end = (
             float(devices.ring.current.get(use_monitor=False)),
@@ -73,9 +80,16 @@ class Beam:
             found.append(f"ring: wanted {least:g} mA or more, found {current:.1f} mA; wait for beam")
         if front_end != "open":
             found.append(f"front_end_shutter: wanted open, found {front_end}; open it")
-        if not devices.mono.feedback.is_locked:
-            found.append("mono feedback: wanted locked, found not locked; switch it on and wait for its lock")
         return found
+
+    def wait_for_source(self) -> Plan:
+        """Wait until beam comes to the monochromator; its feedback can lock then."""
+        told = False
+        while faults := self.source_faults():
+            if not told:
+                logger.warning("waiting for beam: %s", "; ".join(faults))
+                told = True
+            yield from bps.sleep(LOOK_S)
 
     def wait(self) -> Plan:
         """Wait until there is beam and, after a loss, the optics have settled; the `losses` by then."""

@@ -9,9 +9,9 @@ from dataclasses import fields
 from pathlib import Path
 
 from xsn_acq.config import Beamline
+from xsn_acq.config.energy import energy_of_gap_ev
 from xsn_acq.devices.motor import Motor
 from xsn_acq.errors import LimitError
-from xsn_acq.optics.undulator import deflection_k, harmonic_energy_ev
 from xsn_acq.params import CameraParams, XsnTomography
 from xsn_acq.plans.feasible import infeasible
 from xsn_acq.plans.framing import Framing, sample_out_um, sweep
@@ -122,8 +122,7 @@ def source_faults(file: Beamline, state: State) -> Iterator[str]:
         yield f"undulator: wanted dead band 0, found {state.gap_deadband_mm} mm; set it to 0"
     if not (math.isfinite(state.gap_mm) and math.isfinite(state.energy_ev)):
         return
-    k = deflection_k(state.gap_mm, source.period_mm, source.peak_field_t, source.field_decay)
-    given = harmonic_energy_ev(k, source.harmonic, source.period_mm, file.ring.energy_gev)
+    given = energy_of_gap_ev(file, state.gap_mm)
     tolerance = state.energy_ev / (2 * source.harmonic * source.periods)
     if abs(given - state.energy_ev) > tolerance:
         yield (

@@ -1,12 +1,12 @@
 """Pieces plans are made of: a device's operation as a message, moves that outlive a pause, clear errors."""
 
 import logging
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from bluesky import plan_stubs as bps
-from bluesky.utils import FailedStatus, Msg, RunEngineControlException
+from bluesky.utils import FailedStatus, Msg, RunEngineControlException, short_uid
 from ophyd.status import StatusBase
 from ophyd.utils import DisconnectedError
 
@@ -107,6 +107,20 @@ def move(device: Any, target: Any, interruption: Interruption) -> Plan:
     while True:
         pauses = interruption.pauses
         yield from finished(bps.abs_set(device, target, wait=True))
+        if interruption.pauses == pauses:
+            return
+
+
+def move_together(targets: Sequence[tuple[Any, Any]], interruption: Interruption) -> Plan:
+    """Set devices at the same time and wait until all are there; after a pause all are set again."""
+    while targets:
+        pauses, group = interruption.pauses, short_uid("together")
+        statuses = []
+        for device, target in targets:
+            statuses.append((yield from bps.abs_set(device, target, group=group)))
+        yield from bps.wait(group)
+        while not all(status is None or status.done for status in statuses):
+            yield from bps.sleep(POLL_S)
         if interruption.pauses == pauses:
             return
 

@@ -1,0 +1,195 @@
+"""What an energy change moves, worked out before anything does: targets, approach, every reason to refuse."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from typing import Any
+
+from xsn_acq.config import Beamline
+from xsn_acq.config.energy import AtEnergy, at_energy, clearance_mm, energy_faults
+from xsn_acq.devices.motor import Motor
+from xsn_acq.errors import LimitError
+from xsn_acq.plans.instrument import Instrument
+
+GAP = "undulator_gap"
+NEGLIGIBLE = 0.1
+"""A move is left out that is smaller than this share of the axis' tolerance."""
+
+
+@dataclass(frozen=True)
+class AxisMove:
+    """One axis: from ``start`` to ``target``, over ``via`` first where it would come from the wrong side."""
+
+    axis: str
+    start: float
+    target: float
+    via: float | None
+    unit: str
+
+
+@dataclass(frozen=True)
+class EnergyMoves:
+    """An energy change as planned."""
+
+    from_ev: float
+    at: AtEnergy
+    moves: tuple[AxisMove, ...]
+
+    @property
+    def between(self) -> str:
+        """Both energies, for a person."""
+        return f"{self.from_ev:.1f} and {self.at.energy_ev:.1f} eV"
+
+    def metadata(self) -> dict[str, Any]:
+        """What was decided, for the start document."""
+        return {
+            "from_ev": self.from_ev,
+            "to_ev": self.at.energy_ev,
+            "decided": asdict(self.at),
+            "moves": [asdict(move) for move in self.moves],
+        }
+
+
+def axis_move(axis: str, start: float, target: float, unit: str, backlash: float) -> AxisMove:
+    """Move that ends upwards, or downwards where ``backlash`` is negative.
+
+    >>> axis_move("bragg", 13.7, 13.8, "deg", 0.01).via is None
+    True
+    >>> axis_move("bragg", 13.8, 13.7, "deg", 0.01).via
+    13.69
+    """
+    wrong_way = (target - start) * backlash < 0
+    return AxisMove(axis, start, target, round(target - backlash, 9) if wrong_way else None, unit)
+
+
+def energy_motors(devices: Instrument) -> dict[str, Motor]:
+    """Motors that an energy change moves, by the names of the beamline file; the undulator is none."""
+    return {
+        "bragg": devices.mono.bragg,
+        "second_crystal_gap": devices.mono.second_crystal_gap,
+        "zone_plate_x": devices.zone_plate.x,
+        "zone_plate_y": devices.zone_plate.y,
+        "zone_plate_z": devices.zone_plate.z,
+    }
+
+
+def positions(devices: Instrument) -> dict[str, float]:
+    """Where the axes of an energy change stand, asked now."""
+    here = {name: _asked(motor.user_readback) for name, motor in energy_motors(devices).items()}
+    return {**here, GAP: _asked(devices.undulator.gap)}
+
+
+def plan_energy(
+    devices: Instrument, energy_ev: float, *, beyond_focus_table: bool = False, reference: str = "energy"
+) -> EnergyMoves:
+    """Plan the change to an energy; nothing moves.
+
+    Parameters
+    ----------
+    devices, energy_ev
+    beyond_focus_table : bool
+        Whether the focus need not be known there.
+    reference : str
+        What is refused, in the error.
+
+    Raises
+    ------
+    LimitError
+        With every reason: the energy, a limit of the beamline file or of a record, the dead band or harmonic
+        of the undulator, a zone plate that would touch something.
+    """
+    file = devices.file
+    faults = energy_faults(file, energy_ev, beyond_focus_table=beyond_focus_table)
+    if faults:
+        raise LimitError(f"{reference} to {energy_ev:g} eV", faults)
+    at = at_energy(file, energy_ev, _asked(devices.detector.z.user_readback))
+    moves = axis_moves(file, positions(devices), targets_at(at))
+    faults = [*_motor_faults(devices, moves), *_undulator_faults(devices, moves), *_collisions(devices, at)]
+    if faults:
+        raise LimitError(f"{reference} to {energy_ev:g} eV", faults)
+    return EnergyMoves(float(devices.mono.energy_ev.get()), at, moves)
+
+
+def targets_at(at: AtEnergy) -> dict[str, float]:
+    """Where an energy wants the axes; one that may stay is not named."""
+    targets = {
+        "bragg": at.bragg_deg,
+        "second_crystal_gap": at.second_crystal_gap_mm,
+        "zone_plate_x": at.zone_plate_x_um,
+        "zone_plate_y": at.zone_plate_y_um,
+        "zone_plate_z": at.zone_plate_z_mm,
+        GAP: at.undulator_gap_mm,
+    }
+    return {name: target for name, target in targets.items() if target is not None}
+
+
+def axis_moves(
+    file: Beamline, here: Mapping[str, float], targets: Mapping[str, float]
+) -> tuple[AxisMove, ...]:
+    """Moves from where the axes stand to their targets; those that make no difference are left out."""
+    moves = []
+    for name, target in targets.items():
+        unit, tolerance, backlash = _facts(file, name)
+        if not abs(target - here[name]) <= NEGLIGIBLE * tolerance:
+            moves.append(axis_move(name, here[name], target, unit, backlash))
+    return tuple(moves)
+
+
+def travel_s(file: Beamline, moves: tuple[AxisMove, ...]) -> float:
+    """Time of the slowest of the moves at the axes' own speeds, settling included, seconds."""
+    return max((_axis_s(file, move) for move in moves), default=0.0)
+
+
+def _axis_s(file: Beamline, move: AxisMove) -> float:
+    places = [move.start, *([] if move.via is None else [move.via]), move.target]
+    lengths = [abs(there - here) for here, there in pairwise(places)]
+    if move.axis == GAP:
+        return sum(length / file.undulator.gap_speed_mm_s for length in lengths) + file.undulator.gap_settle_s
+    axis = getattr(file.axes, move.axis)
+    return sum(length / axis.velocity + axis.acceleration_s for length in lengths) + axis.settle_s
+
+
+def _facts(file: Beamline, name: str) -> tuple[str, float, float]:
+    """Unit, tolerance and backlash of an axis."""
+    if name == GAP:
+        return "mm", file.undulator.gap_tolerance_mm, file.undulator.gap_backlash_mm
+    axis = getattr(file.axes, name)
+    return axis.unit, axis.tolerance, axis.backlash
+
+
+def _motor_faults(devices: Instrument, moves: tuple[AxisMove, ...]) -> Iterator[str]:
+    motors = energy_motors(devices)
+    for move in moves:
+        if move.axis == GAP:
+            continue
+        motor = motors[move.axis]
+        for place in (move.target, move.via):
+            if place is not None:
+                yield from motor.limit_faults(place)
+
+
+def _undulator_faults(devices: Instrument, moves: tuple[AxisMove, ...]) -> Iterator[str]:
+    harmonic, wanted = int(devices.undulator.harmonic.get(use_monitor=False)), devices.file.undulator.harmonic
+    if harmonic != wanted:
+        yield f"undulator: wanted harmonic {wanted}, found {harmonic}; set it, or the beamline file's"
+    for move in moves:
+        if move.axis == GAP:
+            places = [move.target] if move.via is None else [move.via, move.target]
+            yield from dict.fromkeys(
+                fault for place in places for fault in devices.undulator.gap_faults(place)
+            )
+
+
+def _collisions(devices: Instrument, at: AtEnergy) -> Iterator[str]:
+    """The zone plate would come too near to the sample or the pinhole, wherever it passes."""
+    lens = devices.file.zone_plate
+    left = clearance_mm(devices.file, at.zone_plate_z_mm, _asked(devices.sample.z.user_readback))
+    if left < lens.clearance_mm:
+        yield (
+            f"zone_plate_z: wanted {lens.clearance_mm:g} mm or more to sample and pinhole, found {left:.3f} "
+            f"mm at {at.zone_plate_z_mm:.4f} mm; choose a higher energy, or move the sample upstream"
+        )
+
+
+def _asked(signal: Any) -> float:
+    return float(signal.get(use_monitor=False))
