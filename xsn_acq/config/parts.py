@@ -31,6 +31,7 @@ class Prefixes(Frozen):
     shutter: Prefix
     undulator: Prefix
     mono_feedback: Prefix
+    beam_monitor: Prefix
     diffuser_rotation: Prefix
     camera: Prefix
     position_compare: Prefix
