@@ -18,12 +18,19 @@ def energy_ev(beamline: Beamline, state: BeamState) -> float:
 
 def flux(beamline: Beamline, truth: Truth, state: BeamState) -> float:
     """Return the light at the sample: 1 when all is aligned at the nominal ring current, 0 when shut."""
-    if not (state.front_end_open and state.shutter_open):
+    if not state.shutter_open:
+        return 0.0
+    bare = 1.0 if diffuser_in(truth, state) else truth.bare_gain
+    return bare * beam(beamline, truth, state)
+
+
+def beam(beamline: Beamline, truth: Truth, state: BeamState) -> float:
+    """Return the light in front of the experiment shutter: 1 when all is aligned, 0 with no beam."""
+    if not state.front_end_open:
         return 0.0
     ring = max(state.ring_current_ma, 0.0) / beamline.ring.nominal_current_ma
     drift = 1 + truth.flux_drift * math.sin(2 * math.pi * state.time_s / truth.drift_period_s)
-    bare = 1.0 if diffuser_in(truth, state) else truth.bare_gain
-    light = ring * drift * bare * rocking_curve(truth, state)
+    light = ring * drift * rocking_curve(truth, state)
     return light * undulator_light(beamline, truth, state.gap_mm, energy_ev(beamline, state))
 
 

@@ -81,6 +81,12 @@ class Truth:
         Fraction of the light in the scintillator's halo, and the halo's width over the core's.
     focus_offset_um : float
         Best focus is so much further downstream, in ``zone_plate_z``, than the beamline file says.
+    focus_rate_ratio : float
+        From the reference energy on, the focal length changes this many times as much as the beamline file
+        says.
+    zone_plate_runout_x_um_per_mm, zone_plate_runout_y_um_per_mm, zone_plate_runout_bend_um_per_mm2 : float
+        How far the zone plate runs sideways as its stage goes along z from its nominal place at the
+        reference energy: slopes in x and y, and a bend in x.
     pupil_offset_mm : float
         The pupil's plane is so much further downstream, in ``cutoff_z``, than the beamline file says.
     pixel_size_error : float
@@ -127,6 +133,10 @@ class Truth:
     scintillator_tail: float = 0.02
     scintillator_tail_ratio: float = 5.0
     focus_offset_um: float = 0.0
+    focus_rate_ratio: float = 1.0
+    zone_plate_runout_x_um_per_mm: float = 0.0
+    zone_plate_runout_y_um_per_mm: float = 0.0
+    zone_plate_runout_bend_um_per_mm2: float = 0.0
     pupil_offset_mm: float = 0.0
     pixel_size_error: float = 0.0
     stray_light: float = 0.0

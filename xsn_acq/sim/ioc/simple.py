@@ -6,7 +6,7 @@ from caproto import SkipWrite
 
 from xsn_acq.sim.clock import SimClock
 from xsn_acq.sim.ioc.channels import Double, enum
-from xsn_acq.sim.ioc.faults import BeamDump, Faults
+from xsn_acq.sim.ioc.faults import BeamDump, Faults, FeedbackNoLock
 from xsn_acq.sim.ioc.table import Records
 from xsn_acq.sim.ioc.timeline import Steps
 from xsn_acq.sim.ioc.world import World
@@ -74,11 +74,14 @@ class Shutter(Records):
 
 
 class Feedback(Records):
-    """Second-crystal feedback: locks a moment after it is enabled, as long as there is beam."""
+    """Second-crystal feedback: locks a moment after it is enabled, as long as there is beam.
 
-    def __init__(self, prefix: str, world: World, clock: SimClock) -> None:
+    It never does while `FeedbackNoLock` is in force.
+    """
+
+    def __init__(self, prefix: str, world: World, clock: SimClock, faults: Faults) -> None:
         super().__init__(prefix, clock.now)
-        self._world, self._clock = world, clock
+        self._world, self._clock, self._faults = world, clock, faults
         self._locks_at = clock.now()
         state = int(world.feedback.last)
         self.add("Enable", enum((OFF, ON), now=clock.now, value=state))
@@ -101,6 +104,7 @@ class Feedback(Records):
     async def _update(self) -> None:
         now = self._clock.now()
         beam = self._world.current_ma(now) > 0 and self._world.front_end_open.at(now)
+        beam = beam and not self._faults.find(FeedbackNoLock)
         locked = beam and self.value("Enable") == ON and now >= self._locks_at
         if locked != self._world.feedback.last:
             self._world.feedback.set(locked, now)
