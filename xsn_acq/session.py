@@ -69,6 +69,12 @@ PLANS: Mapping[str, PlanEntry] = {
         infeasible="xsn_acq.plans.feasible:infeasible",
         plan="xsn_acq.plans.xsn_tomography:xsn_tomography",
     ),
+    "energy_scan": PlanEntry(
+        parameters="xsn_acq.params.energy:EnergyScan",
+        estimate="xsn_acq.plans.energy_checks:estimate_energy_scan",
+        infeasible="xsn_acq.plans.energy_checks:infeasible_energy_scan",
+        plan="xsn_acq.plans.energy_scan:energy_scan",
+    ),
     "knife_edge": _calibration("knife_edge", "KnifeEdgeScan"),
     "foucault_test": _calibration("foucault_test", "FoucaultTest"),
     "focus_scan": _calibration("focus_scan", "FocusScan"),

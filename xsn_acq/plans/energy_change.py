@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bluesky import plan_stubs as bps
@@ -45,13 +45,25 @@ class EnergyChanger:
         self._devices, self._interruption, self._beam = devices, interruption, beam
         self._light: tuple[float, float] | None = None
 
-    def change(self, energy_ev: float, *, beyond_focus_table: bool = False, then_open: bool = False) -> Plan:
+    @property
+    def light(self) -> float:
+        """Counts per second and mA of the last count of the beam monitor; NaN before the first."""
+        return math.nan if self._light is None else self._light[1]
+
+    def change(
+        self,
+        energy_ev: float,
+        *,
+        also: Sequence[tuple[Any, Any]] = (),
+        beyond_focus_table: bool = False,
+        then_open: bool = False,
+    ) -> Plan:
         """Go to an energy; what was decided and found, as plain values for a document.
 
         The experiment shutter is shut meanwhile, and opened at the end if ``then_open``. Feedback off; all
-        axes together, those that would come from the wrong side first beyond their target; each ends when its
-        own done signal has come and it has stayed in its band; feedback on and locked; position, focus and
-        light verified.
+        axes together, and ``also`` (device, target); those that would come from the wrong side first beyond
+        their target; each ends when its own done signal has come and it has stayed in its band; feedback on
+        and locked; position, focus and light verified.
 
         Raises
         ------
@@ -65,8 +77,7 @@ class EnergyChanger:
         if self._light is None:
             yield from self._count(planned.from_ev)
         try:
-            if planned.moves or then_open:
-                yield from in_plain_words(self._make(planned.moves, then_open=then_open))
+            yield from in_plain_words(self._make(planned.moves, also, then_open=then_open))
             share = yield from in_plain_words(self._verify(planned))
         except RunEngineControlException:
             yield from every_one(self._make_safe)
@@ -81,7 +92,15 @@ class EnergyChanger:
             "duration_s": time.monotonic() - began,
         }
 
-    def _make(self, moves: Sequence[AxisMove], *, then_open: bool = False) -> Plan:
+    def restore(self, starts: Mapping[str, float]) -> Plan:
+        """Bring the axes back to `xsn_acq.plans.energy_moves.positions` of before."""
+        moves = axis_moves(self._devices.file, positions(self._devices), starts)
+        if moves:
+            yield from in_plain_words(self._make(moves))
+
+    def _make(
+        self, moves: Sequence[AxisMove], also: Sequence[tuple[Any, Any]] = (), *, then_open: bool = False
+    ) -> Plan:
         """Feedback off, all axes together, feedback on."""
         devices, interruption = self._devices, self._interruption
         first = [(self._device(move.axis), move.via) for move in moves if move.via is not None]
@@ -89,7 +108,7 @@ class EnergyChanger:
         last = [(self._device(move.axis), move.target) for move in moves if move.via is not None]
         feedback = devices.mono.feedback
         yield from move_together([(feedback, "off")], interruption)
-        yield from move_together([(devices.shutter, "closed"), *first, *straight], interruption)
+        yield from move_together([(devices.shutter, "closed"), *first, *straight, *also], interruption)
         yield from move_together(last, interruption)
         yield from self._beam.wait_for_source()
         opened = [(devices.shutter, "open")] if then_open else []
@@ -155,8 +174,7 @@ class EnergyChanger:
 
     def _go_back(self, planned: EnergyMoves) -> Plan:
         """Undo the moves that were made, from where the axes are now."""
-        starts = {move.axis: move.start for move in planned.moves}
-        yield from self._make(axis_moves(self._devices.file, positions(self._devices), starts))
+        yield from self.restore({move.axis: move.start for move in planned.moves})
 
     def _stop(self) -> Plan:
         """All axes stand."""
