@@ -65,7 +65,7 @@ def file_faults(
     yield from roi_faults(file, frame)
     yield from sample_out_faults(file, params)
     yield from energies_faults(file, energies_of(where), beyond_focus_table=beyond_focus_table)
-    for name, targets in _spans(where).items():
+    for name, targets in _spans(file, where).items():
         axis, low, high = getattr(file.axes, name), min(targets), max(targets)
         if name != "sample_x" and not axis.low <= low <= high <= axis.high:
             yield (
@@ -96,16 +96,18 @@ def reach_faults(devices: Instrument, energies_ev: Sequence[float], state: State
                 yield from devices.undulator.gap_faults(end)
             else:
                 yield from motors[name].limit_faults(end)
-    sample_z, least = (
-        float(devices.sample.z.user_readback.get(use_monitor=False)),
-        file.zone_plate.clearance_mm,
-    )
     nearest = min(target["zone_plate_z"] for target in targets)
-    left = clearance_mm(file, nearest, sample_z)
+    yield from _clearance_faults(devices, nearest, "leave out the lowest energies")
+
+
+def _clearance_faults(devices: Instrument, zone_plate_z_mm: float, advice: str) -> Iterator[str]:
+    """The zone plate would come too near to sample or pinhole."""
+    file, sample_z = devices.file, float(devices.sample.z.user_readback.get(use_monitor=False))
+    left, least = clearance_mm(file, zone_plate_z_mm, sample_z), file.zone_plate.clearance_mm
     if left < least:
         yield (
             f"zone_plate_z: wanted {least:g} mm or more to sample and pinhole, found {left:.3f} mm at "
-            f"{nearest:.4f} mm; leave out the lowest energies, or move the sample upstream"
+            f"{zone_plate_z_mm:.4f} mm; {advice}, or move the sample upstream"
         )
 
 
@@ -114,19 +116,22 @@ def energies_of(where: Sequence[EnergyPlace]) -> tuple[float, ...]:
     return tuple(dict.fromkeys(place.energy_ev for place in where))
 
 
-def _spans(where: Sequence[EnergyPlace]) -> Mapping[AxisName, list[float]]:
+def _spans(file: Beamline, where: Sequence[EnergyPlace]) -> Mapping[AxisName, list[float]]:
+    """Where places send each of their motors, the way round by which it comes from its side included."""
     found: dict[AxisName, list[float]] = {}
     for place in where:
         for name, target in place.axes:
-            found.setdefault(name, []).append(target)
+            found.setdefault(name, []).extend((target, target - getattr(file.axes, name).backlash))
     return found
 
 
 def _axis_faults(devices: Instrument, state: State, where: Sequence[EnergyPlace]) -> Iterator[str]:
     """Targets beyond a soft limit of a record, or a motor beyond one, which could not be put back."""
-    for name, targets in _spans(where).items():
+    for name, targets in _spans(devices.file, where).items():
         yield from record_faults(motor(devices, name), *dict.fromkeys((min(targets), max(targets))))
         yield from motor(devices, name).limit_faults(state.position(name))
+        if name == "zone_plate_z":
+            yield from _clearance_faults(devices, min(targets), "choose a smaller range")
 
 
 def infeasible_energy_scan(file: Beamline, params: EnergyScan) -> list[str]:
