@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from xsn_acq.analysis.calibration.focus import best_focus
 from xsn_acq.analysis.calibration.foucault import pupil_plane
 from xsn_acq.analysis.calibration.knife_edge import knife_edge_curve
 from xsn_acq.analysis.calibration.pixel_size import pixel_size
@@ -16,15 +15,11 @@ from xsn_acq.analysis.xsn_stream import XsnSettings
 from xsn_acq.errors import CalibrationError
 from xsn_acq.live import calibration_pictures as pictures
 from xsn_acq.live.finding import Finding, head, rounded
+from xsn_acq.live.focus_finding import focus
 from xsn_acq.live.points import RunPoints
 from xsn_acq.optics.arrays import FloatArray
 from xsn_acq.storage.run import Row
 from xsn_acq.units import NM, UM, wavelength_m
-
-CENTRE_PX = 512
-"""Focus is sought in so many pixels a side."""
-SAME_ENERGY_EV = 1.0
-"""A focus scan replaces those of the table that are so near in energy."""
 
 
 def find(points: RunPoints) -> Finding:
@@ -90,24 +85,6 @@ def _foucault(points: RunPoints) -> Finding:
     return Finding("pupil_plane", section, line, pictures.pupil_plane(found, z_mm))
 
 
-def _focus(points: RunPoints) -> Finding:
-    energy, z_mm = points.energy_ev, points.column("zone_plate_z_mm")
-    found = best_focus(z_mm, points.frames_over_flat(_centre(points)))
-    offset = found.z_mm - points.beamline.nominal_zone_plate_z_mm(energy, points.detector_z_mm)
-    entry = {**head(points), "offset_mm": rounded(offset), "sigma_mm": rounded(found.sigma_mm)}
-    table = [
-        before.model_dump()
-        for before in points.beamline.calibration.focus
-        if abs(before.energy_ev - energy) > SAME_ENERGY_EV
-    ]
-    line = (
-        f"focus: zone_plate_z {found.z_mm:.4f} +- {found.sigma_mm:.4f} mm at {energy:.1f} eV, "
-        f"{1e3 * offset:+.1f} um from theory"
-    )
-    section = sorted([*table, entry], key=lambda item: float(item["energy_ev"]))
-    return Finding("focus", section, line, pictures.focus(found, z_mm))
-
-
 def _rotation_axis(points: RunPoints) -> Finding:
     file, optics, theta_deg = points.beamline, points.optics(), points.column("theta_deg")
     air_columns = round(XsnSettings.air_fraction * optics.shape[1])
@@ -149,7 +126,7 @@ _ANALYSES: Mapping[str, Callable[[RunPoints], Finding]] = MappingProxyType(
     {
         "knife_edge": _knife_edge,
         "foucault_test": _foucault,
-        "focus_scan": _focus,
+        "focus_scan": focus,
         "find_rotation_axis": _rotation_axis,
         "pixel_size": _pixel_size,
     }
@@ -167,12 +144,6 @@ def _lean(name: str, section: dict[str, Any]) -> str:
     if f"{name}_deg" not in section:
         return f"{name} unknown"
     return f"{name} {section[f'{name}_deg']:.3f} +- {section[f'{name}_sigma_deg']:.3f} deg"
-
-
-def _centre(points: RunPoints) -> tuple[slice, slice]:
-    """Middle of the frames, to `CENTRE_PX` pixels a side: whole sensors would fill the memory."""
-    top, left = (max(0, (int(size) - CENTRE_PX) // 2) for size in points.dark.shape)
-    return slice(top, top + CENTRE_PX), slice(left, left + CENTRE_PX)
 
 
 def _mean_and_error(frames: FloatArray) -> tuple[float, float]:
