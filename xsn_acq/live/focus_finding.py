@@ -29,9 +29,6 @@ CENTRE_PX = 512
 """Focus is sought in so many pixels a side."""
 SAME_ENERGY_EV = 1.0
 """A focus scan replaces those of the table that are so near in energy."""
-LEAST_LIKENESS = 0.5
-"""Images of two energies that are less alike do not tell how the image moved: where the match was right it was
-0.57 to 0.97, where it was wrong 0.46 at most."""
 _NEAREST = 5
 """Positions about the focus whose images are registered."""
 
@@ -113,8 +110,7 @@ def _tracks(points: RunPoints, scans: Sequence[_Scan]) -> tuple[Track, ...] | No
     views = [View(scan.near_mm, scan.images, scan.found.z_mm, _in_focus(points, scan)[1]) for scan in scans]
     rows, columns = _centre(points)
     top, left = points.middle_px()
-    found = tracks(views, (top - rows.start, left - columns.start))
-    return found if min(track.likeness for track in found) >= LEAST_LIKENESS else None
+    return tracks(views, (top - rows.start, left - columns.start))
 
 
 def _followed(points: RunPoints, scans: Sequence[_Scan], along: Sequence[Track]) -> list[_Scan]:

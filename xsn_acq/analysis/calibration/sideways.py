@@ -23,6 +23,10 @@ from xsn_acq.units import UM
 _BAND = (0.15, 0.35)
 """Lowest frequency across the filter's edge, and highest of all, cycles per pixel."""
 _ROUNDS = 2
+LEAST_LIKENESS = 0.5
+"""Images that are less alike after registration were matched wrongly: of right matches it was 0.57 or more,
+of wrong ones 0.46 or less."""
+_FEWEST = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,14 +60,11 @@ class Track:
     y, x : Line
         Shift in pixels of the first energy over zone_plate_z - ``z_mm``.
     z_mm : float
-    likeness : float
-        Of the least similar image after registration; 1 at best, under 0.5 where it failed.
     """
 
     y: Line
     x: Line
     z_mm: float
-    likeness: float
 
     def shift_px(self, z_mm: FloatArray) -> FloatArray:
         """Shift (rows, columns) at positions of the zone plate, (n, 2)."""
@@ -105,7 +106,7 @@ class SidewaysRun:
     um_per_mm: tuple[float, float]
 
 
-def tracks(views: Sequence[View], middle_px: tuple[float, float]) -> tuple[Track, ...]:
+def tracks(views: Sequence[View], middle_px: tuple[float, float]) -> tuple[Track, ...] | None:
     """Register the images of all energies to that of the first which is nearest to its focus.
 
     They are brought to its pixel size about the optical axis, so that the walk of a sample off that axis,
@@ -116,6 +117,10 @@ def tracks(views: Sequence[View], middle_px: tuple[float, float]) -> tuple[Track
     views : sequence of View
     middle_px : (row, column)
         Where the optical axis meets the images; it may lie outside.
+
+    Returns
+    -------
+    tuple of Track, or None where of some energy fewer than three images are like that of the first
     """
     first = views[0]
     reference = first.images[np.argmin(np.abs(first.z_mm - first.focus_mm))]
@@ -125,8 +130,12 @@ def tracks(views: Sequence[View], middle_px: tuple[float, float]) -> tuple[Track
         shifts = np.array(
             [view_shift(reference, _rescaled(image, ratio, middle_px)) for image in view.images]
         )
-        y, x = (fit_line(view.z_mm - view.focus_mm, along) for along in shifts.T[:2])
-        found.append(Track(y, x, view.focus_mm, float(shifts[:, 2].min())))
+        alike = shifts[:, 2] >= LEAST_LIKENESS
+        if np.count_nonzero(alike) < _FEWEST:
+            return None
+        away = view.z_mm[alike] - view.focus_mm
+        y, x = (fit_line(away, along) for along in shifts[alike].T[:2])
+        found.append(Track(y, x, view.focus_mm))
     return tuple(found)
 
 
