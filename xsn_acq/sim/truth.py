@@ -89,6 +89,11 @@ class Truth:
         reference energy: slopes in x and y, and a bend in x.
     pupil_offset_mm : float
         The pupil's plane is so much further downstream, in ``cutoff_z``, than the beamline file says.
+    bragg_offset_deg, gap_offset_mm : float
+        The true Bragg angle and the true gap of the undulator are so much larger than their readings.
+    bragg_play_deg, gap_play_mm, zone_plate_play_mm : float
+        Play in the drives of the Bragg angle, the gap and ``zone_plate_z``: the true position is the reading
+        when the last motion went up, and so much more when it went down.
     pixel_size_error : float
         The pixel at the sample is larger than the beamline file says by this fraction.
     stray_light : float
@@ -138,6 +143,11 @@ class Truth:
     zone_plate_runout_y_um_per_mm: float = 0.0
     zone_plate_runout_bend_um_per_mm2: float = 0.0
     pupil_offset_mm: float = 0.0
+    bragg_offset_deg: float = 0.0
+    gap_offset_mm: float = 0.0
+    bragg_play_deg: float = 0.0
+    gap_play_mm: float = 0.0
+    zone_plate_play_mm: float = 0.0
     pixel_size_error: float = 0.0
     stray_light: float = 0.0
     modes: Mapping[ReadoutPort, ReadoutMode] = field(default_factory=lambda: _MODES, hash=False)
