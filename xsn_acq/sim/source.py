@@ -36,8 +36,8 @@ def beam(beamline: Beamline, truth: Truth, state: BeamState) -> float:
     ring = max(state.ring_current_ma, 0.0) / beamline.ring.nominal_current_ma
     drift = 1 + truth.flux_drift * math.sin(2 * math.pi * state.time_s / truth.drift_period_s)
     light = ring * drift * rocking_curve(truth, state)
-    gap_mm = state.gap_mm + truth.gap_offset_mm
-    return light * undulator_light(beamline, truth, gap_mm, energy_ev(beamline, truth, state))
+    gap_mm, energy = state.gap_mm + truth.gap_offset_mm, energy_ev(beamline, truth, state)
+    return light * undulator_light(beamline, truth, gap_mm, energy) * reflectivity(truth, energy)
 
 
 def diffuser_in(truth: Truth, state: BeamState) -> bool:
@@ -58,6 +58,14 @@ def undulator_light(beamline: Beamline, truth: Truth, gap_mm: float, energy_ev: 
         phase = math.pi * n * undulator.periods * (energy_ev / line - 1)
         brightest = max(brightest, (math.sin(phase) / phase) ** 2 if phase else 1.0)
     return (brightest + truth.undulator_background) / (1 + truth.undulator_background)
+
+
+def reflectivity(truth: Truth, energy_ev: float) -> float:
+    """Return what the glitches leave of the crystals' reflectivity."""
+    left = 1.0
+    for centre_ev, width_ev, depth in truth.glitches:
+        left *= 1 - depth * math.exp(-4 * math.log(2) * ((energy_ev - centre_ev) / width_ev) ** 2)
+    return left
 
 
 def rocking_curve(truth: Truth, state: BeamState) -> float:

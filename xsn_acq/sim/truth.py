@@ -28,6 +28,15 @@ _MODES: Mapping[ReadoutPort, ReadoutMode] = MappingProxyType(
     }
 )
 
+_GLITCHES = (
+    (8217.4, 0.8, 0.12),
+    (8261.9, 0.6, 0.07),
+    (8312.3, 0.7, 0.10),
+    (8346.8, 0.9, 0.16),
+    (8391.5, 1.0, 0.19),
+    (8428.1, 0.5, 0.05),
+)
+
 
 @dataclass(frozen=True)
 class Truth:
@@ -55,6 +64,13 @@ class Truth:
     photons_per_pixel_s : float
         Detected photons per unbinned pixel and second in the centre of the beam: all aligned, nominal ring
         current, no cutoff filter in the beam.
+    bandwidth : float
+        Relative width of what the crystals let through, FWHM: Si(111).
+    glitches : tuple of (energy_ev, width_ev, depth)
+        Where another reflection of the crystals takes light away: FWHM, and fraction in the middle.
+    harmonic_contamination : float
+        Fraction, below 1, of the detected light without cutoff and sample that is the Si(333) reflection, at
+        three times the energy: neither focused nor cut, and hardly absorbed.
     undulator_background : float
         Light between the harmonics, as a fraction of a harmonic's peak.
     pitch_optimum_urad, rocking_fwhm_urad : float
@@ -117,6 +133,9 @@ class Truth:
     axis_column: float = 1603.42
     axis_row: float = 1599.5
     photons_per_pixel_s: float = 1130.0
+    bandwidth: float = 1.33e-4
+    glitches: tuple[tuple[float, float, float], ...] = _GLITCHES
+    harmonic_contamination: float = 0.0
     undulator_background: float = 0.01
     pitch_optimum_urad: float = 12.5
     rocking_fwhm_urad: float = 36.0
