@@ -6,10 +6,13 @@ import h5py
 import numpy as np
 import pytest
 from documents import T0, SyntheticRun
+from xsn_run import xsn_run
 
 from xsn_acq.errors import StorageError
 from xsn_acq.live.frames import ScanFrames
 from xsn_acq.live.nxtomo_scan import scan_of_nxtomo
+from xsn_acq.live.offline import reconstruct_file
+from xsn_acq.live.results import read_status
 from xsn_acq.storage.frames import FrameReader
 from xsn_acq.storage.layout import DataFolder
 from xsn_acq.storage.nxtomo import check_nxtomo, write_nxtomo
@@ -112,6 +115,28 @@ def test_flats_after_one_run_and_before_the_next_are_two_sets(data):
     scan, _ = scan_of_nxtomo(write_nxtomo([first, second], data.exports / "a.nx"))
     assert [flat.spans for flat in scan.flats] == [((2, 4),), ((12, 14),), ((14, 17),)]
     assert np.all(np.diff([flat.time_s for flat in scan.flats]) > 0)
+
+
+def test_two_parts_are_reconstructed_as_one_whole_turn(data, tmp_path):
+    """The images of every angle are those of a run that was not killed, and none is missing."""
+    records = [
+        RunRecord.from_documents(xsn_run(4, seed=n, time_s=T0 + 1000 * n).run.play(data.frames_root))
+        for n in range(3)
+    ]
+    whole = write_nxtomo(records[0], data.exports / "whole.nx")
+    parts = write_nxtomo([cut(records[1], 0, 5), cut(records[2], 4, 8)], data.exports / "parts.nx")
+    images = []
+    for path in (whole, parts):
+        scan, rows = scan_of_nxtomo(path)
+        with ScanFrames(scan) as frames:
+            images.append({row.theta_deg: frames.transmission(row) for row in rows})
+    assert list(images[0]) == list(images[1])
+    # dark and flats of both parts are the same images: the rounding of a mean of more of them in float32
+    for theta, image in images[0].items():
+        np.testing.assert_allclose(images[1][theta], image, rtol=1e-5)
+    reconstruct_file(parts, tmp_path / "out")
+    status = read_status(tmp_path / "out")
+    assert (status.state, status.frames, status.pairs) == ("done", 8, 4)
 
 
 def test_a_run_killed_before_its_first_projection_gives_its_flats(data):
