@@ -145,6 +145,7 @@ def test_a_run_killed_before_its_first_projection_gives_its_flats(data):
     second = recorded(data, 2, projections=8)
     file = read_nxtomo(write_nxtomo([first, second], data.exports / "a.nx"))
     assert (file.image_key == 0).sum() == 8
+    assert file.time_s[0] >= first.start["time"]
     assert np.all(np.diff(file.time_s) >= 0)
 
 
