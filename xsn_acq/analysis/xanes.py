@@ -4,11 +4,14 @@
 `xsn_acq.analysis.edge_map` for a stack of images.
 """
 
+import warnings
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.optimize import OptimizeWarning, curve_fit
+from scipy.special import ndtr
 
 from xsn_acq.analysis.near_edge import EdgeFinder, EdgeShapes
 from xsn_acq.analysis.normalisation import Window, finite_values, noise_of, normalisation, rising
@@ -18,6 +21,10 @@ from xsn_acq.optics.arrays import FloatArray
 Method = Literal["half_jump", "half_height", "inflection"]
 
 _SHAPES = EdgeShapes()
+_STEP_EV = 1.5
+"""Sigma of a metal's step, to start with, and of the smoothing that finds it."""
+_FIRST_REACH_EV, _LEAST_REACH_EV, _REACH_SIGMAS = 12.0, 5.0, 4.0
+_FEWEST_FOR_STEP = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,3 +170,95 @@ def edge_energy(
 def _noise(sigma: ArrayLike | None, scatter: float, n: int) -> FloatArray:
     given = noise_of(sigma, n)
     return np.full(n, scatter) if given is None else given
+
+
+def inflection(energy_ev: ArrayLike, mu: ArrayLike, *, sigma: ArrayLike | None = None) -> EdgeEnergy:
+    """Find the steepest point of an edge, for a metal foil in steps of 0.5 to 1 eV.
+
+    An error-function step on a line that changes its slope there is fitted, first 12 eV to both sides of the
+    steepest place of the smoothed spectrum, then 4 sigma of the step, 5 eV at least.
+
+    Parameters
+    ----------
+    energy_ev, mu : (n,)
+        Rising energies.
+    sigma : (n,) or float, optional
+        Noise of ``mu``; left out: equal, and known from the scatter about the fit.
+
+    Raises
+    ------
+    ReconstructionError
+        Too few points, no edge within the scan, or a number is not finite.
+    """
+    energy = rising(energy_ev)
+    values = finite_values(mu, energy.size)
+    noise = noise_of(sigma, energy.size)
+    steepness = [_local_slope(energy, values, at) for at in energy]
+    start = (float(energy[int(np.argmax(steepness))]), _STEP_EV)
+    step, covariance = _fit_step(energy, values, noise, start, _FIRST_REACH_EV)
+    jump, jump_error = float(step[4]), float(np.sqrt(covariance[4, 4]))
+    reach = max(_REACH_SIGMAS * abs(float(step[1])), _LEAST_REACH_EV)
+    step, covariance = _fit_step(energy, values, noise, (float(step[0]), abs(float(step[1]))), reach)
+    steepest, error, width = _steepest(step, covariance)
+    inside = energy[0] + width < steepest < energy[-1] - width
+    if not (inside and error < width and jump > 3 * jump_error):
+        raise ReconstructionError(
+            f"inflection: wanted a rising edge within {energy[0]:g} to {energy[-1]:g} eV, found a step of "
+            f"{jump:.3g} +- {jump_error:.2g} at {steepest:.2f} +- {error:.2g} eV; does the scan reach 10 eV "
+            "beyond the edge on both sides?"
+        )
+    return EdgeEnergy(steepest, error, "inflection")
+
+
+def _steepest(step: FloatArray, covariance: FloatArray) -> tuple[float, float, float]:
+    """Steepest point of `_step`, its error, and the step's width.
+
+    To first order in the change of slope: the middle and 2 change width^2 / jump.
+    """
+    middle, width, _, _, jump, change = step
+    per_jump = width / jump
+    slopes = np.array([1, 4 * change * per_jump, 0, 0, -2 * change * per_jump**2, 2 * width * per_jump])
+    error = float(np.sqrt(slopes @ covariance @ slopes))
+    return float(middle + 2 * change * width * per_jump), error, abs(float(width))
+
+
+def _local_slope(energy: FloatArray, values: FloatArray, at: float) -> float:
+    """Slope of a line fitted around one energy."""
+    apart = energy - at
+    weight = np.exp(-0.5 * (apart / _STEP_EV) ** 2)
+    apart = apart - np.average(apart, weights=weight)
+    return float((weight * apart) @ values / ((weight * apart) @ apart))
+
+
+def _step(
+    energy: FloatArray, middle: float, width: float, level: float, slope: float, jump: float, change: float
+) -> FloatArray:
+    x = energy - middle
+    return np.asarray(level + slope * x + (jump + change * x) * ndtr(x / abs(width)))
+
+
+def _fit_step(
+    energy: FloatArray,
+    values: FloatArray,
+    noise: FloatArray | None,
+    start: tuple[float, float],
+    reach_ev: float,
+) -> tuple[FloatArray, FloatArray]:
+    """Values of the six numbers of `_step`, and their covariance, from the points near the start."""
+    near = np.abs(energy - start[0]) <= reach_ev
+    energy, values, noise = energy[near], values[near], None if noise is None else noise[near]
+    if energy.size < _FEWEST_FOR_STEP:
+        raise ReconstructionError(
+            f"inflection: wanted {_FEWEST_FOR_STEP} or more energies about the steepest place, "
+            f"{start[0]:g} eV, found {energy.size}; scan in finer steps"
+        )
+    first = (*start, float(values[0]), 0.0, float(values[-1] - values[0]), 0.0)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", OptimizeWarning)  # its covariance is infinite then
+            found = curve_fit(_step, energy, values, first, noise, absolute_sigma=noise is not None)
+    except RuntimeError as error:
+        raise ReconstructionError(
+            f"inflection: wanted a step at about {start[0]:g} eV, found no fit of one; is this an edge?"
+        ) from error
+    return found[0], found[1]
