@@ -4,7 +4,7 @@ A zone plate magnifies by energy, and its stage runs on when the energy changes.
 """
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy import ndimage
@@ -64,8 +64,7 @@ def to_pixel_size(
     )
 
 
-@dataclass(frozen=True, eq=False)
-class AlignedImage:
+class AlignedImage(NamedTuple):
     """An image moved to where the reference shows the sample.
 
     Attributes
@@ -73,22 +72,18 @@ class AlignedImage:
     image : float32 (ny, nx)
         As it came where the shift is unknown.
     shift_px : (rows, columns)
-        How far the sample stood towards larger coordinates; NaN where unknown.
+        By which it was moved, towards larger coordinates, as `xsn_acq.analysis.shift.shift_image` takes it;
+        NaN where unknown.
     sigma_px : (rows, columns)
-        Standard errors; inf where unknown.
-    significance : float
-        How far the match stands out of its noise.
+        Standard errors; NaN where unknown.
     """
 
     image: FloatArray
     shift_px: tuple[float, float]
     sigma_px: tuple[float, float]
-    significance: float
 
-    @property
-    def known(self) -> bool:
-        """Whether the shift was found."""
-        return math.isfinite(self.shift_px[0])
+
+_UNKNOWN = (math.nan, math.nan)
 
 
 class StackAligner:
@@ -138,23 +133,22 @@ class StackAligner:
         return found
 
     def value(self) -> tuple[FloatArray, FloatArray]:
-        """Return shifts (n, 2) and their errors (n, 2) of all images, in the order they came."""
+        """Return the shifts (n, 2) and their errors (n, 2) of all images, in the order they came."""
         return np.array(self._shifts).reshape(-1, 2), np.array(self._sigmas).reshape(-1, 2)
 
     def _aligned(self, image: FloatArray) -> AlignedImage:
         shift, moved = np.zeros(2), image
         for _ in range(_ROUNDS):
             found = match(self._reference, moved, weighted=True, taper=_TAPER)
-            shift = shift + found.shift
+            shift = shift - found.shift
             if found.significance < _LEAST_SIGNIFICANCE or np.abs(shift).max() > self._most:
-                return AlignedImage(image, (math.nan, math.nan), (math.inf, math.inf), found.significance)
-            moved = shift_image(image, -float(shift[0]), -float(shift[1]))
+                return AlignedImage(image, _UNKNOWN, _UNKNOWN)
+            moved = shift_image(image, float(shift[0]), float(shift[1]))
             if np.abs(found.shift).max() < _WHOLE_PX:
                 break
-        (row, column), (sigma_row, sigma_column) = shift, found.sigma
-        return AlignedImage(
-            moved, (float(row), float(column)), (float(sigma_row), float(sigma_column)), found.significance
-        )
+        rows, columns = (float(part) for part in shift)
+        sigma_rows, sigma_columns = (float(part) for part in found.sigma)
+        return AlignedImage(moved, (rows, columns), (sigma_rows, sigma_columns))
 
 
 def _image(image: FloatArray, shape: tuple[int, ...]) -> FloatArray:
