@@ -1,7 +1,7 @@
 """Spectra of regions of an energy stack, image by image."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -30,7 +30,7 @@ class Region:
     min_y: int = 0
     size_x: int = 0
     size_y: int = 0
-    mask: NDArray[np.bool_] | None = None
+    mask: NDArray[np.bool_] | None = field(default=None, kw_only=True)
 
     def pixels(self, image: FloatArray) -> FloatArray:
         """Return the region's pixels of an image (ny, nx) as (n,).
