@@ -8,7 +8,7 @@ from typing import Any
 
 from bluesky import plan_stubs as bps
 from bluesky import preprocessors as bpp
-from bluesky.utils import RunEngineControlException
+from bluesky.utils import FailedStatus, RunEngineControlException
 
 from xsn_acq.devices.camera_setup import CameraSetup
 from xsn_acq.params import CameraParams
@@ -140,7 +140,10 @@ class Measurement(ABC):
         else:
             reason, status = str(error), "fail"
         left = "".join(f"; NOT PUT BACK: {another}" for another in self._not_put_back)
-        yield from bps.close_run(exit_status=status, reason=reason + left)
+        try:
+            yield from bps.close_run(exit_status=status, reason=reason + left)
+        except FailedStatus as late:  # of an operation that nobody waits for any more
+            logger.warning("after %r: %s", error, late)
 
     def _setup(self, stream: str, frames: int) -> CameraSetup:
         params = self._camera_params
