@@ -17,6 +17,8 @@ from xsn_acq.errors import StorageError
 def whole_file(path: Path, what: str, check: Callable[[Path], object] | None = None) -> Iterator[h5py.File]:
     """Open an HDF5 file to be filled; it gets its name once it is closed and checked.
 
+    What stands at its root keeps the order in which it was written.
+
     Parameters
     ----------
     path : Path
@@ -34,7 +36,7 @@ def whole_file(path: Path, what: str, check: Callable[[Path], object] | None = N
     partial = path.with_name(path.name + ".partial")
     try:
         partial.parent.mkdir(parents=True, exist_ok=True)
-        with h5py.File(partial, "w") as file:
+        with h5py.File(partial, "w", track_order=True) as file:
             yield file
         if check is not None:
             check(partial)
