@@ -16,7 +16,7 @@ from xsn_acq.plans.beam import Beam
 from xsn_acq.plans.framing import Framing, sample_out_um
 from xsn_acq.plans.instrument import Instrument
 from xsn_acq.plans.state import State
-from xsn_acq.plans.steps import Interruption, Plan, every_one, in_plain_words, move, shut
+from xsn_acq.plans.steps import Interruption, Plan, every_one, in_plain_words, meanwhile, move, shut
 from xsn_acq.plans.stills import spoilt_frames, take_frames
 
 logger = logging.getLogger(__name__)
@@ -112,10 +112,11 @@ class Measurement(ABC):
                 spoilt=lambda: (self._interruption.pauses, self._beam.losses) != before,
             )
         yield from move(devices.shutter, "closed", self._interruption)
-        steady = yield from self._beam.confirm(losses)
+        steady = yield from meanwhile(
+            devices.sample.x, self._state.sample_x_um, self._interruption, self._beam.confirm(losses)
+        )
         if not steady:
             raise spoilt_frames(devices.camera.name, stream)
-        yield from move(devices.sample.x, self._state.sample_x_um, self._interruption)
 
     def _restore(self) -> Plan:
         """Leave the hardware safe and as it was found."""
