@@ -2,6 +2,7 @@
 
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from xsn_acq.cli import status
@@ -59,6 +60,7 @@ def conclude(
         well.append(reconstruct_parted(parted, data))
         for run in runs:
             _tell_volume(run, data)
+    well += _spectra(runs, ends, data, live="live" in services, debug=debug)
     for run, (word, reason) in zip(runs, ends, strict=True):
         if word == "INCOMPLETE":
             say(f"{word}: {_energy(run)}{reason}")
@@ -119,6 +121,26 @@ def _evaluate(run: Any, data: Any, debug: bool) -> bool:
     record = RunRecord.from_journal(run.path)
     made = None if run.hyperspectral else _MADE_OF.get(record.start.get("technique", ""))
     return made is None or _tried(lambda: made[1](record, data), made[0], debug)
+
+
+def _spectra(
+    runs: Sequence[Any], ends: Sequence[tuple[str, str]], data: Any, *, live: bool, debug: bool
+) -> list[bool]:
+    """Evaluate energy scans, and hyperspectral scans whose volumes are there; whether each went well.
+
+    Only now: the live worker has written the same files, and is done.
+    """
+    from xsn_acq.cli.spectra import spectra_of_run, spectra_of_scan
+    from xsn_acq.storage.run import RunRecord
+
+    made = [
+        partial(spectra_of_run, RunRecord.from_journal(run.path), data)
+        for run, end in zip(runs, ends, strict=True)
+        if run.plan_name == "energy_scan" and _is_whole(end)
+    ]
+    if live:
+        made += [partial(spectra_of_scan, scan, data) for scan in _scans(runs, data)]
+    return [_tried(make, "spectra", debug) for make in made]
 
 
 def _tried(make: Callable[[], list[str]], what: str, debug: bool) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 from xsn_acq.errors import ReconstructionError, XsnError
 from xsn_acq.live.energy_job import EnergyJob
 from xsn_acq.live.energy_stack import is_energy_scan
+from xsn_acq.live.hyperspectral import publish_spectra
 from xsn_acq.live.job import LiveJob
 from xsn_acq.live.results import ResultPublisher, Status, read_status
 from xsn_acq.live.settings import is_rest, is_xsn
@@ -121,7 +122,7 @@ class LiveWorker:
                 del self._jobs[path]
                 recent = since is not None and float(job.record.start["time"]) >= since
                 self._over = self._over or job.record.complete or recent
-                self._note(job)
+                self._note(job, publisher)
                 if one_run and self._failures:
                     raise ReconstructionError(self._failures[0])
         silent = [path for path in self._jobs if not is_being_written(path)]
@@ -133,9 +134,14 @@ class LiveWorker:
                 self._abandon(self._jobs[path])
         return bool(busy or lines)
 
-    def _note(self, job: Job) -> None:
+    def _note(self, job: Job, publisher: ResultPublisher) -> None:
         if job.status.state == "failed":
             self._failures.append(job.status.message)
+            return
+        try:
+            publish_spectra(job.record.start, self._data, publisher)
+        except (XsnError, OSError) as error:
+            _log.error("%s", error)
 
     @staticmethod
     def _abandon(job: Job) -> None:
@@ -209,7 +215,7 @@ class LiveWorker:
             if not job.step():
                 stop.wait(_LATE_S)
         if job is not None:
-            self._note(job)
+            self._note(job, publisher)
             job.close()
 
 
