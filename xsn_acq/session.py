@@ -91,6 +91,7 @@ PLANS: Mapping[str, PlanEntry] = {
         estimate="xsn_acq.plans.energy_checks:estimate_energy_scan",
         infeasible="xsn_acq.plans.energy_checks:infeasible_energy_scan",
         plan="xsn_acq.plans.energy_scan:energy_scan",
+        reconstructs=True,
     ),
     "knife_edge": _calibration("knife_edge", "KnifeEdgeScan"),
     "foucault_test": _calibration("foucault_test", "FoucaultTest"),
