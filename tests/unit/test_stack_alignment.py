@@ -39,27 +39,26 @@ def test_other_sizes_are_refused(size_m, shape):
         to_pixel_size(np.zeros(shape), size_m, PIXEL_M)
 
 
-def pushed(photons, count=2):
-    """Errors (n, 2) of the shifts of images of all contrasts, and what was said of them."""
+def pushed(photons):
+    """Errors (8, 2) of the shifts of images of all contrasts, each with a reference of its own."""
     rng, off, sigma = np.random.default_rng(2), [], []
-    for i in range(count):
-        aligner = StackAligner(seen(particle(grains=0.02), photons, 100 * i))
-        for k, (host, grains) in enumerate(CONTRASTS):
-            shift = rng.uniform(-4, 4, 2)
-            found = aligner.push(seen(particle(shift, host=host, grains=grains), photons, 100 * i + k + 1))
-            off.append(np.array(found.shift_px) + shift)
-            sigma.append(found.sigma_px)
+    for i, (host, grains) in enumerate(2 * CONTRASTS):
+        shift = rng.uniform(-4, 4, 2)
+        aligner = StackAligner(seen(particle(grains=0.02), photons, 2 * i))
+        found = aligner.push(seen(particle(shift, host=host, grains=grains), photons, 2 * i + 1))
+        off.append(np.array(found.shift_px) + shift)
+        sigma.append(found.sigma_px)
     return np.array(off), np.array(sigma)
 
 
-# 1000 photons and a rim of 62 pixels of absorbance 0.12: their Cramer-Rao bound is 0.075 pixel
-@pytest.mark.parametrize(("photons", "most_px"), [(1000, 0.09), (5000, 0.05)])
+# 5000 photons: the task's figure. 1000 photons: a rim 195 pixels long of absorbance 0.12 on both sides has a
+# Cramer-Rao bound of 0.08 pixel, and 16 numbers know their scatter to 18 %
+@pytest.mark.parametrize(("photons", "most_px"), [(1000, 0.12), (5000, 0.05)])
 def test_shifts_while_the_contrast_changes(photons, most_px):
     off, sigma = pushed(photons)
     scatter = np.sqrt(np.mean(off**2))
     assert scatter < most_px
-    # 16 numbers, eight and eight with one reference in common: 25 %
-    assert scatter == pytest.approx(np.sqrt(np.mean(sigma**2)), rel=0.5)
+    assert scatter == pytest.approx(np.sqrt(np.mean(sigma**2)), rel=0.5)  # 18 %, and contrast that differs
 
 
 def test_without_noise_the_aligned_image_lies_on_the_reference():
