@@ -95,7 +95,13 @@ PLANS: Mapping[str, PlanEntry] = {
     ),
     "knife_edge": _calibration("knife_edge", "KnifeEdgeScan"),
     "foucault_test": _calibration("foucault_test", "FoucaultTest"),
-    "focus_scan": _calibration("focus_scan", "FocusScan"),
+    "focus_scan": PlanEntry(
+        parameters="xsn_acq.params.calibration:FocusScan",
+        estimate="xsn_acq.plans.focus_energies:estimate_focus_scan",
+        infeasible="xsn_acq.plans.focus_energies:infeasible_focus_scan",
+        plan="xsn_acq.plans.calibrations:focus_scan",
+        calibrates=True,
+    ),
     "find_rotation_axis": _calibration("find_rotation_axis", "FindRotationAxis"),
     "pixel_size": _calibration("pixel_size", "PixelSize"),
 }

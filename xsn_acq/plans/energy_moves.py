@@ -193,10 +193,10 @@ def place_faults(devices: Instrument, places: Mapping[str, Collection[float]]) -
         else:
             yield from motors[name].limit_faults(*ends)
     if "zone_plate_z" in places:
-        yield from _collisions(devices, min(places["zone_plate_z"]))
+        yield from collision_faults(devices, min(places["zone_plate_z"]))
 
 
-def _collisions(devices: Instrument, zone_plate_z_mm: float) -> Iterator[str]:
+def collision_faults(devices: Instrument, zone_plate_z_mm: float) -> Iterator[str]:
     """The zone plate would come too near to the sample or the pinhole."""
     least = devices.file.zone_plate.clearance_mm
     left = clearance_mm(devices.file, zone_plate_z_mm, _asked(devices.sample.z.user_readback))
