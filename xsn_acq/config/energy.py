@@ -188,7 +188,11 @@ def counts_share(file: Beamline, before_ev: float, after_ev: float) -> float:
 
     Beyond the table that of its ends.
     """
-    table = [entry for entry in file.calibration.gap if entry.counts_per_s_ma is not None]
+    table = [
+        entry
+        for entry in file.calibration.gap
+        if entry.harmonic == file.undulator.harmonic and entry.counts_per_s_ma is not None
+    ]
     if not table:
         return 1.0
     energies = [entry.energy_ev for entry in table]

@@ -57,13 +57,15 @@ class EnergyChanger:
         also: Sequence[tuple[Any, Any]] = (),
         beyond_focus_table: bool = False,
         then_open: bool = False,
+        judge_source: bool = True,
     ) -> Plan:
         """Go to an energy; what was decided and found, as plain values for a document.
 
         The experiment shutter is shut meanwhile, and opened at the end if ``then_open``. Feedback off; all
         axes together, and ``also`` (device, target); those that would come from the wrong side first beyond
         their target; each ends when its own done signal has come and it has stayed in its band; feedback on
-        and locked; position, focus and light verified.
+        and locked; position, focus and light verified. Without ``judge_source`` the gap need not fit the
+        energy and no light is counted: the undulator is about to be calibrated.
 
         Raises
         ------
@@ -74,11 +76,11 @@ class EnergyChanger:
         """
         planned = plan_energy(self._devices, energy_ev, beyond_focus_table=beyond_focus_table)
         began = time.monotonic()
-        if self._light is None:
+        if judge_source and self._light is None:
             yield from self._count(planned.from_ev)
         try:
             yield from in_plain_words(self._make(planned.moves, also, then_open=then_open))
-            share = yield from in_plain_words(self._verify(planned))
+            share = yield from in_plain_words(self._verify(planned, judge_source=judge_source))
         except RunEngineControlException:
             yield from every_one(self._make_safe)
             logger.warning("energy change broken off between %s", planned.between)
@@ -114,7 +116,7 @@ class EnergyChanger:
         opened = [(devices.shutter, "open")] if then_open else []
         yield from move_together([(feedback, "on"), *opened], interruption)
 
-    def _verify(self, planned: EnergyMoves) -> Plan:
+    def _verify(self, planned: EnergyMoves, *, judge_source: bool) -> Plan:
         """Everything is where it was sent, in focus, and the beam is there: its share of what was before."""
         devices, at = self._devices, planned.at
         state = read_state(devices)
@@ -122,11 +124,15 @@ class EnergyChanger:
         if abs(_asked(devices.mono.bragg.user_readback) - at.bragg_deg) > axis.tolerance:
             hint = "the Bragg axis moved off"
             raise DeviceError("mono", "energy", at.energy_ev, state.energy_ev, "eV", hint)
-        faults = [*source_faults(devices.file, state), *state.beam_faults]
+        faults = list(state.beam_faults)
+        if judge_source:
+            faults += source_faults(devices.file, state)
         if any(move.axis == "zone_plate_z" for move in planned.moves):
             faults += focus_faults(devices.file, state)
         if faults:
             raise EnergyChangeError("; ".join(faults))
+        if not judge_source:
+            return math.nan
         before = self._light
         yield from self._count(at.energy_ev)
         return self._share(before)

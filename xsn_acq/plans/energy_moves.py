@@ -168,10 +168,15 @@ def _motor_faults(devices: Instrument, moves: tuple[AxisMove, ...]) -> Iterator[
                 yield from motor.limit_faults(place)
 
 
-def _undulator_faults(devices: Instrument, moves: tuple[AxisMove, ...]) -> Iterator[str]:
+def harmonic_faults(devices: Instrument) -> Iterator[str]:
+    """The undulator is not set to the harmonic of the beamline file."""
     harmonic, wanted = int(devices.undulator.harmonic.get(use_monitor=False)), devices.file.undulator.harmonic
     if harmonic != wanted:
         yield f"undulator: wanted harmonic {wanted}, found {harmonic}; set it, or the beamline file's"
+
+
+def _undulator_faults(devices: Instrument, moves: tuple[AxisMove, ...]) -> Iterator[str]:
+    yield from harmonic_faults(devices)
     for move in moves:
         if move.axis == GAP:
             places = [move.target] if move.via is None else [move.via, move.target]

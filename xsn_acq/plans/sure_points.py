@@ -30,9 +30,7 @@ class SurePoints:
         Counts of what spoils points: pauses, losses of beam, ...; any that grows does.
     """
 
-    def __init__(
-        self, row: type, beam: Beam, late_s: float, interruptions: Callable[[], Counters]
-    ) -> None:
+    def __init__(self, row: type, beam: Beam, late_s: float, interruptions: Callable[[], Counters]) -> None:
         self._rows = Rows("points", row)
         self._beam, self._late_s, self._interruptions = beam, late_s, interruptions
         self._unsure: deque[tuple[float, Any]] = deque()
