@@ -79,7 +79,7 @@ class HyperspectralTomography(Energies, XsnTomography):
     )
     """Pieces of evenly spaced energies; the default is the paper's, across the K edge of Ni."""
     regions: Regions = Field(default_factory=dict)
-    """Regions of the middle slice whose spectra are shown, by name: first column, first row, columns, rows."""
+    """Regions of the middle slice whose spectra are shown: first column, first row, columns, rows."""
 
     @model_validator(mode="before")
     @classmethod

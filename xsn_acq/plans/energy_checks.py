@@ -153,9 +153,10 @@ class EnergyEstimate:
     def summary(self, *, speed: float = 1.0) -> str:
         """Lines for a person; with the time on the wall where a simulated clock has another ``speed``."""
         ny, nx = self.shape
+        cost = cost_line(self.duration_s, self.open_shutter_s, self.disk_bytes, speed)
         return (
             f"{self.frames} frames of {nx} x {ny} ({self.energies} energies, "
-            f"exposure {self.exposure_s:g} s)\n{cost_line(self.duration_s, self.open_shutter_s, self.disk_bytes, speed)}"
+            f"exposure {self.exposure_s:g} s)\n{cost}"
         )
 
 
