@@ -137,6 +137,6 @@ def _line(file: Beamline, entries: Sequence[dict[str, Any]]) -> str:
     worst_um = max(entry["sigma_mm"] for entry in entries) * MM / UM
     return (
         f"gap: harmonic {entries[0]['harmonic']}, energies from {entries[0]['energy_ev']:.1f} to "
-        f"{entries[-1]['energy_ev']:.1f} eV: {min(off_um):+.2f} to {max(off_um):+.2f} um from the formula, each "
-        f"+- {worst_um:.2f} um or less"
+        f"{entries[-1]['energy_ev']:.1f} eV: {min(off_um):+.2f} to {max(off_um):+.2f} um from the formula, "
+        f"each +- {worst_um:.2f} um or less"
     )
