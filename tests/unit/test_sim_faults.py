@@ -130,6 +130,18 @@ def test_a_motor_that_stops_short_says_done(axis):
     assert went == pytest.approx(0.75 * MOVED[axis], abs=getattr(BEAMLINE.axes, axis).resolution)
 
 
+@pytest.mark.parametrize(("by", "gone"), [(0.02, 0.03), (1.0, 0.0)])
+def test_a_gap_that_stops_short_says_done(by, gone):
+    async def check(sim):
+        begin = sim.channels["7C:ID:GapM"].value
+        await sim.channels["7C:ID:GapSetC"].write(begin + 0.05)
+        await sim.channels["7C:ID:StartC"].write("Start")
+        assert sim.channels["7C:ID:BusyM"].value == "Done"
+        return sim.channels["7C:ID:GapM"].value - begin
+
+    assert simulated(check, f"motor_stops_short axis=gap by={by}") == pytest.approx(gone, abs=1e-4)
+
+
 def test_a_motor_that_stops_short_never_turns_back():
     assert MotorStopsShort("gap", 0.1).shortened(0.3) == pytest.approx(0.2)
     assert MotorStopsShort("gap", 0.1).shortened(-0.3) == pytest.approx(-0.2)

@@ -144,9 +144,9 @@ def absorbance(energy_ev, bandwidth):
 
 @pytest.mark.parametrize("bandwidth", [0.0, SI_111])
 def test_the_standard_is_steepest_at_8333_ev(bandwidth):
-    energy = 8333.0 + np.linspace(-1.0, 1.0, 41)
+    energy = 8333.0 + np.linspace(-1.0, 1.0, 21)
     mu = np.array([absorbance(e, bandwidth) for e in energy])
-    slope, middle = np.gradient(mu), slice(12, 29)
+    slope, middle = np.gradient(mu), slice(6, 15)
     fit = np.polyfit(energy[middle] - 8333.0, slope[middle], 2)  # a parabola about the top, against float32
     assert -fit[1] / (2 * fit[0]) == pytest.approx(0.0, abs=0.02)
     assert absorbance(8345.0, bandwidth) - absorbance(8321.0, bandwidth) == pytest.approx(1.1, abs=0.05)

@@ -10,9 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from xsn_acq.errors import ReconstructionError, XsnError
+from xsn_acq.live.energy_job import EnergyJob
+from xsn_acq.live.energy_stack import TECHNIQUE as XANES
+from xsn_acq.live.energy_stack import is_energy_scan
 from xsn_acq.live.job import LiveJob
 from xsn_acq.live.results import ResultPublisher, read_status
-from xsn_acq.live.settings import is_xsn
+from xsn_acq.live.settings import TECHNIQUE as XSN
 from xsn_acq.storage.feed import Follower
 from xsn_acq.storage.journal import JournalLine, RunSummary, is_being_written, list_runs, read_journal
 from xsn_acq.storage.layout import DataFolder, short_uid
@@ -20,6 +23,10 @@ from xsn_acq.storage.run import RunRecord
 
 _LATE_S = 0.1
 """Time between two looks for a frame that is not in its file yet, seconds."""
+
+Job = LiveJob | EnergyJob
+WORKED_ON = (XSN, XANES)
+"""Techniques of the runs that are worked on."""
 
 _log = logging.getLogger(__name__)
 
@@ -51,7 +58,7 @@ class LiveWorker:
         self._documents = documents
         self._results = results
         self._every_s = publish_every_s
-        self._jobs: dict[Path, LiveJob] = {}
+        self._jobs: dict[Path, Job] = {}
         self._over = False
 
     def run(
@@ -106,7 +113,7 @@ class LiveWorker:
                 self._abandon(self._jobs[path])
 
     @staticmethod
-    def _abandon(job: LiveJob) -> None:
+    def _abandon(job: Job) -> None:
         """Stop work on a run whose session has died; one with its stop document comes to its own end."""
         if not job.record.complete:
             job.abandon()
@@ -126,7 +133,7 @@ class LiveWorker:
         """
         for job in self._jobs.values():
             self._abandon(job)
-        if not is_xsn(line.doc):
+        if line.doc.get("technique") not in WORKED_ON:
             return
         try:
             self._jobs[line.path] = self._job(line, publisher)
@@ -135,8 +142,10 @@ class LiveWorker:
                 raise
             _log.error("%s", error)
 
-    def _job(self, line: JournalLine, publisher: ResultPublisher) -> LiveJob:
+    def _job(self, line: JournalLine, publisher: ResultPublisher) -> Job:
         record = RunRecord.from_documents([(line.name, line.doc)])
+        if is_energy_scan(line.doc):
+            return EnergyJob(record, self._data, publisher)
         folder = self._data.results(record.uid)
         return LiveJob(record, folder, publisher, publish_every_s=self._every_s)
 
@@ -155,7 +164,7 @@ class LiveWorker:
         return status is not None and not status.ended
 
     def _finish_one(self, run: RunSummary, publisher: ResultPublisher, stop: threading.Event) -> None:
-        job: LiveJob | None = None
+        job: Job | None = None
         for line in read_journal(run.path):
             if job is None:
                 job = self._job(line, publisher)

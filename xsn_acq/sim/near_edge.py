@@ -12,6 +12,7 @@ is smooth, and kept.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -129,13 +130,30 @@ def near_edge_constants(
     """
     import xraydb
 
-    table = optical_constants(formula, density_g_cm3, energy_ev)
     atoms = xraydb.chemparse(formula)
-    per_m3 = 1e6 * density_g_cm3 * constants.N_A * atoms[near.element] / molar_mass_g(atoms)
+    density = {element: density_g_cm3 * mass for element, mass in _mass_fractions(atoms).items()}
+    per_m3 = 1e6 * density[near.element] * constants.N_A / molar_mass_g({near.element: 1})
     scale = per_m3 * _RADIUS_M * wavelength_m(energy_ev) ** 2 / (2 * math.pi)
-    more_f1 = f1(near, energy_ev, bandwidth) - float(xraydb.f1_chantler(near.element, energy_ev))
-    more_f2 = float(f2(near, energy_ev, bandwidth)) - float(xraydb.f2_chantler(near.element, energy_ev))
-    return OpticalConstants(table.delta + scale * more_f1, table.beta + scale * more_f2)
+    table_f1, table_f2 = _factors(near.element, energy_ev)
+    delta = scale * (f1(near, energy_ev, bandwidth) - table_f1)
+    beta = scale * (float(f2(near, energy_ev, bandwidth)) - table_f2)
+    for element, share in density.items():  # element by element: compounds at one energy share the look-ups
+        table = optical_constants(element, 1.0, energy_ev)
+        delta, beta = delta + share * table.delta, beta + share * table.beta
+    return OpticalConstants(delta, beta)
+
+
+def _mass_fractions(atoms: Mapping[str, float]) -> dict[str, float]:
+    total = molar_mass_g(atoms)
+    return {element: n * molar_mass_g({element: 1}) / total for element, n in atoms.items()}
+
+
+@lru_cache(maxsize=1024)
+def _factors(element: str, energy_ev: float) -> tuple[float, float]:
+    """Return the table's f1, without the electrons, and f2."""
+    import xraydb
+
+    return float(xraydb.f1_chantler(element, energy_ev)), float(xraydb.f2_chantler(element, energy_ev))
 
 
 def _resolution_ev(near: NearEdge, bandwidth: float) -> float:
@@ -168,14 +186,12 @@ class _Table:
 
     def f1_rest(self, energy_ev: float) -> float:
         """Return f1 without the logarithm of the sharp step."""
-        import xraydb
-
         off = energy_ev - self.edge_ev
         smooth = np.asarray(np.polyval(self.rest, 1e-3 * off), dtype=float)
         if abs(off) <= _LAW_EV:
             return float(smooth)
         sharp = self.jump / (2 * math.pi) * math.log(off**2)
-        table = float(xraydb.f1_chantler(self.element, energy_ev)) - sharp
+        table = _factors(self.element, energy_ev)[0] - sharp
         return float(_changed_over(np.array(abs(off)), smooth, np.array(table)))
 
 
