@@ -99,6 +99,7 @@ def mono(file: Beamline) -> DoubleCrystal:
         },
         feedback=file.pvs.mono_feedback,
         d_spacing_angstrom=file.monochromator.d_spacing_angstrom,
+        lock_s=file.monochromator.lock_s,
         bragg_offset_deg=bragg_offset_deg(file),
         name="mono",
     )

@@ -53,9 +53,11 @@ class FakeMotor:
     def stand(self):
         """Asked in a message."""
 
-    def limit_faults(self, position):
-        inside = self.axis.low <= position <= self.axis.high
-        return [] if inside else [f"{self.name}: {position} is outside {self.axis.low} to {self.axis.high}"]
+    def limit_faults(self, *places):
+        low, high = self.axis.low, self.axis.high
+        return [
+            f"{self.name}: {place} is outside {low} to {high}" for place in places if not low <= place <= high
+        ]
 
 
 class FakeState(SimpleNamespace):

@@ -134,6 +134,20 @@ def wait_steady(
             event.wait(min(max(steady_s - (now - since), 0.0), LOOK_AGAIN_S))
 
 
+class Progress:
+    """Whether a readback that should change has stayed the same for longer than ``stall_s`` seconds."""
+
+    def __init__(self, stall_s: float) -> None:
+        self._stall_s = stall_s
+        self._position, self._since = math.nan, time.monotonic()
+
+    def stalled(self, position: float) -> bool:
+        """Take in where it is now."""
+        if position != self._position:
+            self._position, self._since = position, time.monotonic()
+        return time.monotonic() - self._since > self._stall_s
+
+
 def in_background(
     device: Device | Signal, operation: str, work: Callable[[], None], *, status: StatusBase | None = None
 ) -> StatusBase:

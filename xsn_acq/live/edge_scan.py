@@ -11,9 +11,9 @@ from xsn_acq.analysis.xanes import inflection
 from xsn_acq.config import Beamline
 from xsn_acq.config.energy import bragg_deg
 from xsn_acq.errors import CalibrationError, ReconstructionError
-from xsn_acq.live.source_pictures import edge_spectrum
 from xsn_acq.live.findings import Finding
 from xsn_acq.live.points import RunPoints
+from xsn_acq.live.source_pictures import edge_spectrum
 from xsn_acq.optics.arrays import FloatArray
 from xsn_acq.optics.materials import edge_energy_ev
 from xsn_acq.optics.monochromator import bragg_angle_deg

@@ -47,6 +47,11 @@ class Beam:
         self.look()
         return self._losses == losses
 
+    def lost_since(self, losses: int) -> Plan:
+        """Wait until a loss up to now would have been told; whether the beam was lost since ``losses``."""
+        yield from bps.sleep(self._ring.late_s)
+        return self._losses != losses or bool(self.source_faults())
+
     @contextmanager
     def watched(self) -> Iterator[None]:
         """Within this context every reading of ring and front end is looked at."""

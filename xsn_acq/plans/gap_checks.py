@@ -12,7 +12,7 @@ from xsn_acq.errors import LimitError
 from xsn_acq.params import UndulatorCalibration
 from xsn_acq.plans.checks import energy_faults, number_faults
 from xsn_acq.plans.energy_checks import energies_faults, reach_faults
-from xsn_acq.plans.energy_moves import harmonic_faults
+from xsn_acq.plans.energy_moves import GAP, place_faults
 from xsn_acq.plans.energy_places import change_s
 from xsn_acq.plans.estimate import cost_line
 from xsn_acq.plans.instrument import Instrument
@@ -59,15 +59,11 @@ def check_gap_scans(devices: Instrument, params: UndulatorCalibration, state: St
         *number_faults(state),
         *state.beam_faults,
         *energy_faults(file, state),
-        *harmonic_faults(devices),
         *infeasible_undulator_calibration(file, params),
     ]
     if not faults:
         ends = _ends_mm(file, gap_places(file, params))
-        faults = [
-            *reach_faults(devices, params.once_ev, state),
-            *(fault for end in ends for fault in devices.undulator.gap_faults(end)),
-        ]
+        faults = [*reach_faults(devices, params.sequence_ev, state), *place_faults(devices, {GAP: ends})]
     if faults:
         raise LimitError("undulator_calibration", dict.fromkeys(faults))
 

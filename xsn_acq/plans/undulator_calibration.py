@@ -93,7 +93,7 @@ class GapRun(Run):
         self._params, self._where = params, gap_places(devices.file, params)
         late_s = devices.file.ring.late_s
         self._points = SurePoints(GapPoint, self._beam, late_s, self._interruptions)
-        self._changer = EnergyChanger(devices, self._interruption, self._beam)
+        self._changer = EnergyChanger(devices, self._interruption, self._beam, judge_light=False)
         self._changes = Rows("energy_changes", EnergyChangeRow)
         self._energy_ev: float | None = None
         self._stays = False
@@ -116,7 +116,6 @@ class GapRun(Run):
         """All gaps at all energies."""
         yield from self._points.declare()
         yield from self._changes.declare()
-        yield from bps.abs_set(self._devices.beam_monitor.preset_s, self._params.count_s, wait=True)
         yield from self._points.take(len(self._where), self._point)
 
     def parts_to_put_back(self) -> tuple[Callable[[], Plan], ...]:
@@ -140,8 +139,8 @@ class GapRun(Run):
         if self._energy_ev != place.energy_ev:
             yield from self._change(place.energy_ev)
         yield from self._go(place.gap_mm)
-        current_ma = _asked(devices.ring.current)
-        yield from step("beam monitor count", devices.beam_monitor.trigger)
+        current_ma, count_s = _asked(devices.ring.current), self._params.count_s
+        yield from step("beam monitor count", lambda: devices.beam_monitor.count(count_s))
         return GapPoint(
             point=point,
             wanted_ev=place.energy_ev,
@@ -149,7 +148,7 @@ class GapRun(Run):
             harmonic=devices.file.undulator.harmonic,
             undulator_gap_mm=_asked(devices.undulator.gap),
             counts=_asked(devices.beam_monitor.counts),
-            count_s=self._params.count_s,
+            count_s=count_s,
             ring_current_ma=0.5 * (current_ma + _asked(devices.ring.current)),
             ended=time.time(),
             status="ok",
@@ -161,7 +160,7 @@ class GapRun(Run):
             yield from self._go(gap_mm(self._devices.file, self._energy_ev))
         self._energy_ev = None
         try:
-            change = yield from self._changer.change(energy_ev, beyond_focus_table=True, judge_source=False)
+            change = yield from self._changer.change(energy_ev, beyond_focus_table=True)
         except EnergyChangeError:
             self._stays = True
             raise
