@@ -148,7 +148,7 @@ class EnergyChanger:
         return share
 
     def _share(self, light: tuple[float, float]) -> float:
-        """Light over what was to be expected, NaN where that is not known; if judged, too little is an error."""
+        """Light over what was to be expected, NaN where not known; if judged, too little is an error."""
         before, file = self._light, self._devices.file
         if before is None or before[1] <= 0:
             return math.nan
