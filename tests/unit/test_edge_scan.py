@@ -63,7 +63,7 @@ class Scan:
             self._point("projection", energy, absorbance_at(true_ev(energy)), number)
 
     def _point(self, kind, energy, mu, number):
-        light = 0.85 if abs(energy - 8336.0) < 0.1 else 1.0  # a glitch of the crystals
+        light = 0.85 if energy == 8335.75 else 1.0  # a glitch of the crystals
         ring = 400.0 * 0.999**number
         count = self.beam * light * ring / 400.0 * np.exp(-mu)
         for _ in range(2):

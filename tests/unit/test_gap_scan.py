@@ -1,6 +1,7 @@
 """Gap scans of the undulator: the peak of light that the simulator's source hides, and the table it makes."""
 
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from xsn_acq.plans.gap_checks import (
     infeasible_undulator_calibration,
 )
 from xsn_acq.plans.mono_calibration import infeasible_mono_calibration
+from xsn_acq.session import PLANS, plan_parameters, refuse_infeasible
 from xsn_acq.sim.source import undulator_light
 from xsn_acq.sim.truth import Truth
 from xsn_acq.storage.layout import DataFolder
@@ -179,3 +181,10 @@ def test_what_cannot_be_scanned_is_refused():
     short = MonoCalibration(segments=(Segment(start_ev=8325.0, stop_ev=8345.0, step_ev=1.0),))
     (fault,) = infeasible_mono_calibration(FILE, short)
     assert fault.startswith("energies: wanted from 8323 or less to 8343 eV or more, about Ni K at 8333 eV")
+
+
+@pytest.mark.parametrize("plan", ["undulator_calibration", "mono_calibration"])
+def test_the_examples_are_good(plan):
+    params = plan_parameters(plan, Path(__file__).parents[2] / "docs" / f"{plan}.yaml")
+    refuse_infeasible(plan, FILE, params)
+    assert PLANS[plan].calibrates
