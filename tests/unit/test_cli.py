@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from xsn_acq.cli import demo, logs, main, progress, run, status
+from xsn_acq.cli import conclude, demo, logs, main, progress, status
 from xsn_acq.errors import ConfigError, DeviceError, LimitError, ReconstructionError
 from xsn_acq.live import calibrate
 from xsn_acq.storage import layout
@@ -196,7 +196,7 @@ def concluded(tmp_path, monkeypatch, capsys):
             raise failure
 
         monkeypatch.setattr(calibrate, "calibrate", broken)
-        ended = run._conclude("0123abcd", None, {"catalogue": service}, data, **options)
+        ended = conclude.conclude(["0123abcd"], None, {"catalogue": service}, data, **options)
         assert service.waited_for
         return ended, capsys.readouterr().err
 

@@ -3,15 +3,13 @@
 import logging
 from dataclasses import asdict, replace
 
-import numpy as np
-
 from xsn_acq.errors import StorageError, XsnError
 from xsn_acq.live.energy_images import has_darks
 from xsn_acq.live.energy_scan import conclude, spectra_of
 from xsn_acq.live.energy_stack import GrowingStack
 from xsn_acq.live.offline import ending
 from xsn_acq.live.results import ResultPublisher, Status, write_status
-from xsn_acq.live.spectra import REGIONS_NAME, RegionSpectrum
+from xsn_acq.live.spectra import REGIONS_NAME
 from xsn_acq.storage.journal import JournalLine
 from xsn_acq.storage.layout import DataFolder
 from xsn_acq.storage.run import Row, RunRecord, rows_of
@@ -102,7 +100,7 @@ class EnergyJob:
         if self._work is None or not self._work.known:
             return False
         for spectrum in spectra_of(self._work, self.record, self._folder):
-            self._publisher.send(*_message(self.record.uid, spectrum))
+            self._publisher.send(*spectrum.message(self.record.uid))
         self._tell()
         return True
 
@@ -133,18 +131,3 @@ class EnergyJob:
             write_status(self._folder, self.status)
         except StorageError as error:
             _log.error("%s", error)
-
-
-def _message(uid: str, spectrum: RegionSpectrum) -> tuple[dict[str, object], np.ndarray]:
-    """Header, and energies, values and errors as rows (3, n)."""
-    header: dict[str, object] = {
-        "kind": "spectrum",
-        "run": uid,
-        "region": spectrum.region,
-        "quantity": spectrum.quantity,
-        "unit": "",
-    }
-    if spectrum.edge is not None:
-        header["edge_ev"] = spectrum.edge.energy_ev
-    values = spectrum.values
-    return header, np.stack([values.energy_ev, values.mean, values.error])

@@ -107,7 +107,7 @@ class GrowingStack(Closing):
         pixel = self._images.pixel_size_m(energy_ev)
         if self._aligner is None:
             self.pixel_size_m, self._aligner = pixel, StackAligner(image)
-            aligned, shift = image, np.zeros(2)
+            aligned, shift = image, (0.0, 0.0)
         else:
             scaled = to_pixel_size(image, pixel, self.pixel_size_m, centre=self._centre)
             aligned, shift, _ = self._aligner.push(scaled)

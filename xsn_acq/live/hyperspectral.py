@@ -9,11 +9,28 @@ from matplotlib.figure import Figure
 
 from xsn_acq.errors import ReconstructionError
 from xsn_acq.live.energy_pictures import draw_spectra
+from xsn_acq.live.results import ResultPublisher
 from xsn_acq.live.spectra import RegionSpectrum, regions_now, spectra_of_images, write_spectra
-from xsn_acq.live.volume import VolumeFile
+from xsn_acq.live.volume import FILE_NAME, VolumeFile
 from xsn_acq.live.volume_slices import slices_of
 from xsn_acq.live.xas_file import write_region_spectra
 from xsn_acq.storage.layout import DataFolder
+from xsn_acq.storage.scans import HyperspectralScan, hyperspectral_scans
+
+
+def publish_spectra(start: Mapping[str, Any], data: DataFolder, publisher: ResultPublisher) -> None:
+    """After a tomogram: send and write the spectra of the scan that it is of, if it is of one."""
+    uid = (start.get("hyperspectral") or {}).get("scan")
+    for scan in hyperspectral_scans(data.journal) if uid else ():
+        if scan.uid == uid:
+            for spectrum in spectra_of_scan(scan, data)[0]:
+                publisher.send(*spectrum.message(scan.uid))
+
+
+def spectra_of_scan(scan: HyperspectralScan, data: DataFolder) -> tuple[list[RegionSpectrum], list[str]]:
+    """Spectra of the energies that are reconstructed so far; see `spectra_of_volumes`."""
+    places = (data.results(records[0].uid) / FILE_NAME for records in scan.energies().values())
+    return spectra_of_volumes([path for path in places if path.exists()], scan.start(), data)
 
 
 def spectra_of_volumes(

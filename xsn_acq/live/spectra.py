@@ -67,6 +67,19 @@ class RegionSpectrum:
             found["edge_error_ev"] = _number(self.edge.sigma_ev)
         return found
 
+    def message(self, uid: str) -> tuple[dict[str, object], FloatArray]:
+        """Header of a live result, and energies, means and errors as rows (3, n); ``uid`` of run or scan."""
+        header: dict[str, object] = {
+            "kind": "spectrum",
+            "run": uid,
+            "region": self.region,
+            "quantity": self.quantity,
+            "unit": "",
+        }
+        if self.edge is not None:
+            header["edge_ev"] = self.edge.energy_ev
+        return header, np.stack([self.values.energy_ev, self.values.mean, self.values.error])
+
 
 def spectra_of_images(images: Iterable[Image], regions: Sequence[Region]) -> list[RegionSpectrum]:
     """Spectra of regions of images, one image in memory at a time.

@@ -37,8 +37,10 @@ def slices_of(volumes: Sequence[Path]) -> Iterator[Image]:
     wanted_m = 0.0
     for path in volumes:
         with VolumeFile(path) as volume:
-            slices = {name: middle_slab(getattr(volume, name)) for name in QUANTITIES}
-            noise = {name: volume.noise.get(name, math.nan) / math.sqrt(SLAB_ROWS) for name in QUANTITIES}
+            slices: dict[str, FloatArray] = {name: middle_slab(getattr(volume, name)) for name in QUANTITIES}
+            noise: dict[str, float] = {
+                name: volume.noise.get(name, math.nan) / math.sqrt(SLAB_ROWS) for name in QUANTITIES
+            }
             energy, size_m = energy_ev(volume.wavelength_m), volume.pixel_size_m
         if aligner is None:
             wanted_m, aligner = size_m, StackAligner(slices["delta"])

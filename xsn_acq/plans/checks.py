@@ -48,7 +48,7 @@ def check_before(
             acceleration_s=state.theta_acceleration_s,
             max_velocity_deg_s=state.theta_max_velocity,
         ),
-        *_move_faults(devices, params, frame, state),
+        *move_faults(devices, params, frame, state),
         *folder_faults(folder, params.frames * frame.bytes_per_frame),
     ]
     if faults:
@@ -131,7 +131,7 @@ def source_faults(file: Beamline, state: State) -> Iterator[str]:
         )
 
 
-def _move_faults(devices: Instrument, params: XsnTomography, frame: Framing, state: State) -> Iterator[str]:
+def move_faults(devices: Instrument, params: XsnTomography, frame: Framing, state: State) -> Iterator[str]:
     """Targets beyond a soft limit of a record, or a sample that stands beyond a limit."""
     file, sample = devices.file, devices.sample
     turn = sweep(

@@ -13,6 +13,7 @@ from xsn_acq.devices.camera_setup import CameraSetup, Rearm
 from xsn_acq.devices.operation import require_connected
 from xsn_acq.devices.position_compare import PulseTrain
 from xsn_acq.params import XsnTomography
+from xsn_acq.params.progress import NOTHING, EnergyProgress
 from xsn_acq.plans.beam import Beam, Confirmed
 from xsn_acq.plans.framing import Framing, sweep
 from xsn_acq.plans.instrument import Instrument
@@ -49,6 +50,8 @@ class Flight:
         Tells of pauses.
     beam : Beam
         Tells of losses of beam.
+    before : EnergyProgress
+        What earlier runs have of the same tomogram.
     """
 
     def __init__(
@@ -60,8 +63,9 @@ class Flight:
         state: State,
         interruption: Interruption,
         beam: Beam,
+        before: EnergyProgress = NOTHING,
     ) -> None:
-        self.ledger = Ledger(frame.rhythm(params))
+        self.ledger = Ledger(frame.rhythm(params), good=before.good, phase_deg=before.phase_deg)
         self.rows = ledger_rows()
         self._devices, self._params, self._state = devices, params, state
         self._setup, self._interruption, self._beam = setup, interruption, beam

@@ -8,7 +8,7 @@ from xsn_acq.plans.framing import Framing, sample_out_um
 from xsn_acq.plans.instrument import Instrument
 from xsn_acq.plans.run import Run
 from xsn_acq.plans.state import State
-from xsn_acq.plans.steps import Plan, move, shut
+from xsn_acq.plans.steps import Plan, meanwhile, move, shut
 from xsn_acq.plans.stills import spoilt_frames, take_frames
 
 FRAME_TIMEOUT_S = 10.0
@@ -59,10 +59,11 @@ class Measurement(Run):
                 spoilt=lambda: (self._interruption.pauses, self._beam.losses) != before,
             )
         yield from move(devices.shutter, "closed", self._interruption)
-        steady = yield from self._beam.confirm(losses)
+        steady = yield from meanwhile(
+            devices.sample.x, self._state.sample_x_um, self._interruption, self._beam.confirm(losses)
+        )
         if not steady:
             raise spoilt_frames(devices.camera.name, stream)
-        yield from move(devices.sample.x, self._state.sample_x_um, self._interruption)
 
     def _setup(self, stream: str, frames: int) -> CameraSetup:
         params = self._camera_params

@@ -7,7 +7,7 @@ from typing import Any
 
 from bluesky import plan_stubs as bps
 from bluesky import preprocessors as bpp
-from bluesky.utils import RunEngineControlException
+from bluesky.utils import FailedStatus, RunEngineControlException
 
 from xsn_acq.params.base import Params
 from xsn_acq.plans.beam import Beam
@@ -99,4 +99,7 @@ class Run(ABC):
         else:
             reason, status = str(error), "fail"
         left = "".join(f"; NOT PUT BACK: {another}" for another in self._not_put_back)
-        yield from bps.close_run(exit_status=status, reason=reason + left)
+        try:
+            yield from bps.close_run(exit_status=status, reason=reason + left)
+        except FailedStatus as late:  # of an operation that nobody waits for any more
+            logger.warning("after %r: %s", error, late)

@@ -111,6 +111,19 @@ def move(device: Any, target: Any, interruption: Interruption) -> Plan:
             return
 
 
+def meanwhile(device: Any, target: Any, interruption: Interruption, plan: Plan) -> Plan:
+    """Set a device, do ``plan``, wait until the device is there; the plan's result."""
+    pauses, group = interruption.pauses, short_uid("meanwhile")
+    status = yield from bps.abs_set(device, target, group=group)
+    result = yield from plan
+    yield from bps.wait(group)
+    while status is not None and not status.done:
+        yield from bps.sleep(POLL_S)
+    if interruption.pauses != pauses:
+        yield from move(device, target, interruption)
+    return result
+
+
 def move_together(targets: Sequence[tuple[Any, Any]], interruption: Interruption) -> Plan:
     """Set devices at the same time and wait until all are there; after a pause all are set again."""
     while targets:
