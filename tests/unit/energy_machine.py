@@ -7,7 +7,7 @@ from fake_instrument import UID
 from xsn_acq.config.energy import energy_of_bragg_ev
 from xsn_acq.devices.camera_setup import CameraSetup, Rearm
 
-NOT_TOLD = ("wait", "sleep", "null", "declare_stream", "collect", "complete", "save", "create")
+NOT_TOLD = ("wait", "sleep", "null", "declare_stream", "collect", "complete", "rewindable")
 
 
 class EnergyMachine:
