@@ -148,9 +148,10 @@ def _axis_s(file: Beamline, move: AxisMove) -> float:
     places = [move.start, *([] if move.via is None else [move.via]), move.target]
     lengths = [abs(there - here) for here, there in pairwise(places)]
     if move.axis == GAP:
-        return sum(length / file.undulator.gap_speed_mm_s for length in lengths) + file.undulator.gap_settle_s
+        source = file.undulator
+        return sum(length / source.gap_speed_mm_s + source.gap_settle_s for length in lengths)
     axis = getattr(file.axes, move.axis)
-    return sum(length / axis.velocity + axis.acceleration_s for length in lengths) + axis.settle_s
+    return float(sum(length / axis.velocity + axis.acceleration_s + axis.settle_s for length in lengths))
 
 
 def axis_facts(file: Beamline, name: str) -> tuple[str, float, float]:
