@@ -43,7 +43,7 @@ _BREAKING_OFF = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class PlanEntry:
     """Where a plan is found: its parameters, what it costs, what forbids it, itself, as ``module:name``.
 
-    ``reconstructs``: its runs can be reconstructed while they go on. ``resumes``: it can go on with what
+    ``reconstructs``: its runs can be worked on while they go on. ``resumes``: it can go on with what
     earlier runs have.
     """
 
@@ -91,6 +91,7 @@ PLANS: Mapping[str, PlanEntry] = {
         estimate="xsn_acq.plans.energy_checks:estimate_energy_scan",
         infeasible="xsn_acq.plans.energy_checks:infeasible_energy_scan",
         plan="xsn_acq.plans.energy_scan:energy_scan",
+        reconstructs=True,
     ),
     "knife_edge": _calibration("knife_edge", "KnifeEdgeScan"),
     "foucault_test": _calibration("foucault_test", "FoucaultTest"),
