@@ -165,7 +165,7 @@ def test_an_energy_change_that_fails_stands_in_the_journal(devices, tmp_path):
     gap = DeviceError("undulator", "move", 7.7, 7.6, "mm", "the motor is dead")
     plan = hyperspectral_tomography(devices, PARAMS, folder=tmp_path)
     messages, raised = played(plan, devices, [(second_energy(devices), gap)])
-    first, second = runs(messages)
+    _, second = runs(messages)
     assert "energy change to 8317 eV: undulator: move" in str(raised)
     assert second[0].kwargs["hyperspectral"]["number"] == 1
     assert "technique" not in second[0].kwargs
