@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from bluesky.utils import RunEngineInterrupted
 
 from xsn_acq.cli import conclude, demo, logs, main, progress, status
 from xsn_acq.errors import ConfigError, DeviceError, LimitError, ReconstructionError
@@ -208,6 +209,25 @@ def test_one_bar_for_all_energies_of_a_scan(monkeypatch):
     show("stop", {})
     assert shown.closed
     assert len(bars) == 1
+
+
+STOPPED, BROKEN = RunEngineInterrupted(), DeviceError("undulator", "move", 7.7, 7.6)
+
+
+@pytest.mark.parametrize(
+    ("words", "failure", "well", "ended"),
+    [
+        (["complete", "complete"], None, True, status.WELL),
+        (["complete", "complete"], None, False, status.FAILED),
+        (["INCOMPLETE", "complete"], None, True, status.INCOMPLETE),
+        (["complete", "FAILED"], BROKEN, True, status.FAILED),
+        (["complete", "INCOMPLETE"], BROKEN, True, status.FAILED),
+        (["complete", "ABORTED"], STOPPED, True, status.BROKEN_OFF),
+        (["complete", "complete"], STOPPED, True, status.BROKEN_OFF),
+    ],
+)
+def test_the_exit_status_of_several_runs_is_that_of_the_worst(words, failure, well, ended):
+    assert conclude._exit_status(words, failure, well=well) == ended
 
 
 class FinishedService:
