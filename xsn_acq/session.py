@@ -43,7 +43,7 @@ _BREAKING_OFF = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class PlanEntry:
     """Where a plan is found: its parameters, what it costs, what forbids it, itself, as ``module:name``.
 
-    ``reconstructs``: its runs can be reconstructed while they go on. ``resumes``: it can go on with what
+    ``reconstructs``: its runs can be worked on while they go on. ``resumes``: it can go on with what
     earlier runs have.
     """
 
@@ -112,7 +112,6 @@ PLANS: Mapping[str, PlanEntry] = {
         estimate="xsn_acq.plans.focus_energies:estimate_focus_scan",
         infeasible="xsn_acq.plans.focus_energies:infeasible_focus_scan",
         plan="xsn_acq.plans.calibrations:focus_scan",
-        calibrates=True,
     ),
     "find_rotation_axis": _calibration("find_rotation_axis", "FindRotationAxis"),
     "pixel_size": _calibration("pixel_size", "PixelSize"),

@@ -1,4 +1,4 @@
-"""A hyperspectral scan over Channel Access: killed in mid-flight and resumed, without a gap or a duplicate."""
+"""A hyperspectral scan over Channel Access: killed in mid-flight and resumed; no gap, no duplicate."""
 
 import re
 

@@ -191,6 +191,7 @@ def instrument():
         ),
         sample=SimpleNamespace(
             x=FakeMotor("sample_x", 0.0, axes.sample_x),
+            y=FakeMotor("sample_y", 0.0, axes.sample_y),
             z=FakeMotor("sample_z", 0.0, axes.sample_z),
             theta=FakeMotor("sample_theta", 0.0, axes.sample_theta),
         ),

@@ -7,6 +7,7 @@ from typing import Any
 
 from xsn_acq.cli import status
 from xsn_acq.cli.saying import say
+from xsn_acq.cli.scan_files import Try, export_scan, index_scan, reconstruct_parted
 from xsn_acq.errors import XsnError
 
 SERVICE_TIMEOUT_S = 3600.0
@@ -37,31 +38,30 @@ def conclude(
     debug : bool
         Whether to show tracebacks.
     """
-    from xsn_acq.cli.scan_files import export_scan, reconstruct_parted
     from xsn_acq.storage.ending import state_of
     from xsn_acq.storage.journal import find_run
 
-    parted: list[Any] = []
+    def tried(make: Callable[[], list[str]], what: str) -> bool:
+        return _tried(make, what, debug)
+
     try:
         runs = [find_run(data.journal, uid) for uid in uids]
         ends = [state_of(run) for run in runs]
         if failure is not None:
             _say_failure(*ends[-1], failure)
-        well = [_evaluate(run, data, debug) for run, end in zip(runs, ends, strict=True) if _is_whole(end)]
-        for scan in _scans(runs, data):
-            exported, its_parted = export_scan(scan, data, lambda make, what: _tried(make, what, debug))
-            well.append(exported)
-            parted += its_parted
+        well = [_evaluate(run, data, tried) for run, end in zip(runs, ends, strict=True) if _is_whole(end)]
+        exported = [(scan, *export_scan(scan, data, tried)) for scan in _scans(runs, data)]
     except Exception:
         _finish(services, data)
         raise
     well.append(_finish(services, data))
-    if "live" in services:
-        well.append(reconstruct_parted(parted, data))
-        for run in runs:
-            _tell_volume(run, data)
-    well += _spectra(runs, ends, data, live="live" in services, debug=debug)
+    for scan, all_there, files in exported:
+        well += [all_there, "live" not in services or reconstruct_parted(files, data)]
+        well.append(not files or tried(partial(index_scan, scan, files, data), "index"))
+    well += [tried(make, "spectra") for make in _spectra(runs, ends, data, live="live" in services)]
     for run, (word, reason) in zip(runs, ends, strict=True):
+        if "live" in services:
+            _tell_volume(run, data)
         if word == "INCOMPLETE":
             say(f"{word}: {_energy(run)}{reason}")
     return _exit_status([word for word, _ in ends], failure, well=all(well))
@@ -113,34 +113,34 @@ def _tell_volume(run: Any, data: Any) -> None:
             print(f"volume {path}", flush=True)
 
 
-def _evaluate(run: Any, data: Any, debug: bool) -> bool:
+def _evaluate(run: Any, data: Any, tried: Try) -> bool:
     """Make of a run what it was taken for; whether that went well."""
     from xsn_acq.storage.run import RunRecord
 
     print(f"run {run.uid}", flush=True)
     record = RunRecord.from_journal(run.path)
     made = None if run.hyperspectral else _MADE_OF.get(record.start.get("technique", ""))
-    return made is None or _tried(lambda: made[1](record, data), made[0], debug)
+    return made is None or tried(lambda: made[1](record, data), made[0])
 
 
 def _spectra(
-    runs: Sequence[Any], ends: Sequence[tuple[str, str]], data: Any, *, live: bool, debug: bool
-) -> list[bool]:
-    """Evaluate energy scans, and hyperspectral scans whose volumes are there; whether each went well.
+    runs: Sequence[Any], ends: Sequence[tuple[str, str]], data: Any, *, live: bool
+) -> list[Callable[[], list[str]]]:
+    """What evaluates energy scans, and hyperspectral scans whose volumes are there.
 
-    Only now: the live worker has written the same files, and is done.
+    Only at the end: the live worker has written the same files, and is done.
     """
     from xsn_acq.cli.spectra import spectra_of_run, spectra_of_scan
     from xsn_acq.storage.run import RunRecord
 
-    made = [
+    made: list[Callable[[], list[str]]] = [
         partial(spectra_of_run, RunRecord.from_journal(run.path), data)
         for run, end in zip(runs, ends, strict=True)
         if run.plan_name == "energy_scan" and _is_whole(end)
     ]
     if live:
         made += [partial(spectra_of_scan, scan, data) for scan in _scans(runs, data)]
-    return [_tried(make, "spectra", debug) for make in made]
+    return made
 
 
 def _tried(make: Callable[[], list[str]], what: str, debug: bool) -> bool:

@@ -1,6 +1,6 @@
-"""Files of a hyperspectral scan: an NXtomo file for each energy, also of several runs."""
+"""Files of a hyperspectral scan: an NXtomo file for each energy, also of several runs; their index."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -9,17 +9,31 @@ from typing import Any
 from xsn_acq.cli.saying import say
 
 Try = Callable[[Callable[[], list[str]], str], bool]
+"""Makes a file, tells where it is, and whether that went well."""
 
 
 @dataclass(frozen=True)
-class Parted:
-    """A tomogram that was taken in several runs: its first run's uid, its NXtomo file."""
+class EnergyFile:
+    """The frames of one energy: what they were taken at, in which runs, and their NXtomo file."""
 
-    uid: str
+    energy_ev: float
+    runs: tuple[str, ...]
     path: Path
 
+    @property
+    def parted(self) -> bool:
+        """Whether they were taken in several runs."""
+        return len(self.runs) > 1
 
-def export_scan(scan: Any, data: Any, tried: Try) -> tuple[bool, list[Parted]]:
+    def volume(self, data: Any) -> Path | None:
+        """Their reconstruction, if there is one."""
+        from xsn_acq.live.volume import FILE_NAME
+
+        path: Path = data.results(self.runs[0]) / FILE_NAME
+        return path if path.exists() else None
+
+
+def export_scan(scan: Any, data: Any, tried: Try) -> tuple[bool, list[EnergyFile]]:
     """Write the NXtomo files of all energies that came to their end, those of earlier sessions too.
 
     Parameters
@@ -27,25 +41,25 @@ def export_scan(scan: Any, data: Any, tried: Try) -> tuple[bool, list[Parted]]:
     scan : HyperspectralScan
     data : DataFolder
     tried : callable
-        Makes a file and says how it went.
+        See `Try`.
 
     Returns
     -------
     well : bool
-    parted : list of Parted
-        Energies that were taken in several runs.
+    files : list of EnergyFile
+        Those that were written.
     """
-    well, parted = True, []
-    energies_ev = scan.runs[0].hyperspectral["energies_ev"]
-    for number, records in scan.energies().items():
+    well, files = True, []
+    for records in scan.energies().values():
         if not _succeeded(records[-1]):
             continue
+        energy = float(records[0].start["acquisition"]["energy_ev"])
         path = data.exports / f"{records[0].uid[:8]}.nx"
-        made = tried(partial(_export, records, path), f"NXtomo file at {energies_ev[number]:g} eV")
-        well = well and made
-        if made and len(records) > 1:
-            parted.append(Parted(records[0].uid, path))
-    return well, parted
+        if tried(partial(_export, records, path), f"NXtomo file at {energy:.1f} eV"):
+            files.append(EnergyFile(energy, tuple(record.uid for record in records), path))
+        else:
+            well = False
+    return well, files
 
 
 def _succeeded(record: Any) -> bool:
@@ -65,14 +79,23 @@ def _export(records: list[Any], path: Path) -> list[str]:
     return [f"NXtomo {write_nxtomo(records, path)}"]
 
 
-def reconstruct_parted(parted: list[Parted], data: Any) -> bool:
-    """Reconstruct tomograms of several runs from their files; whether all went well."""
+def reconstruct_parted(files: Sequence[EnergyFile], data: Any) -> bool:
+    """Reconstruct what was taken in several runs, from its file; whether all went well."""
     from xsn_acq.cli.services import spawn
 
     well, log = True, data.root / "logs" / "live.log"
-    for tomogram in parted:
-        output = ["--output", str(data.results(tomogram.uid)), "--quiet"]
-        if spawn(["reconstruct", str(tomogram.path), *output], log).wait():
-            say(f"no reconstruction of {tomogram.path}; see {log}")
+    for file in files:
+        output = ["--output", str(data.results(file.runs[0])), "--quiet"]
+        if file.parted and spawn(["reconstruct", str(file.path), *output], log).wait():
+            say(f"no reconstruction of {file.path}; see {log}")
             well = False
     return well
+
+
+def index_scan(scan: Any, files: Sequence[EnergyFile], data: Any) -> list[str]:
+    """Write the index of a scan; what to tell."""
+    from xsn_acq.storage.hyperspectral import EnergyTomogram, write_index
+
+    tomograms = [EnergyTomogram(file.energy_ev, file.runs, file.path, file.volume(data)) for file in files]
+    path, title = data.exports / f"{scan.uid[:8]}-scan.h5", scan.start().get("note", "")
+    return [f"index {write_index(path, tomograms, scan=scan.uid, title=title)}"]

@@ -10,7 +10,7 @@ from xsn_acq.analysis.calibration.gap import SINC_FWHM, GapPeak, gap_peak
 from xsn_acq.config import Beamline
 from xsn_acq.config.calibration_file import recorded_beamline
 from xsn_acq.errors import CalibrationError
-from xsn_acq.live.findings import SAME_ENERGY_EV, Finding
+from xsn_acq.live.finding import SAME_ENERGY_EV, Finding
 from xsn_acq.live.source_pictures import gap_peaks
 from xsn_acq.optics.arrays import FloatArray
 from xsn_acq.storage.run import Row, RunRecord

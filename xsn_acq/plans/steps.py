@@ -139,7 +139,7 @@ def move_together(targets: Sequence[tuple[Any, Any]], interruption: Interruption
 
 
 def in_plain_words(plan: Plan) -> Plan:
-    """Raise the device's own error where bluesky only says that a status failed, or a record does not answer."""
+    """Raise the device's own error where bluesky only says that a status failed, or no record answers."""
     try:
         return (yield from plan)
     except FailedStatus as error:

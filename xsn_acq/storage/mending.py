@@ -37,9 +37,7 @@ def mend(path: Path) -> bool:
         with path.open("r+b") as file:
             head = bytearray(file.read(_HEAD))
             if not _is_marked(head):
-                raise StorageError(
-                    f"frame file {path}: cannot be opened, and not for a writer that was killed"
-                )
+                raise StorageError(f"frame file {path}: cannot be opened, and no writer was killed")
             head[_MARK] = 0
             head[_END] = path.stat().st_size.to_bytes(8, "little")
             head[_CHECKSUM] = checksum(bytes(head[: _CHECKSUM.start])).to_bytes(4, "little")

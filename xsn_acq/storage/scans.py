@@ -9,7 +9,7 @@ import numpy as np
 
 from xsn_acq.errors import ConfigError
 from xsn_acq.params.progress import EnergyProgress, Progress
-from xsn_acq.storage.journal import RunSummary, is_being_written, list_runs
+from xsn_acq.storage.journal import RunSummary, is_being_written, list_runs, read_journal
 from xsn_acq.storage.run import RunRecord
 from xsn_acq.storage.sound import good_targets, sound_record
 
@@ -41,7 +41,7 @@ class HyperspectralScan:
 
     def start(self) -> dict[str, Any]:
         """Start document of the first run."""
-        return RunRecord.from_journal(self.runs[0].path).start
+        return next(read_journal(self.runs[0].path)).doc
 
     def energies(self) -> dict[int, list[RunRecord]]:
         """Runs with good frames by the number of their energy, oldest first; see `sound_record`."""
