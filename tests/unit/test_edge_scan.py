@@ -15,7 +15,7 @@ from xsn_acq.errors import CalibrationError, ConfigError
 from xsn_acq.live.calibrate import calibrate
 from xsn_acq.live.edge_scan import flat_between, spectrum
 from xsn_acq.live.points import RunPoints
-from xsn_acq.optics.materials import edge_energy_ev
+from xsn_acq.optics.edges import edge_energy_ev
 from xsn_acq.storage.layout import DataFolder
 from xsn_acq.storage.run import RunRecord
 

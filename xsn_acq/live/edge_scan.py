@@ -15,7 +15,7 @@ from xsn_acq.live.findings import Finding
 from xsn_acq.live.points import RunPoints
 from xsn_acq.live.source_pictures import edge_spectrum
 from xsn_acq.optics.arrays import FloatArray
-from xsn_acq.optics.materials import edge_energy_ev
+from xsn_acq.optics.edges import edge_energy_ev
 from xsn_acq.optics.monochromator import bragg_angle_deg
 from xsn_acq.storage.run import Row, RunRecord
 

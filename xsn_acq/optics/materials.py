@@ -91,34 +91,3 @@ def molar_mass_g(atoms: Mapping[str, float]) -> float:
         return float(sum(n * xraydb.atomic_mass(element) for element, n in atoms.items()))
     except (ValueError, KeyError, AttributeError) as error:
         raise ConfigError(f"elements {', '.join(atoms)}", ["wanted symbols of elements, as Ni"]) from error
-
-
-def edge_energy_ev(element: str, edge: str) -> float:
-    """Tabulated energy of an absorption edge (Elam, Ravel and Sieber, by xraydb), electronvolts.
-
-    Parameters
-    ----------
-    element : str
-        Chemical symbol.
-    edge : str
-        "K", "L1", ...
-
-    Raises
-    ------
-    ConfigError
-        There is no such edge.
-
-    Examples
-    --------
-    >>> edge_energy_ev("Ni", "K")
-    8333.0
-    """
-    import xraydb
-
-    try:
-        found = xraydb.xray_edge(element, edge)
-    except (ValueError, KeyError, AttributeError) as error:
-        raise ConfigError(f"element {element}", ["wanted the symbol of an element, as Ni"]) from error
-    if found is None:
-        raise ConfigError(f"element {element}", [f"wanted an absorption edge, as K, found {edge}"])
-    return float(found.energy)

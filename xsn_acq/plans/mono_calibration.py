@@ -6,7 +6,7 @@ from typing import Any
 
 from xsn_acq.config import Beamline
 from xsn_acq.errors import LimitError
-from xsn_acq.optics.materials import edge_energy_ev
+from xsn_acq.optics.edges import edge_energy_ev
 from xsn_acq.params import MonoCalibration
 from xsn_acq.plans.energy_checks import infeasible_energy_scan
 from xsn_acq.plans.energy_scan import scan_energies
