@@ -93,9 +93,26 @@ PLANS: Mapping[str, PlanEntry] = {
         plan="xsn_acq.plans.energy_scan:energy_scan",
         reconstructs=True,
     ),
+    "undulator_calibration": PlanEntry(
+        parameters="xsn_acq.params.energy:UndulatorCalibration",
+        estimate="xsn_acq.plans.gap_checks:estimate_undulator_calibration",
+        infeasible="xsn_acq.plans.gap_checks:infeasible_undulator_calibration",
+        plan="xsn_acq.plans.undulator_calibration:undulator_calibration",
+    ),
+    "mono_calibration": PlanEntry(
+        parameters="xsn_acq.params.energy:MonoCalibration",
+        estimate="xsn_acq.plans.energy_checks:estimate_energy_scan",
+        infeasible="xsn_acq.plans.mono_calibration:infeasible_mono_calibration",
+        plan="xsn_acq.plans.mono_calibration:mono_calibration",
+    ),
     "knife_edge": _calibration("knife_edge", "KnifeEdgeScan"),
     "foucault_test": _calibration("foucault_test", "FoucaultTest"),
-    "focus_scan": _calibration("focus_scan", "FocusScan"),
+    "focus_scan": PlanEntry(
+        parameters="xsn_acq.params.calibration:FocusScan",
+        estimate="xsn_acq.plans.focus_energies:estimate_focus_scan",
+        infeasible="xsn_acq.plans.focus_energies:infeasible_focus_scan",
+        plan="xsn_acq.plans.calibrations:focus_scan",
+    ),
     "find_rotation_axis": _calibration("find_rotation_axis", "FindRotationAxis"),
     "pixel_size": _calibration("pixel_size", "PixelSize"),
 }

@@ -6,6 +6,7 @@ import pytest
 
 from xsn_acq.config import load_beamline
 from xsn_acq.errors import ConfigError
+from xsn_acq.sim.ioc import simple
 from xsn_acq.sim.ioc.beamline import SimulatedBeamline
 from xsn_acq.sim.ioc.faults import MotorStopsShort
 from xsn_acq.sim.ioc.timeline import AxisMotion
@@ -206,6 +207,26 @@ def test_the_feedback_does_not_lock_while_the_fault_lasts():
         run.cancel()
 
     simulated(check, "feedback_no_lock")
+
+
+def test_a_lock_is_told_when_it_comes(monkeypatch):
+    """Between two looks at slow values, which are made hours apart here."""
+    monkeypatch.setattr(simple, "POLL_S", 1e4)
+
+    async def check(sim):
+        run = asyncio.create_task(sim.feedback.run())
+        await asyncio.sleep(0)
+        locked, enable = sim.channels["7C:DCM:FB:Locked"], sim.channels["7C:DCM:FB:Enable"]
+        await enable.write("Off")
+        assert locked.value == "No"
+        begin = sim.clock.now()
+        await enable.write("On")
+        while locked.value == "No":
+            await asyncio.sleep(0)
+        assert sim.clock.now() - begin >= simple.LOCK_TIME_S
+        run.cancel()
+
+    simulated(check)
 
 
 def test_a_limit_of_an_axis_that_does_not_exist_is_refused():

@@ -4,9 +4,20 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
+from epics.ca import CASeverityException, ChannelAccessException, ChannelAccessGetFailure
 from ophyd import Device, Signal
+from ophyd.utils import DisconnectedError
 
 CA_PORT = "5064"
+
+UNANSWERED = (
+    TimeoutError,
+    DisconnectedError,
+    ChannelAccessException,
+    ChannelAccessGetFailure,
+    CASeverityException,
+)
+"""What ophyd and pyepics raise when a record does not answer, or is lost while it is asked."""
 
 
 def connection_faults(devices: Sequence[Device], timeout_s: float) -> list[str]:

@@ -34,7 +34,7 @@ class PitchFeedback(TwoState):
         if value != "on":
             return
         held = wait_until(
-            lambda: overtaken() or self.locked.get() == "Yes",
+            lambda: overtaken() or self.locked.get(use_monitor=False) == "Yes",
             [self.locked],
             device=self.name,
             operation="lock",

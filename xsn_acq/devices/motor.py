@@ -179,7 +179,7 @@ class Motor(EpicsMotor):
             else:
                 answer.done = True
         ended = wait_until(
-            lambda: self._done(answer) or progress.stalled(float(self.user_readback.get())),
+            lambda: self._done(answer) or progress.stalled(self._readback_now()),
             signals,
             device=self.name,
             operation="move",
@@ -197,12 +197,12 @@ class Motor(EpicsMotor):
             self._settle(target)
 
     def _done(self, answer: Completion) -> bool:
-        return answer.done and bool(self.motor_done_move.get() == 1)
+        return answer.done and bool(self.motor_done_move.get(use_monitor=False) == 1)
 
     def _settle(self, target: float) -> None:
         """Wait until the readback has stayed at the target."""
         steady = wait_steady(
-            lambda: self._stop_accepted or abs(self.user_readback.get() - target) <= self.axis.tolerance,
+            lambda: self._stop_accepted or abs(self._readback_now() - target) <= self.axis.tolerance,
             (self.user_readback,),
             steady_s=self.axis.settle_s,
             device=self.name,

@@ -137,15 +137,15 @@ def wait_steady(
 class Progress:
     """Whether a readback that should change has stayed the same for longer than ``stall_s`` seconds."""
 
-    def __init__(self, stall_s: float) -> None:
-        self._stall_s = stall_s
-        self._position, self._since = math.nan, time.monotonic()
+    def __init__(self, stall_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stall_s, self._clock = stall_s, clock
+        self._position, self._since = math.nan, clock()
 
     def stalled(self, position: float) -> bool:
         """Take in where it is now."""
         if position != self._position:
-            self._position, self._since = position, time.monotonic()
-        return time.monotonic() - self._since > self._stall_s
+            self._position, self._since = position, self._clock()
+        return self._clock() - self._since > self._stall_s
 
 
 def in_background(

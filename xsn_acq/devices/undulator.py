@@ -114,7 +114,7 @@ class Undulator(Device):
 
     def _stand(self) -> None:
         stands = wait_until(
-            lambda: not self.busy.get() and not self.device_busy.get(),
+            lambda: not self._busy(),
             (self.busy, self.device_busy),
             device=self.name,
             operation="stop",
@@ -137,7 +137,7 @@ class Undulator(Device):
                 answer.done = True
         progress = Progress(self.stall_s)
         ended = wait_until(
-            lambda: self._done(answer) or progress.stalled(float(self.gap.get())),
+            lambda: self._done(answer) or progress.stalled(self._gap_now()),
             (self.busy, self.device_busy),
             device=self.name,
             operation="set gap",
@@ -169,7 +169,10 @@ class Undulator(Device):
         return float(self.gap.get(use_monitor=False))
 
     def _done(self, answer: Completion) -> bool:
-        return answer.done and not self.busy.get() and not self.device_busy.get()
+        return answer.done and not self._busy()
+
+    def _busy(self) -> bool:
+        return any(signal.get(use_monitor=False) for signal in (self.busy, self.device_busy))
 
     def _arrives(self, target: float) -> bool:
         """Look until the gap reads back and nothing is busy: a start may be answered before busy shows."""
@@ -185,7 +188,7 @@ class Undulator(Device):
 
     def _stays(self, target: float) -> bool:
         return wait_steady(
-            lambda: self._stop_accepted or abs(float(self.gap.get()) - target) <= self.tolerance_mm,
+            lambda: self._stop_accepted or abs(self._gap_now() - target) <= self.tolerance_mm,
             (self.gap,),
             steady_s=self.settle_s,
             device=self.name,

@@ -17,6 +17,9 @@ from xsn_acq.storage.energy_stack import write_energy_stack
 from xsn_acq.storage.layout import DataFolder
 from xsn_acq.storage.run import RunRecord
 
+LEAST_JUMP = 3.0
+"""A pixel whose jump is less than so many times its noise has no edge: one of a thousand is air."""
+
 
 @dataclass(frozen=True)
 class EvaluatedScan:
@@ -96,7 +99,8 @@ def _edge_map(stack: GrowingStack, energies: np.ndarray) -> tuple[EdgeMap | None
     known = noise if np.isfinite(noise).all() and (noise > 0).all() else None
     try:
         images = np.stack([stack.image(number) for number in stack.known])
-        return edge_map(energies, images, sigma=known, edge_ev=edge[1]), ""
+        found = edge_map(energies, images, sigma=known, edge_ev=edge[1], least_jump_sigmas=LEAST_JUMP)
+        return found, ""
     except ReconstructionError as error:
         return None, f"no edge map: {error}"
 

@@ -7,8 +7,15 @@ from xsn_acq.errors import ConfigError
 _HEAVIEST = 92
 
 
-def tabulated_edge_ev(element: str, edge: str = "K") -> float:
-    """Energy of an absorption edge (Elam, Ravel and Sieber, Radiat. Phys. Chem. 63, 121 (2002)).
+def edge_energy_ev(element: str, edge: str) -> float:
+    """Tabulated energy of an absorption edge (Elam, Ravel and Sieber, by xraydb), electronvolts.
+
+    Parameters
+    ----------
+    element : str
+        Chemical symbol.
+    edge : str
+        "K", "L1", ...
 
     Raises
     ------
@@ -17,17 +24,17 @@ def tabulated_edge_ev(element: str, edge: str = "K") -> float:
 
     Examples
     --------
-    >>> tabulated_edge_ev("Ni")
+    >>> edge_energy_ev("Ni", "K")
     8333.0
     """
     import xraydb
 
     try:
         found = xraydb.xray_edge(element, edge)
-    except (ValueError, KeyError, AttributeError):
-        found = None
+    except (ValueError, KeyError, AttributeError) as error:
+        raise ConfigError(f"element {element}", ["wanted the symbol of an element, as Ni"]) from error
     if found is None:
-        raise ConfigError(f"edge {element} {edge}", ["no such edge in the tables; wanted as Ni and K"])
+        raise ConfigError(f"element {element}", [f"wanted an absorption edge, as K, found {edge}"])
     return float(found.energy)
 
 
@@ -43,6 +50,6 @@ def k_edge_between(low_ev: float, high_ev: float) -> tuple[str, float] | None:
     import xraydb
 
     symbols = [str(xraydb.atomic_symbol(z)) for z in range(3, _HEAVIEST + 1)]
-    found = [(symbol, tabulated_edge_ev(symbol)) for symbol in symbols]
+    found = [(symbol, edge_energy_ev(symbol, "K")) for symbol in symbols]
     inside = [(symbol, energy) for symbol, energy in found if low_ev < energy < high_ev]
     return inside[0] if len(inside) == 1 else None

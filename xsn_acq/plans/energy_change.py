@@ -38,10 +38,15 @@ class EnergyChanger:
         Tells of pauses, which stop the axes: what they were at is done again.
     beam : Beam
         Waited for before the feedback is switched on.
+    judge_light : bool
+        Whether too little light is an error. Not so before the undulator is calibrated.
     """
 
-    def __init__(self, devices: Instrument, interruption: Interruption, beam: Beam) -> None:
+    def __init__(
+        self, devices: Instrument, interruption: Interruption, beam: Beam, *, judge_light: bool = True
+    ) -> None:
         self._devices, self._interruption, self._beam = devices, interruption, beam
+        self._judge_light = judge_light
         self._light: tuple[float, float] | None = None
 
     @property
@@ -143,13 +148,13 @@ class EnergyChanger:
         return share
 
     def _share(self, light: tuple[float, float]) -> float:
-        """Light over what was to be expected from that before; too little is an error."""
+        """Light over what was to be expected, NaN where not known; if judged, too little is an error."""
         before, file = self._light, self._devices.file
         if before is None or before[1] <= 0:
             return math.nan
         expected = before[1] * counts_share(file, before[0], light[0])
         share, least = light[1] / expected, file.beam_monitor.least_share
-        if share >= least:
+        if share >= least or not self._judge_light:
             return share
         raise DeviceError(
             "beam_monitor",

@@ -13,6 +13,7 @@ from xsn_acq.plans.checks import cutoff_faults, folder_faults, general_faults, r
 from xsn_acq.plans.energy_moves import (
     AxisMove,
     axis_moves,
+    collision_faults,
     number_faults,
     place_faults,
     places_of,
@@ -74,7 +75,7 @@ def file_faults(
     yield from roi_faults(file, frame)
     yield from sample_out_faults(file, params)
     yield from energies_faults(file, energies_of(where), beyond_focus_table=beyond_focus_table)
-    for name, targets in _spans(where).items():
+    for name, targets in _spans(file, where).items():
         axis, low, high = getattr(file.axes, name), min(targets), max(targets)
         if name != "sample_x" and not axis.low <= low <= high <= axis.high:
             yield (
@@ -115,19 +116,22 @@ def energies_of(where: Sequence[EnergyPlace]) -> tuple[float, ...]:
     return tuple(dict.fromkeys(place.energy_ev for place in where))
 
 
-def _spans(where: Sequence[EnergyPlace]) -> Mapping[AxisName, list[float]]:
+def _spans(file: Beamline, where: Sequence[EnergyPlace]) -> Mapping[AxisName, list[float]]:
+    """Where places send each of their motors, the way round by which it comes from its side included."""
     found: dict[AxisName, list[float]] = {}
     for place in where:
         for name, target in place.axes:
-            found.setdefault(name, []).append(target)
+            found.setdefault(name, []).extend((target, target - getattr(file.axes, name).backlash))
     return found
 
 
 def _axis_faults(devices: Instrument, state: State, where: Sequence[EnergyPlace]) -> Iterator[str]:
     """Targets beyond a soft limit of a record, or a motor beyond one, which could not be put back."""
-    for name, targets in _spans(where).items():
+    for name, targets in _spans(devices.file, where).items():
         yield from record_faults(motor(devices, name), *dict.fromkeys((min(targets), max(targets))))
         yield from motor(devices, name).limit_faults(state.position(name))
+        if name == "zone_plate_z":
+            yield from collision_faults(devices, min(targets))
 
 
 def infeasible_energy_scan(file: Beamline, params: EnergyScan) -> list[str]:

@@ -148,9 +148,10 @@ def _axis_s(file: Beamline, move: AxisMove) -> float:
     places = [move.start, *([] if move.via is None else [move.via]), move.target]
     lengths = [abs(there - here) for here, there in pairwise(places)]
     if move.axis == GAP:
-        return sum(length / file.undulator.gap_speed_mm_s for length in lengths) + file.undulator.gap_settle_s
+        source = file.undulator
+        return sum(length / source.gap_speed_mm_s + source.gap_settle_s for length in lengths)
     axis = getattr(file.axes, move.axis)
-    return sum(length / axis.velocity + axis.acceleration_s for length in lengths) + axis.settle_s
+    return float(sum(length / axis.velocity + axis.acceleration_s + axis.settle_s for length in lengths))
 
 
 def axis_facts(file: Beamline, name: str) -> tuple[str, float, float]:
@@ -193,10 +194,10 @@ def place_faults(devices: Instrument, places: Mapping[str, Collection[float]]) -
         else:
             yield from motors[name].limit_faults(*ends)
     if "zone_plate_z" in places:
-        yield from _collisions(devices, min(places["zone_plate_z"]))
+        yield from collision_faults(devices, min(places["zone_plate_z"]))
 
 
-def _collisions(devices: Instrument, zone_plate_z_mm: float) -> Iterator[str]:
+def collision_faults(devices: Instrument, zone_plate_z_mm: float) -> Iterator[str]:
     """The zone plate would come too near to the sample or the pinhole."""
     least = devices.file.zone_plate.clearance_mm
     left = clearance_mm(devices.file, zone_plate_z_mm, _asked(devices.sample.z.user_readback))

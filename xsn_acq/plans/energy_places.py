@@ -9,7 +9,7 @@ from xsn_acq.config.energy import at_energy
 from xsn_acq.params import EnergyScan
 from xsn_acq.plans.energy_moves import axis_moves, targets_at, travel_s
 from xsn_acq.plans.framing import sample_out_um
-from xsn_acq.plans.places import AxisName
+from xsn_acq.plans.places import AxisName, opened_cutoff_um
 
 Kind = Literal["flat", "projection"]
 
@@ -53,12 +53,6 @@ def energy_places(params: EnergyScan, file: Beamline, sample_x_um: float) -> tup
         found += (flat, image) if flat_first else (image, flat)
         flat_first = not flat_first
     return tuple(found)
-
-
-def opened_cutoff_um(file: Beamline, opened_um: float) -> float:
-    """Position of cutoff_x with the filter opened by so much from the optical axis."""
-    geometry = file.geometry
-    return geometry.cutoff_x_zero_um + (-opened_um if geometry.cutoff_passes == "positive" else opened_um)
 
 
 def flats_at(params: EnergyScan, file: Beamline) -> tuple[int, ...]:

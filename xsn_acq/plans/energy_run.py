@@ -9,7 +9,7 @@ from xsn_acq.config.energy import at_energy
 from xsn_acq.errors import DeviceError, EnergyChangeError
 from xsn_acq.params import CameraParams
 from xsn_acq.plans.energy_change import EnergyChanger
-from xsn_acq.plans.energy_moves import positions
+from xsn_acq.plans.energy_moves import axis_move, positions
 from xsn_acq.plans.energy_places import EnergyPlace
 from xsn_acq.plans.energy_rows import EnergyChangeRow, EnergyPoint
 from xsn_acq.plans.framing import Framing
@@ -115,13 +115,12 @@ class EnergyRun(PointsRun):
         return self._where[point].frames
 
     def go_to(self, point: int) -> Plan:
-        """Change the energy where it is another; all other motors move meanwhile."""
+        """Change the energy where it is another; all motors that it does not need move meanwhile."""
         place = self._where[point]
-        others = self._others(place)
         if self._energy_ev != place.energy_ev:
-            yield from self._change(place.energy_ev, others)
-        else:
-            yield from move_together(others, self._interruption)
+            free = [pair for pair in self._others(place) if pair[0] is not self._devices.zone_plate.z]
+            yield from self._change(place.energy_ev, free)
+        yield from self._move(self._others(place))
         found = float(self._devices.mono.energy_ev.get())
         if not abs(found - place.energy_ev) <= WRONG_EV:
             hint = "the Bragg axis was moved from elsewhere"
@@ -174,6 +173,17 @@ class EnergyRun(PointsRun):
             for name, device, target in motors
             if abs(self._readback(name) - target) > device.axis.tolerance
         ]
+
+    def _move(self, others: Sequence[tuple[Any, float]]) -> Plan:
+        """Move motors together; those that would come from the wrong side first go beyond their target."""
+        beyond = []
+        for device, target in others:
+            here = float(device.user_readback.get(use_monitor=False))
+            way = axis_move(device.name, here, target, device.axis.unit, device.axis.backlash)
+            if way.via is not None:
+                beyond.append((device, way.via))
+        yield from move_together(beyond, self._interruption)
+        yield from move_together(others, self._interruption)
 
     def _put_back(self, name: AxisName) -> Plan:
         """Move a motor to where it was before the run, unless it is there."""

@@ -8,8 +8,8 @@ from typing import Any
 from bluesky import plan_stubs as bps
 from bluesky.utils import FailedStatus, Msg, RunEngineControlException, short_uid
 from ophyd.status import StatusBase
-from ophyd.utils import DisconnectedError
 
+from xsn_acq.devices.connection import UNANSWERED
 from xsn_acq.errors import DeviceError, XsnError
 
 logger = logging.getLogger(__name__)
@@ -139,14 +139,14 @@ def move_together(targets: Sequence[tuple[Any, Any]], interruption: Interruption
 
 
 def in_plain_words(plan: Plan) -> Plan:
-    """Raise the device's own error where bluesky only says that a status failed, or ophyd that time is up."""
+    """Raise the device's own error where bluesky only says that a status failed, or no record answers."""
     try:
         return (yield from plan)
     except FailedStatus as error:
         if isinstance(error.__cause__, XsnError):
             raise error.__cause__ from None
         raise
-    except (TimeoutError, DisconnectedError) as error:
+    except UNANSWERED as error:
         raise DeviceError("instrument", "read", "an answer", error, hint="is the IOC running?") from error
 
 
