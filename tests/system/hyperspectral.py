@@ -2,7 +2,7 @@
 
 By hand, with more energies than the test has time for::
 
-    python -m tests.system.hyperspectral FOLDER 11 5
+    python -m tests.system.hyperspectral FOLDER 11 5 [--live]
 """
 
 import os
@@ -121,12 +121,11 @@ def killed_and_resumed(folder, energies_ev, *, killed_at, projections=90, speed=
         ioc.kill()
         process.communicate()
         ioc.start()
-        told = _said(run_command(parameters, data, "--dry-run", plan=PLAN), environment)
         output = _said(run_command(parameters, data, *options, "--resume", plan=PLAN), environment)
     finally:
         ioc.stop()
         ioc.log.unlink()
-    return Scan(data, projections), before, told, output
+    return Scan(data, projections), before, output
 
 
 def _wait_for_rows(scan, data, projections, process, number):
@@ -146,11 +145,11 @@ def _said(arguments, environment):
     return output
 
 
-def by_hand(folder, count, killed_at):
+def by_hand(folder, count, killed_at, *options):
     """The paper's energies; prints what became of them."""
     energies = np.linspace(8313.0, 8353.0, count).tolist()
-    scan, before, told, output = killed_and_resumed(Path(folder), energies, killed_at=killed_at)
-    print(told, output, f"{before} rows when killed", sep="\n")
+    scan, before, output = killed_and_resumed(Path(folder), energies, killed_at=killed_at, options=options)
+    print(output, f"{before} rows when killed", sep="\n")
     for number in range(count):
         forwards = number % 2 == 0
         scan.assert_each_target_once(number, 0.0 if forwards else 360.0, 4.0 if forwards else -4.0)
@@ -158,4 +157,4 @@ def by_hand(folder, count, killed_at):
 
 
 if __name__ == "__main__":
-    by_hand(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]) - 1)
+    by_hand(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]) - 1, *sys.argv[4:])
