@@ -63,7 +63,7 @@ def _judged(file: Any, params: Any, record: Record) -> dict[str, Any]:
         "size": f"{len(ENERGIES_EV)} energies, {ENERGIES_EV[0]:g} to {ENERGIES_EV[-1]:g} eV",
         "cores": 2,
         "device": "cpu",
-        "note": f"{min(between):.3f} to {max(between):.3f} s; {hardware:.3f} s are the hardware's: slowest axis "
+        "note": f"{min(between):.3f} to {max(between):.3f} s; {hardware:.3f} s are the hardware's: axis "
         f"{slowest:.3f} s, lock {LOCK_TIME_S:g} s, counting {file.beam_monitor.count_s:g} s; "
         f"{value - LOCK_TIME_S:.3f} s without the lock; {changes:.3f} s of it by the change's own watch",
     }
