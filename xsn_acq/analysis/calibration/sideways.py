@@ -57,7 +57,7 @@ class Track:
         Shift in pixels of the first energy over zone_plate_z - ``z_mm``.
     z_mm : float
     likeness : float
-        Of the least similar image after registration; 1 at best, 0.1 for those of different samples.
+        Of the least similar image after registration; 1 at best, under 0.5 where it failed.
     """
 
     y: Line
