@@ -10,7 +10,7 @@ from bluesky.utils import FailedStatus, Msg, RunEngineControlException
 from ophyd.status import StatusBase
 
 from xsn_acq.devices.connection import UNANSWERED
-from xsn_acq.errors import DeviceError, XsnError
+from xsn_acq.errors import DeviceError, UnansweredError, XsnError
 
 logger = logging.getLogger(__name__)
 
@@ -112,7 +112,7 @@ def move(device: Any, target: Any, interruption: Interruption) -> Plan:
 
 
 def in_plain_words(plan: Plan) -> Plan:
-    """Raise the device's own error where bluesky only says that a status failed, or a record does not answer."""
+    """Raise the device's own error where bluesky says that a status failed, or a record does not answer."""
     try:
         return (yield from plan)
     except FailedStatus as error:
@@ -120,7 +120,7 @@ def in_plain_words(plan: Plan) -> Plan:
             raise error.__cause__ from None
         raise
     except UNANSWERED as error:
-        raise DeviceError("instrument", "read", "an answer", error, hint="is the IOC running?") from error
+        raise UnansweredError("instrument", "read", "an answer", error) from error
 
 
 def every_one(*parts: Callable[[], Plan]) -> Plan:
