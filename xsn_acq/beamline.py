@@ -9,9 +9,13 @@ from ophyd import Device
 from ophyd.status import StatusBase
 
 from xsn_acq.config import Beamline
+<<<<<<< HEAD
 from xsn_acq.config.energy import bragg_offset_deg
 from xsn_acq.devices.beam_monitor import BeamMonitor
 from xsn_acq.devices.connection import connection_faults
+=======
+from xsn_acq.devices.connection import connection_faults, operation_faults
+>>>>>>> wt-tests
 from xsn_acq.devices.cutoff import CutoffFilter
 from xsn_acq.devices.diffuser import RotatingDiffuser
 from xsn_acq.devices.kinetix import Kinetix
@@ -283,16 +287,7 @@ def make_safe(instrument: Instrument, timeout_s: float = SAFE_TIMEOUT_S) -> list
         (camera, camera.close_file),
         (theta, lambda: theta.velocity.set(usual)),
     )
-    return [fault for device, act in parts for fault in _failed(device, act, timeout_s)]
-
-
-def _failed(device: Device, act: Callable[[], StatusBase], timeout_s: float) -> list[str]:
-    silent = connection_faults([device], timeout_s)
-    try:
-        act().wait(timeout_s)
-    except Exception as error:  # whatever it is, the other parts come next
-        return silent or [f"{device.name}: {str(error) or type(error).__name__}"]
-    return silent
+    return [fault for device, act in parts for fault in operation_faults(device, act, timeout_s)]
 
 
 def baseline(instrument: Instrument) -> list[Device]:

@@ -29,17 +29,23 @@ class Documents:
     def __init__(self):
         self.all = []
         self._when = self._then = None
+        self._doing = threading.Thread()
 
     def __call__(self, name, doc):
         json.dumps(doc)
         self.all.append((name, doc))
         if self._when is not None and self._when(self.record()):
             then, self._when = self._then, None
-            threading.Thread(target=then, daemon=True).start()
+            self._doing = threading.Thread(target=then, daemon=True)
+            self._doing.start()
 
     def once(self, when, then):
         """Call ``then()`` in a thread of its own as soon as ``when(record)`` is true."""
         self._when, self._then = when, then
+
+    def done(self):
+        """Wait until what `once` called has returned."""
+        self._doing.join(DONE_S)
 
     def record(self):
         """The last run, as far as it is known."""

@@ -15,7 +15,8 @@ from typing import Any
 from ophyd import Device, Signal, get_cl
 from ophyd.status import Status, StatusBase
 
-from xsn_acq.errors import DeviceError, XsnError
+from xsn_acq.devices.connection import UNANSWERED
+from xsn_acq.errors import DeviceError, UnansweredError, XsnError
 
 LOOK_AGAIN_S = 0.1
 """A waiting operation looks at its condition at least this often, also when no monitor wakes it."""
@@ -55,17 +56,13 @@ def require_connected(device: str, operation: str, signals: Iterable[Signal]) ->
 
     Raises
     ------
-    DeviceError
+    UnansweredError
         Naming the first record that does not answer.
     """
     for signal in signals:
         if not signal.connected:
-            raise DeviceError(
-                device,
-                operation,
-                "connected",
-                f"{getattr(signal, 'pvname', signal.name)} lost",
-                hint="is the IOC running?",
+            raise UnansweredError(
+                device, operation, "connected", f"{getattr(signal, 'pvname', signal.name)} lost"
             )
 
 
@@ -86,7 +83,7 @@ def wait_until(
 
     Raises
     ------
-    DeviceError
+    UnansweredError
         As soon as a signal loses its connection; what ``condition`` raises passes through.
     """
     watched = tuple(signals)
@@ -165,7 +162,8 @@ def in_background(
         except XsnError as error:
             outcome.set_exception(error)
         except Exception as error:
-            wrapped = DeviceError(device.name, operation, "done", f"{type(error).__name__}: {error}")
+            kind = UnansweredError if isinstance(error, UNANSWERED) else DeviceError
+            wrapped = kind(device.name, operation, "done", f"{type(error).__name__}: {error}")
             wrapped.__cause__ = error
             outcome.set_exception(wrapped)
         else:

@@ -28,8 +28,8 @@ from xsn_acq.units import MM, UM
 CENTRE_PX = 512
 """Focus is sought in so many pixels a side."""
 LEAST_LIKENESS = 0.5
-"""Images of two energies that are less alike do not tell how the image moved: where the match was right it was
-0.57 to 0.97, where it was wrong 0.46 at most."""
+"""Images of two energies that are less alike do not tell how the image moved: where the match was right it
+was 0.57 to 0.97, where it was wrong 0.46 at most."""
 _NEAREST = 5
 """Positions about the focus whose images are registered."""
 

@@ -10,7 +10,7 @@ from bluesky.utils import FailedStatus, Msg, RunEngineControlException, short_ui
 from ophyd.status import StatusBase
 
 from xsn_acq.devices.connection import UNANSWERED
-from xsn_acq.errors import DeviceError, XsnError
+from xsn_acq.errors import DeviceError, UnansweredError, XsnError
 
 logger = logging.getLogger(__name__)
 
@@ -147,7 +147,7 @@ def in_plain_words(plan: Plan) -> Plan:
             raise error.__cause__ from None
         raise
     except UNANSWERED as error:
-        raise DeviceError("instrument", "read", "an answer", error, hint="is the IOC running?") from error
+        raise UnansweredError("instrument", "read", "an answer", error) from error
 
 
 def every_one(*parts: Callable[[], Plan]) -> Plan:
