@@ -9,13 +9,9 @@ from ophyd import Device
 from ophyd.status import StatusBase
 
 from xsn_acq.config import Beamline
-<<<<<<< HEAD
 from xsn_acq.config.energy import bragg_offset_deg
 from xsn_acq.devices.beam_monitor import BeamMonitor
-from xsn_acq.devices.connection import connection_faults
-=======
 from xsn_acq.devices.connection import connection_faults, operation_faults
->>>>>>> wt-tests
 from xsn_acq.devices.cutoff import CutoffFilter
 from xsn_acq.devices.diffuser import RotatingDiffuser
 from xsn_acq.devices.kinetix import Kinetix
