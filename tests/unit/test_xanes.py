@@ -75,6 +75,17 @@ def test_few_points_before_the_edge_make_a_constant_many_after_it_a_line():
     np.testing.assert_allclose(far.post, 3 - 5e-4 * (energy - EDGE_EV))
 
 
+def test_the_lines_are_weighted_by_the_noise():
+    rng = np.random.default_rng(9)
+    energy = np.arange(8283.0, 8400.0, 3.0)
+    sigma = rng.uniform(1e-3, 2e-2, energy.size)
+    mu = absorbance(energy, MIDDLE_EV) + sigma * rng.standard_normal(energy.size)
+    found = normalise_spectrum(energy, mu, sigma=sigma, edge_ev=EDGE_EV)
+    before = energy <= EDGE_EV - 4
+    line = np.polyfit(energy[before] - EDGE_EV, mu[before], 1, w=1 / sigma[before])
+    np.testing.assert_allclose(found.pre, np.polyval(line, energy - EDGE_EV), rtol=1e-9)
+
+
 @pytest.mark.parametrize(("energy", "method"), [(SHORT_EV, "half_height"), (LONG_EV, "half_jump")])
 def test_an_edge_in_steps_of_4_ev(energy, method):
     assert np.abs(errors(energy, Edge())).max() < 0.1  # splines are off by 0.45 and 0.19

@@ -92,13 +92,11 @@ class _Candidate:
     grid_ev: FloatArray
     curve: FloatArray
     whitening: FloatArray
-    log_volume: float
 
-    def score(self, mu: FloatArray) -> FloatArray:
-        """Small where spectra (n, m) are likely, whatever their jump; (m,)."""
+    def unlikeliness(self, mu: FloatArray) -> FloatArray:
+        """Sum of the whitened spectra's squares, (m,) of spectra (n, m): least where the edge is here."""
         white = self.whitening.astype(mu.dtype) @ mu
-        power = np.einsum("ij,ij->j", white, white)
-        return np.asarray(np.log(np.maximum(power, np.finfo(mu.dtype).tiny)) + self.log_volume)
+        return np.asarray(np.einsum("ij,ij->j", white, white))
 
 
 class EdgeFinder:
@@ -148,10 +146,10 @@ class EdgeFinder:
         return Crossings(*found)
 
     def _best(self, mu: FloatArray) -> FloatArray:
-        """Index of the candidate that makes each spectrum likeliest, whatever its jump."""
+        """Index of the candidate that makes each spectrum likeliest."""
         scores = np.empty((len(self._candidates), mu.shape[1]), mu.dtype)
         for score, each in zip(scores, self._candidates, strict=True):
-            score[:] = each.score(mu)
+            score[:] = each.unlikeliness(mu)
         return np.asarray(scores.argmin(axis=0))
 
     def _crossed(self, candidate: _Candidate, mu: FloatArray, sigma: FloatArray) -> FloatArray:
@@ -226,7 +224,7 @@ def edge_curve(
     every = [
         _candidate(middle, grid, near, lines.subtraction[used], shapes) for middle in _middles(near, edge_ev)
     ]
-    best = min(every, key=lambda each: each.score(values[:, None])[0])
+    best = min(every, key=lambda each: each.unlikeliness(values[:, None])[0])
     background = values - lines.subtraction @ values
     slope = (background[-1] - background[0]) / (energy[-1] - energy[0])
     return grid, best.curve @ values + background[0] + slope * (grid - energy[0])
@@ -270,8 +268,7 @@ def _candidate(
     factor = np.linalg.cholesky(covariance)
     whitening = np.linalg.solve(factor, subtraction)
     gain = np.linalg.solve(factor, _covariance(at_samples, at_grid, near, grid)).T
-    log_volume = 2 * float(np.log(np.diag(factor)).mean())
-    return _Candidate(grid, gain @ whitening, whitening, log_volume)
+    return _Candidate(grid, gain @ whitening, whitening)
 
 
 def _covariance(

@@ -77,10 +77,12 @@ def wait_until(
     operation: str,
     timeout_s: float | None,
     woken: threading.Event | None = None,
+    look_again_s: float = LOOK_AGAIN_S,
 ) -> bool:
     """Block until ``condition()`` is true; False after ``timeout_s`` seconds (None: no limit).
 
-    The condition is looked at again whenever one of the signals changes or ``woken`` is set.
+    The condition is looked at again whenever one of the signals changes or ``woken`` is set, and every
+    ``look_again_s`` seconds.
 
     Raises
     ------
@@ -96,10 +98,10 @@ def wait_until(
             require_connected(device, operation, watched)
             if condition():
                 return True
-            left = LOOK_AGAIN_S if deadline is None else deadline - time.monotonic()
+            left = look_again_s if deadline is None else deadline - time.monotonic()
             if left <= 0:
                 return False
-            event.wait(min(left, LOOK_AGAIN_S))
+            event.wait(min(left, look_again_s))
 
 
 def wait_steady(
