@@ -41,9 +41,17 @@ class Beam:
         if self.faults():
             self._lose()
 
-    def confirm(self, losses: int) -> Plan:
-        """Wait until any loss up to now would have been told; whether there was none since ``losses``."""
-        yield from bps.sleep(self._ring.late_s)
+    def confirm(self, losses: int, *, since_s: float) -> Plan:
+        """Wait until any loss up to ``since_s`` has been told; whether there was none since ``losses``.
+
+        Parameters
+        ----------
+        losses : int
+            See `losses`.
+        since_s : float
+            A time of the monotonic clock, seconds.
+        """
+        yield from bps.sleep(max(0.0, since_s + self._ring.late_s - time.monotonic()))
         self.look()
         return self._losses == losses
 

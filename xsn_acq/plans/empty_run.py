@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bluesky import plan_stubs as bps
-from bluesky.utils import RunEngineControlException
+from bluesky.utils import FailedStatus, RunEngineControlException
 
 from xsn_acq.plans.steps import Plan
 
@@ -32,4 +32,7 @@ def tell_failure(start: Mapping[str, Any], error: Exception, broken_off: str) ->
         yield from bps.open_run(dict(start))
     except Exception as another:
         logger.warning("at the start of the run that tells of a failure: %s", another)
-    yield from bps.close_run(exit_status=status, reason=reason)
+    try:
+        yield from bps.close_run(exit_status=status, reason=reason)
+    except FailedStatus as late:  # of an operation that nobody waits for any more
+        logger.warning("after %r: %s", error, late)

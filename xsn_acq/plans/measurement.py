@@ -1,6 +1,10 @@
 """A run with a camera: its darks, its flats, where its frames go."""
 
+import time
+from collections.abc import Callable
 from pathlib import Path
+
+from bluesky import plan_stubs as bps
 
 from xsn_acq.devices.camera_setup import CameraSetup
 from xsn_acq.params import CameraParams
@@ -8,8 +12,8 @@ from xsn_acq.plans.framing import Framing, sample_out_um
 from xsn_acq.plans.instrument import Instrument
 from xsn_acq.plans.run import Run
 from xsn_acq.plans.state import State
-from xsn_acq.plans.steps import Plan, meanwhile, move, shut
-from xsn_acq.plans.stills import spoilt_frames, take_frames
+from xsn_acq.plans.steps import Plan, meanwhile, move, shut, step
+from xsn_acq.plans.stills import expose, open_stream, spoilt_frames, take_frames
 
 FRAME_TIMEOUT_S = 10.0
 FRAME_TIMEOUT_PERIODS = 3
@@ -45,23 +49,26 @@ class Measurement(Run):
         yield from move(self._devices.shutter, "closed", self._interruption)
         yield from take_frames(self._devices.camera, self._setup("darks", self._camera_params.darks))
 
-    def _flats(self, stream: str, frames: int) -> Plan:
-        devices = self._devices
-        out = sample_out_um(devices.file, self._camera_params)
-        yield from move(devices.sample.x, out, self._interruption)
+    def _flats(self, stream: str, frames: int, then: Callable[[], Plan] = bps.null) -> Plan:
+        """Take flats; ``then`` is done while the sample moves back in."""
+        devices, interruption = self._devices, self._interruption
+        sample_x, out = devices.sample.x, sample_out_um(devices.file, self._camera_params)
+        opened = open_stream(devices.camera, self._setup(stream, frames))
+        yield from meanwhile(sample_x, out, interruption, opened)
         losses = yield from self._beam.wait()
-        before = self._interruption.pauses, losses
-        with self._interruption.making_safe(lambda: shut(devices.shutter)):
-            yield from move(devices.shutter, "open", self._interruption)
-            yield from take_frames(
+        before = interruption.pauses, losses
+        with interruption.making_safe(lambda: shut(devices.shutter)):
+            yield from move(devices.shutter, "open", interruption)
+            yield from expose(
                 devices.camera,
-                self._setup(stream, frames),
-                spoilt=lambda: (self._interruption.pauses, self._beam.losses) != before,
+                stream,
+                spoilt=lambda: (interruption.pauses, self._beam.losses) != before,
             )
-        yield from move(devices.shutter, "closed", self._interruption)
-        steady = yield from meanwhile(
-            devices.sample.x, self._state.sample_x_um, self._interruption, self._beam.confirm(losses)
-        )
+            yield from step("camera close file", devices.camera.close_file)
+        yield from move(devices.shutter, "closed", interruption)
+        shut_s = time.monotonic()
+        yield from meanwhile(sample_x, self._state.sample_x_um, interruption, then())
+        steady = yield from self._beam.confirm(losses, since_s=shut_s)
         if not steady:
             raise spoilt_frames(devices.camera.name, stream)
 

@@ -1,13 +1,9 @@
 """The plan that goes to a photon energy, as a run without frames."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from bluesky import plan_stubs as bps
-from bluesky import preprocessors as bpp
-from bluesky.utils import RunEngineControlException
 
 from xsn_acq.config import Beamline
 from xsn_acq.config.energy import AtEnergy, at_energy
@@ -23,8 +19,9 @@ from xsn_acq.plans.energy_rows import EnergyChangeRow
 from xsn_acq.plans.estimate import shown_time
 from xsn_acq.plans.instrument import Instrument
 from xsn_acq.plans.record import Rows
+from xsn_acq.plans.run import Run
 from xsn_acq.plans.state import read_state
-from xsn_acq.plans.steps import Interruption, Plan, in_plain_words
+from xsn_acq.plans.steps import Plan
 
 PLAN_NAME = "change_energy"
 
@@ -62,41 +59,36 @@ def change_energy(
     if faults:
         raise LimitError(f"{PLAN_NAME} to {params.energy_ev:g} eV", faults)
     planned = plan_energy(devices, params.energy_ev, reference=PLAN_NAME)
-    start = {
-        "plan_name": PLAN_NAME,
-        "params": params.model_dump(mode="json"),
-        "beamline": devices.file.model_dump(mode="json"),
-        "note": params.note,
-        "energy_change": planned.metadata(),
-        **(md or {}),
-    }
-    change = _change(devices, planned, beam, start)
-    yield from in_plain_words(bpp.rewindable_wrapper(change, False))
+    yield from _EnergyChangeRun(devices, params, planned).run(md)
 
 
-def _change(devices: Instrument, planned: EnergyMoves, beam: Beam, start: Mapping[str, Any]) -> Plan:
-    """The run; one that fails is closed with its reason."""
-    interruption, rows = Interruption(), Rows("energy_changes", EnergyChangeRow)
+class _EnergyChangeRun(Run):
+    """The run; what it changes is put back by the change itself, if it fails."""
 
-    def measured() -> Plan:
-        yield from interruption.watch()
+    def __init__(self, devices: Instrument, params: ChangeEnergy, planned: EnergyMoves) -> None:
+        super().__init__(devices, params)
+        self._planned = planned
+
+    def start(self) -> dict[str, Any]:
+        """Name, and what was decided."""
+        return {"plan_name": PLAN_NAME, "energy_change": self._planned.metadata()}
+
+    def measure(self) -> Plan:
+        """Change the energy; what was found then, as a row."""
+        rows = Rows("energy_changes", EnergyChangeRow)
         yield from rows.declare()
-        with beam.watched():
-            change = yield from EnergyChanger(devices, interruption, beam).change(planned.at.energy_ev)
+        changer = EnergyChanger(self._devices, self._interruption, self._beam)
+        change = yield from changer.change(self._planned.at.energy_ev)
         rows.push([EnergyChangeRow.of(change)])
         yield from rows.emit()
 
-    def close_after(error: Exception) -> Plan:
-        if isinstance(error, RunEngineControlException):
-            reason = f"broken off: between {planned.between}, shutter shut, feedback off"
-            yield from bps.close_run(exit_status=error.exit_status, reason=reason)
-        else:
-            yield from bps.close_run(exit_status="fail", reason=str(error))
+    def parts_to_put_back(self) -> tuple[Callable[[], Plan], ...]:
+        """Nothing: it stays."""
+        return ()
 
-    yield from bps.open_run(dict(start))
-    yield from bpp.contingency_wrapper(
-        in_plain_words(measured()), except_plan=close_after, else_plan=bps.close_run
-    )
+    def how_far(self) -> str:
+        """Between which energies."""
+        return f"between {self._planned.between}, shutter shut, feedback off"
 
 
 def infeasible_energy(file: Beamline, params: ChangeEnergy) -> list[str]:

@@ -92,17 +92,20 @@ class Tomogram(Measurement):
 
     def measure(self) -> Plan:
         """Darks, flats, projections."""
+        flight = self._new_flight()
         yield from self._darks()
         if self._params.takes_flats_before:
-            yield from self._flats("flats", self._params.flats)
-        yield from self._projections()
+            yield from self._flats("flats", self._params.flats, flight.open)
+        self._flight = flight
+        yield from flight.fly()
+        yield from self._summarise(flight)
         if self._params.takes_flats_after:
             yield from self._flats("flats_after", self._params.flats)
 
-    def _projections(self) -> Plan:
+    def _new_flight(self) -> Flight:
         setup = self._setup("projections", self._params.projections)
         trigger: Literal["internal", "external"] = "external" if self._params.triggered else "internal"
-        self._flight = Flight(
+        return Flight(
             self._devices,
             self._params,
             self._frame,
@@ -112,8 +115,6 @@ class Tomogram(Measurement):
             self._beam,
             self._before,
         )
-        yield from self._flight.fly()
-        yield from self._summarise(self._flight)
 
     def _summarise(self, flight: Flight) -> Plan:
         """Write the ledger's summary; an incomplete tomogram says so in the stop document."""
