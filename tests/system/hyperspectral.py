@@ -18,7 +18,9 @@ import numpy as np
 
 from tests.system.command import children, finished, kill, run_command
 from tests.system.ioc import Ioc
+from xsn_acq.storage.feed import Follower
 from xsn_acq.storage.journal import journal_files, read_journal
+from xsn_acq.storage.layout import DataFolder
 
 PLAN = "hyperspectral_tomography"
 PARAMETERS = """\
@@ -65,13 +67,15 @@ class Scan:
             if lines[0].doc["hyperspectral"]["number"] == number and self.good(lines)
         ]
 
-    def assert_each_target_once(self, number, forwards_deg, step_deg):
-        """No gap, no duplicate; each frame is there, at the angle that its target has."""
+    def assert_each_target_once(self, number):
+        """No gap, no duplicate; each frame is there, at the angle that its target has: to and fro."""
         rows = [row for lines in self.of_energy(number) for row in self.good(lines)]
         assert Counter(target for target, _, _ in rows) == Counter(range(self.projections))
+        step_deg = 360 / self.projections
         for target, _, theta in rows:
+            wanted = 360 - target * step_deg if number % 2 else target * step_deg
             # encoder resolution 1e-4 degree
-            assert abs(theta - (forwards_deg + target * step_deg)) < 2e-4
+            assert abs(theta - wanted) < 2e-4
         for lines in self.of_energy(number):
             frames = frames_of(lines)
             assert all(frames[index].any() for _, index, _ in self.good(lines))
@@ -97,7 +101,7 @@ def start(arguments, environment):
     )
 
 
-def killed_and_resumed(folder, energies_ev, *, killed_at, projections=90, speed=20.0, options=()):
+def killed_and_resumed(folder, energies_ev, *, killed_at, projections=48, speed=12.0, options=()):
     """Kill session and IOC while energy ``killed_at`` (from 0) is flown, start both again with ``--resume``.
 
     Returns
@@ -114,12 +118,14 @@ def killed_and_resumed(folder, energies_ev, *, killed_at, projections=90, speed=
     environment = {**os.environ, **ioc.environment, "OMP_NUM_THREADS": "1"}
     try:
         process = start(run_command(parameters, data, *options, plan=PLAN), environment)
-        before = _wait_for_rows(Scan, data, projections, process, killed_at)
+        _wait_for_rows(data, process, killed_at)
         workers = children(process.pid, "catalogue") + children(process.pid, "live")
         os.killpg(process.pid, signal.SIGKILL)
         kill(workers)
         ioc.kill()
         process.communicate()
+        found = Scan(data, projections)
+        before = sum(len(found.good(lines)) for lines in found.of_energy(killed_at))
         ioc.start()
         output = _said(run_command(parameters, data, *options, "--resume", plan=PLAN), environment)
     finally:
@@ -128,15 +134,23 @@ def killed_and_resumed(folder, energies_ev, *, killed_at, projections=90, speed=
     return Scan(data, projections), before, output
 
 
-def _wait_for_rows(scan, data, projections, process, number):
-    """Good rows of an energy, as soon as there are some; no clock but the run's own."""
-    while process.poll() is None:
-        if (data / "journal").is_dir():
-            found = scan(data, projections)
-            rows = [row for lines in found.of_energy(number) for row in found.good(lines)]
-            if rows:
-                return len(rows)
+def _wait_for_rows(data, process, number):
+    """Wait until an energy has good rows; woken by the journal."""
+    part, ledger = -1, ""
+    with Follower(DataFolder(data).journal, runs="all") as follower:
+        while process.poll() is None:
+            for line in follower.poll():
+                if line.name == "start":
+                    part = line.doc["hyperspectral"]["number"]
+                elif line.name == "descriptor" and line.doc["name"] == "ledger":
+                    ledger = line.doc["uid"]
+                elif part == number and line.name == "event_page" and _has_good(line.doc, ledger):
+                    return
     raise AssertionError(f"the scan ended early: {process.communicate()[0]}")
+
+
+def _has_good(page, ledger):
+    return page["descriptor"] == ledger and "ok" in page["data"]["status"]
 
 
 def _said(arguments, environment):
@@ -151,8 +165,7 @@ def by_hand(folder, count, killed_at, *options):
     scan, before, output = killed_and_resumed(Path(folder), energies, killed_at=killed_at, options=options)
     print(output, f"{before} rows when killed", sep="\n")
     for number in range(count):
-        forwards = number % 2 == 0
-        scan.assert_each_target_once(number, 0.0 if forwards else 360.0, 4.0 if forwards else -4.0)
+        scan.assert_each_target_once(number)
         print(number, [len(scan.good(lines)) for lines in scan.of_energy(number)])
 
 
