@@ -11,7 +11,7 @@ from ophyd.status import StatusBase
 from xsn_acq.config import Beamline
 from xsn_acq.config.energy import bragg_offset_deg
 from xsn_acq.devices.beam_monitor import BeamMonitor
-from xsn_acq.devices.connection import connection_faults
+from xsn_acq.devices.connection import connection_faults, operation_faults
 from xsn_acq.devices.cutoff import CutoffFilter
 from xsn_acq.devices.diffuser import RotatingDiffuser
 from xsn_acq.devices.kinetix import Kinetix
@@ -99,6 +99,7 @@ def mono(file: Beamline) -> DoubleCrystal:
         },
         feedback=file.pvs.mono_feedback,
         d_spacing_angstrom=file.monochromator.d_spacing_angstrom,
+        lock_s=file.monochromator.lock_s,
         bragg_offset_deg=bragg_offset_deg(file),
         name="mono",
     )
@@ -282,16 +283,7 @@ def make_safe(instrument: Instrument, timeout_s: float = SAFE_TIMEOUT_S) -> list
         (camera, camera.close_file),
         (theta, lambda: theta.velocity.set(usual)),
     )
-    return [fault for device, act in parts for fault in _failed(device, act, timeout_s)]
-
-
-def _failed(device: Device, act: Callable[[], StatusBase], timeout_s: float) -> list[str]:
-    silent = connection_faults([device], timeout_s)
-    try:
-        act().wait(timeout_s)
-    except Exception as error:  # whatever it is, the other parts come next
-        return silent or [f"{device.name}: {str(error) or type(error).__name__}"]
-    return silent
+    return [fault for device, act in parts for fault in operation_faults(device, act, timeout_s)]
 
 
 def baseline(instrument: Instrument) -> list[Device]:

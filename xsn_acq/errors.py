@@ -6,7 +6,11 @@
     ├── ConfigError        a beamline or parameter file is wrong: every fault is listed
     ├── ConnectError       devices that did not answer, all of them
     ├── DeviceError        a device did not do what was asked: wanted, found, unit
+<<<<<<< HEAD
     ├── EnergyChangeError  an energy change failed: what became of it
+=======
+    │   └── UnansweredError  a record of it did not answer, or was lost meanwhile
+>>>>>>> wt-tests
     ├── LimitError         refused before anything moved
     ├── LedgerError        frames, pulses and angles do not agree and could not be repaired
     ├── StorageError       a journal, catalogue or frame file cannot be read or written
@@ -75,6 +79,13 @@ class DeviceError(XsnError):
         tail = f"; {hint}" if hint else ""
         values = f"wanted {_shown(wanted)}{suffix}, found {_shown(found)}{suffix}"
         super().__init__(f"{device}: {operation}: {values}{tail}")
+
+
+class UnansweredError(DeviceError):
+    """A record did not answer, or was lost while it was asked; asked again it may."""
+
+    def __init__(self, device: str, operation: str, wanted: object, found: object) -> None:
+        super().__init__(device, operation, wanted, found, hint="is the IOC running?")
 
 
 def _shown(value: object) -> object:

@@ -43,6 +43,12 @@ def hardware(environment, *pvs):
     return done.stdout.split("\n")[:-1]
 
 
+def put_in_force(environment, fault):
+    """Put a fault in force now, in a beamline that `own_beamline` made."""
+    code = "import sys, epics; sys.exit(epics.caput('SIM:Fault', sys.argv[1], wait=True) != 1)"
+    subprocess.run([sys.executable, "-c", code, fault], env=environment, check=True, capture_output=True)
+
+
 def children(pid, word):
     """Processes that ``pid`` started with ``word`` on their command line."""
     found = []

@@ -51,16 +51,14 @@ def tiled_server(folder, readable):
             reader.join()
 
 
-@pytest.fixture
-def data(tmp_path):
-    return DataFolder(tmp_path / "data")
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return DataFolder(tmp_path_factory.mktemp("data"))
 
 
-@pytest.fixture
-def address(tmp_path, data):
-    folder = tmp_path / "server"
-    folder.mkdir()
-    with tiled_server(folder, data.frames_root) as address:
+@pytest.fixture(scope="module")
+def address(tmp_path_factory, data):
+    with tiled_server(tmp_path_factory.mktemp("server"), data.frames_root) as address:
         yield address
 
 

@@ -6,8 +6,8 @@ import pytest
 from ophyd.status import StatusBase
 from ophyd.utils import ReadOnlyError
 
-from xsn_acq import beamline
-from xsn_acq.devices.connection import connection_faults, sought_where
+from xsn_acq.devices.connection import connection_faults, operation_faults, sought_where
+from xsn_acq.errors import DeviceError, UnansweredError
 
 
 class Record:
@@ -71,7 +71,45 @@ def test_what_is_made_safe_does_not_stop_at_an_error_of_any_kind():
     done = StatusBase()
     done.set_finished()
     answering, silent = device("theta", Stop=True), device("camera", Acquire=False)
-    assert beamline._failed(answering, refused, 0.1) == ["theta: theta.STOP"]
-    assert beamline._failed(answering, lambda: done, 0.1) == []
-    (line,) = beamline._failed(silent, refused, 0.1)
+    assert operation_faults(answering, refused, 0.1) == ["theta: theta.STOP"]
+    assert operation_faults(answering, lambda: done, 0.1) == []
+    (line,) = operation_faults(silent, refused, 0.1)
     assert line.startswith("no record answered")
+
+
+class Part:
+    """What `make_safe` does with a device: fails with each of these in turn, then ends well."""
+
+    def __init__(self, *errors):
+        self.errors, self.begun = list(errors), 0
+
+    def __call__(self):
+        self.begun += 1
+        status = StatusBase()
+        if self.errors:
+            status.set_exception(self.errors.pop(0))
+        else:
+            status.set_finished()
+        return status
+
+
+def test_what_a_slow_ioc_does_not_answer_at_once_is_asked_again():
+    """ophyd gives up a read after 2 s; an IOC that has just come back, on a busy machine, may take longer."""
+    slow = UnansweredError("camera", "close", "done", "ReadTimeoutError: within 2.00 sec")
+    part = Part(slow, UnansweredError("camera", "close", "connected", "Capture lost"))
+    assert operation_faults(device("camera", Capture=True), part, 0.1) == []
+    assert part.begun == 3
+
+
+def test_what_never_answers_is_told_when_the_time_is_over():
+    slow = UnansweredError("camera", "close", "done", "ReadTimeoutError: within 2.00 sec")
+    part = Part(*[slow] * 1_000_000)
+    assert operation_faults(device("camera", Capture=True), part, 0.05) == [str(slow)]
+
+
+def test_what_fails_otherwise_is_not_tried_again():
+    """A file that lacks frames is closed by then: a second look would find nothing wrong."""
+    lacking = DeviceError("camera", "close", 12, 11, "frames written", "the file lacks frames")
+    part = Part(lacking)
+    assert operation_faults(device("camera", Capture=True), part, 0.1) == [str(lacking)]
+    assert part.begun == 1

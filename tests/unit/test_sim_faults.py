@@ -6,6 +6,7 @@ import pytest
 
 from xsn_acq.config import load_beamline
 from xsn_acq.errors import ConfigError
+from xsn_acq.sim.ioc import simple
 from xsn_acq.sim.ioc.beamline import SimulatedBeamline
 from xsn_acq.sim.ioc.faults import MotorStopsShort
 from xsn_acq.sim.ioc.timeline import AxisMotion
@@ -130,6 +131,18 @@ def test_a_motor_that_stops_short_says_done(axis):
     assert went == pytest.approx(0.75 * MOVED[axis], abs=getattr(BEAMLINE.axes, axis).resolution)
 
 
+@pytest.mark.parametrize(("by", "gone"), [(0.02, 0.03), (1.0, 0.0)])
+def test_a_gap_that_stops_short_says_done(by, gone):
+    async def check(sim):
+        begin = sim.channels["7C:ID:GapM"].value
+        await sim.channels["7C:ID:GapSetC"].write(begin + 0.05)
+        await sim.channels["7C:ID:StartC"].write("Start")
+        assert sim.channels["7C:ID:BusyM"].value == "Done"
+        return sim.channels["7C:ID:GapM"].value - begin
+
+    assert simulated(check, f"motor_stops_short axis=gap by={by}") == pytest.approx(gone, abs=1e-4)
+
+
 def test_a_motor_that_stops_short_never_turns_back():
     assert MotorStopsShort("gap", 0.1).shortened(0.3) == pytest.approx(0.2)
     assert MotorStopsShort("gap", 0.1).shortened(-0.3) == pytest.approx(-0.2)
@@ -194,6 +207,26 @@ def test_the_feedback_does_not_lock_while_the_fault_lasts():
         run.cancel()
 
     simulated(check, "feedback_no_lock")
+
+
+def test_a_lock_is_told_when_it_comes(monkeypatch):
+    """Between two looks at slow values, which are made hours apart here."""
+    monkeypatch.setattr(simple, "POLL_S", 1e4)
+
+    async def check(sim):
+        run = asyncio.create_task(sim.feedback.run())
+        await asyncio.sleep(0)
+        locked, enable = sim.channels["7C:DCM:FB:Locked"], sim.channels["7C:DCM:FB:Enable"]
+        await enable.write("Off")
+        assert locked.value == "No"
+        begin = sim.clock.now()
+        await enable.write("On")
+        while locked.value == "No":
+            await asyncio.sleep(0)
+        assert sim.clock.now() - begin >= simple.LOCK_TIME_S
+        run.cancel()
+
+    simulated(check)
 
 
 def test_a_limit_of_an_axis_that_does_not_exist_is_refused():

@@ -1,10 +1,12 @@
 """Pieces of plans: what must be put back is put back, also when it is broken off."""
 
+import pytest
 from bluesky.simulators import RunEngineSimulator
 from bluesky.utils import Msg, RequestAbort
+from epics.ca import CASeverityException, ChannelAccessGetFailure
 
 from xsn_acq.errors import DeviceError
-from xsn_acq.plans.steps import every_one
+from xsn_acq.plans.steps import every_one, in_plain_words
 
 
 class Part:
@@ -56,3 +58,17 @@ def test_what_is_broken_off_twice_is_told():
     (error,) = outcome(part, last)
     assert "broken off twice" in str(error)
     assert last.done
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        TimeoutError("Failed to connect to SR:Current within 1.00 sec"),
+        ChannelAccessGetFailure("Get failed; status code: 192", chid=0, status=192),
+        CASeverityException("get", "Virtual circuit disconnect"),
+    ],
+)
+def test_a_record_that_is_lost_while_it_is_read_is_told_in_words(error):
+    """All are seen when an IOC dies: not connected, lost with the question under way, or just before."""
+    with pytest.raises(DeviceError, match=r"wanted an answer, found .*; is the IOC running\?"):
+        RunEngineSimulator().simulate_plan(in_plain_words(Part(error)()))

@@ -11,8 +11,9 @@ class Axis(Frozen):
     """One motor: its record, its unit, where it may go and how fast.
 
     ``tolerance`` is how far the readback may be from the target when a move says it is done, and for the
-    ``settle_s`` seconds after that. ``backlash``: an energy change approaches targets from below over this
-    distance, or from above where it is negative; leave it 0 where the record does so itself (.BDST).
+    ``settle_s`` seconds after that. ``stall_s``: so long it may say that it moves and not do so.
+    ``backlash``: an energy change approaches targets from below over this distance, or from above where it is
+    negative; leave it 0 where the record does so itself (.BDST).
     """
 
     pv: Prefix
@@ -25,6 +26,7 @@ class Axis(Frozen):
     resolution: Positive
     tolerance: Positive
     settle_s: NotNegative = 0.0
+    stall_s: Positive = 10.0
     backlash: Finite = 0.0
 
     @model_validator(mode="after")

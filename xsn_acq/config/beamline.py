@@ -101,7 +101,7 @@ class Beamline(Frozen):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        faults = self._record_faults() + self._place_faults()
+        faults = self._record_faults() + self._place_faults() + self._gap_table_faults()
         faults += self._energy_faults() or self._focus_faults()
         if faults:
             raise ValueError("\n".join(faults))
@@ -132,6 +132,16 @@ class Beamline(Frozen):
             for name, value, low, high, unit in places
             if not low <= value <= high
         ]
+
+    def _gap_table_faults(self) -> list[str]:
+        """Entries whose energy their harmonic does not have at any gap."""
+        faults = []
+        for index, entry in enumerate(self.calibration.gap):
+            try:
+                self.undulator.gap_mm(entry.energy_ev, entry.harmonic, self.ring.energy_gev)
+            except ValueError as error:
+                faults.append(f"calibration.gap.{index}: {error}")
+        return faults
 
     def _energy_faults(self) -> list[str]:
         low, high = self.monochromator.energy_low_ev, self.monochromator.energy_high_ev

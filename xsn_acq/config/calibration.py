@@ -117,7 +117,8 @@ class PixelSizeCalibration(Measured):
 class Calibration(Frozen):
     """What was measured on the instrument, each with its date and energy.
 
-    ``focus`` and ``gap`` are tables over energies, interpolated between two of them.
+    ``focus`` and ``gap`` are tables over energies, interpolated between two of them; ``gap`` is one for each
+    harmonic.
     """
 
     knife_edge: KnifeEdgeCalibration
@@ -130,7 +131,12 @@ class Calibration(Frozen):
 
     @model_validator(mode="after")
     def _tables(self) -> Self:
-        for name, table in (("focus", self.focus), ("gap", self.gap)):
+        tables: list[tuple[str, Sequence[Measured]]] = [("focus", self.focus)]
+        tables += [
+            ("gap", [entry for entry in self.gap if entry.harmonic == harmonic])
+            for harmonic in {entry.harmonic for entry in self.gap}
+        ]
+        for name, table in tables:
             energies = [entry.energy_ev for entry in table]
             if any(b <= a for a, b in pairwise(energies)):
                 raise ValueError(f"{name}: energy_ev must rise from one entry to the next")

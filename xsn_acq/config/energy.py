@@ -109,7 +109,7 @@ def _gap_fits(file: Beamline, energy_ev: float, harmonic: int) -> bool:
         gap = source.gap_mm(energy_ev, harmonic, file.ring.energy_gev)
     except ValueError:
         return False
-    return source.gap_low_mm <= gap + _gap_offset_mm(file, energy_ev) <= source.gap_high_mm
+    return source.gap_low_mm <= gap + _gap_offset_mm(file, energy_ev, harmonic) <= source.gap_high_mm
 
 
 def bragg_offset_deg(file: Beamline) -> float:
@@ -153,7 +153,7 @@ def gap_mm(file: Beamline, energy_ev: float) -> float:
     """
     source = file.undulator
     nominal = source.gap_mm(energy_ev, source.harmonic, file.ring.energy_gev)
-    return nominal + _gap_offset_mm(file, energy_ev)
+    return nominal + _gap_offset_mm(file, energy_ev, source.harmonic)
 
 
 def energy_of_gap_ev(file: Beamline, gap: float) -> float:
@@ -164,19 +164,18 @@ def energy_of_gap_ev(file: Beamline, gap: float) -> float:
         before, energy = energy, source.energy_ev(corrected, source.harmonic, file.ring.energy_gev)
         if abs(energy - before) < 1e-6:
             break
-        corrected = gap - _gap_offset_mm(file, energy)
+        corrected = gap - _gap_offset_mm(file, energy, source.harmonic)
     return energy
 
 
-def _gap_offset_mm(file: Beamline, energy_ev: float) -> float:
+def _gap_offset_mm(file: Beamline, energy_ev: float, harmonic: int) -> float:
     """Calibrated gap less the formula's; beyond the reach of the table that of its reach's end."""
-    source = file.undulator
-    table = [entry for entry in file.calibration.gap if entry.harmonic == source.harmonic]
+    table = [entry for entry in file.calibration.gap if entry.harmonic == harmonic]
     if not table:
         return 0.0
     energies = [entry.energy_ev for entry in table]
     offsets = [
-        entry.gap_mm - source.gap_mm(entry.energy_ev, source.harmonic, file.ring.energy_gev)
+        entry.gap_mm - file.undulator.gap_mm(entry.energy_ev, harmonic, file.ring.energy_gev)
         for entry in table
     ]
     low, high = reach_ev(energies)
@@ -188,7 +187,12 @@ def counts_share(file: Beamline, before_ev: float, after_ev: float) -> float:
 
     Beyond the table that of its ends.
     """
-    table = [entry for entry in file.calibration.gap if entry.counts_per_s_ma is not None]
+    harmonic = file.undulator.harmonic
+    table = [
+        entry
+        for entry in file.calibration.gap
+        if entry.harmonic == harmonic and entry.counts_per_s_ma is not None
+    ]
     if not table:
         return 1.0
     energies = [entry.energy_ev for entry in table]

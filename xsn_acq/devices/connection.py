@@ -1,12 +1,26 @@
-"""Wait for the records of devices; say which did not answer, and where they were sought."""
+"""Wait for the records of devices, and ask again; say which did not answer, and where they were sought."""
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from epics.ca import CASeverityException, ChannelAccessException, ChannelAccessGetFailure
 from ophyd import Device, Signal
+from ophyd.status import StatusBase
+from ophyd.utils import DisconnectedError
+
+from xsn_acq.errors import UnansweredError, XsnError
 
 CA_PORT = "5064"
+
+UNANSWERED = (
+    TimeoutError,
+    DisconnectedError,
+    ChannelAccessException,
+    ChannelAccessGetFailure,
+    CASeverityException,
+)
+"""What ophyd and pyepics raise when a record does not answer, or is lost while it is asked."""
 
 
 def connection_faults(devices: Sequence[Device], timeout_s: float) -> list[str]:
@@ -30,6 +44,34 @@ def connection_faults(devices: Sequence[Device], timeout_s: float) -> list[str]:
         for name, pvs in missing.items()
         if pvs
     ]
+
+
+def operation_faults(device: Device, operation: Callable[[], StatusBase], timeout_s: float) -> list[str]:
+    """Do an operation once the device answers; what went wrong, one line each, whatever it is.
+
+    As long as there is time it is begun again where a record did not answer or was lost meanwhile: ophyd
+    gives up a read after 2 s, and an IOC that has just come back, or is busy, may take longer. It must be one
+    that may be done twice.
+    """
+    deadline = time.monotonic() + timeout_s
+    while True:
+        left = deadline - time.monotonic()
+        silent = connection_faults([device], left)
+        try:
+            operation().wait(left)
+        except Exception as error:
+            unanswered = isinstance(error, (UnansweredError, *UNANSWERED))
+            if silent or not unanswered or time.monotonic() >= deadline:
+                return silent or [_line(device, error)]
+        else:
+            return silent
+
+
+def _line(device: Device, error: Exception) -> str:
+    """Our own errors name the device."""
+    return (
+        str(error) if isinstance(error, XsnError) else f"{device.name}: {str(error) or type(error).__name__}"
+    )
 
 
 def sought_where(environment: Mapping[str, str]) -> str:

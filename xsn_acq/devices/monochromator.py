@@ -29,19 +29,19 @@ class PitchFeedback(TwoState):
         return self.command
 
     def _change(self, value: str, timeout_s: float, overtaken: Callable[[], bool]) -> None:
-        """Switch; "on" has also to hold the beam."""
+        """Switch; "on" has also to hold the beam, within ``lock_s`` of the monochromator."""
         super()._change(value, timeout_s, overtaken)
         if value != "on":
             return
         held = wait_until(
-            lambda: overtaken() or self.locked.get() == "Yes",
+            lambda: overtaken() or self.locked.get(use_monitor=False) == "Yes",
             [self.locked],
             device=self.name,
             operation="lock",
-            timeout_s=timeout_s,
+            timeout_s=self.parent.lock_s,
         )
         if not held:
-            hint = f"waited {timeout_s} s; is there beam on the crystals?"
+            hint = f"waited {self.parent.lock_s:g} s; is there beam on the crystals?"
             raise DeviceError(self.name, "lock", "Yes", self.locked.get(), hint=hint)
 
     @property
@@ -64,7 +64,8 @@ class BraggEnergy(DerivedSignal):
 class DoubleCrystal(Stage):
     """Bragg angle (deg), second-crystal gap (mm) and pitch (urad), pitch feedback, and the energy (eV).
 
-    ``bragg_offset_deg`` is what the reading lacks of the true Bragg angle.
+    ``bragg_offset_deg`` is what the reading lacks of the true Bragg angle; the feedback has to find the beam
+    within ``lock_s`` seconds.
     """
 
     bragg = AxisComponent()
@@ -79,10 +80,11 @@ class DoubleCrystal(Stage):
         *,
         feedback: str,
         d_spacing_angstrom: float,
+        lock_s: float,
         bragg_offset_deg: float = 0.0,
         **kwargs: Any,
     ) -> None:
         self.feedback_prefix = feedback
         self.d_spacing_angstrom = d_spacing_angstrom
-        self.bragg_offset_deg = bragg_offset_deg
+        self.lock_s, self.bragg_offset_deg = lock_s, bragg_offset_deg
         super().__init__(prefix, **kwargs)

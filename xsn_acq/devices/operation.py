@@ -15,7 +15,8 @@ from typing import Any
 from ophyd import Device, Signal, get_cl
 from ophyd.status import Status, StatusBase
 
-from xsn_acq.errors import DeviceError, XsnError
+from xsn_acq.devices.connection import UNANSWERED
+from xsn_acq.errors import DeviceError, UnansweredError, XsnError
 
 LOOK_AGAIN_S = 0.1
 """A waiting operation looks at its condition at least this often, also when no monitor wakes it."""
@@ -55,17 +56,13 @@ def require_connected(device: str, operation: str, signals: Iterable[Signal]) ->
 
     Raises
     ------
-    DeviceError
+    UnansweredError
         Naming the first record that does not answer.
     """
     for signal in signals:
         if not signal.connected:
-            raise DeviceError(
-                device,
-                operation,
-                "connected",
-                f"{getattr(signal, 'pvname', signal.name)} lost",
-                hint="is the IOC running?",
+            raise UnansweredError(
+                device, operation, "connected", f"{getattr(signal, 'pvname', signal.name)} lost"
             )
 
 
@@ -77,14 +74,16 @@ def wait_until(
     operation: str,
     timeout_s: float | None,
     woken: threading.Event | None = None,
+    look_again_s: float = LOOK_AGAIN_S,
 ) -> bool:
     """Block until ``condition()`` is true; False after ``timeout_s`` seconds (None: no limit).
 
-    The condition is looked at again whenever one of the signals changes or ``woken`` is set.
+    The condition is looked at again whenever one of the signals changes or ``woken`` is set, and every
+    ``look_again_s`` seconds.
 
     Raises
     ------
-    DeviceError
+    UnansweredError
         As soon as a signal loses its connection; what ``condition`` raises passes through.
     """
     watched = tuple(signals)
@@ -96,10 +95,10 @@ def wait_until(
             require_connected(device, operation, watched)
             if condition():
                 return True
-            left = LOOK_AGAIN_S if deadline is None else deadline - time.monotonic()
+            left = look_again_s if deadline is None else deadline - time.monotonic()
             if left <= 0:
                 return False
-            event.wait(min(left, LOOK_AGAIN_S))
+            event.wait(min(left, look_again_s))
 
 
 def wait_steady(
@@ -134,6 +133,20 @@ def wait_steady(
             event.wait(min(max(steady_s - (now - since), 0.0), LOOK_AGAIN_S))
 
 
+class Progress:
+    """Whether a readback that should change has stayed the same for longer than ``stall_s`` seconds."""
+
+    def __init__(self, stall_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stall_s, self._clock = stall_s, clock
+        self._position, self._since = math.nan, clock()
+
+    def stalled(self, position: float) -> bool:
+        """Take in where it is now."""
+        if position != self._position:
+            self._position, self._since = position, self._clock()
+        return self._clock() - self._since > self._stall_s
+
+
 def in_background(
     device: Device | Signal, operation: str, work: Callable[[], None], *, status: StatusBase | None = None
 ) -> StatusBase:
@@ -149,7 +162,8 @@ def in_background(
         except XsnError as error:
             outcome.set_exception(error)
         except Exception as error:
-            wrapped = DeviceError(device.name, operation, "done", f"{type(error).__name__}: {error}")
+            kind = UnansweredError if isinstance(error, UNANSWERED) else DeviceError
+            wrapped = kind(device.name, operation, "done", f"{type(error).__name__}: {error}")
             wrapped.__cause__ = error
             outcome.set_exception(wrapped)
         else:

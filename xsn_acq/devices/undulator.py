@@ -2,7 +2,7 @@
 
 import logging
 import math
-import time
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +11,7 @@ from ophyd import FormattedComponent as FCpt
 from ophyd.status import StatusBase
 
 from xsn_acq.devices.checked import CheckedSignal
-from xsn_acq.devices.operation import Completion, in_background, wait_steady, wait_until
+from xsn_acq.devices.operation import Completion, Progress, in_background, wait_steady, wait_until
 from xsn_acq.errors import DeviceError, LimitError
 
 logger = logging.getLogger(__name__)
@@ -67,6 +67,8 @@ class Undulator(Device):
         self.speed_mm_s, self.tolerance_mm = speed_mm_s, tolerance_mm
         self.settle_s, self.stall_s = settle_s, stall_s
         self._stop_accepted = False
+        self._sending = threading.Lock()
+        self._stops = 0
         super().__init__(prefix, name=name, **kwargs)
 
     def set(self, gap_mm: float, *, timeout: float | None = None) -> StatusBase:
@@ -80,8 +82,8 @@ class Undulator(Device):
         faults = self.gap_faults(gap_mm)
         if faults:
             raise LimitError(f"{self.name} to {gap_mm} mm", faults)
-        self._stop_accepted = False
-        return in_background(self, "set gap", lambda: self._travel(float(gap_mm), timeout))
+        self._stop_accepted, stops = False, self._stops
+        return in_background(self, "set gap", lambda: self._travel(float(gap_mm), timeout, stops))
 
     def gap_faults(self, gap_mm: float) -> list[str]:
         """One line for each reason not to move to ``gap_mm``."""
@@ -96,8 +98,10 @@ class Undulator(Device):
         return faults
 
     def stop(self, *, success: bool = False) -> None:
-        """Stop the gap; a move under way then fails, unless ``success``."""
-        self._stop_accepted = success
+        """Stop; a move asked for before then fails, unless ``success``, also when it had not begun."""
+        with self._sending:
+            self._stop_accepted = success
+            self._stops += 1
         if not self.stop_now.connected:
             logger.warning("%s: cannot be stopped, its record does not answer", self.name)
             return
@@ -110,7 +114,7 @@ class Undulator(Device):
 
     def _stand(self) -> None:
         stands = wait_until(
-            lambda: not self.busy.get() and not self.device_busy.get(),
+            lambda: not self._busy(),
             (self.busy, self.device_busy),
             device=self.name,
             operation="stop",
@@ -119,15 +123,21 @@ class Undulator(Device):
         if not stands:
             raise DeviceError(self.name, "stop", "at rest", f"busy after {_MARGIN_S} s")
 
-    def _travel(self, target: float, timeout_s: float | None) -> None:
-        distance = abs(target - float(self.gap.get(use_monitor=False)))
-        limit = _SLACK * distance / self.speed_mm_s + _MARGIN_S if timeout_s is None else timeout_s
+    def _travel(self, target: float, timeout_s: float | None, stops: int) -> None:
+        begin = self._gap_now()
+        if not math.isfinite(begin):
+            raise DeviceError(self.name, "set gap", target, begin, "mm", "the gap readback is not a number")
+        limit = _SLACK * abs(target - begin) / self.speed_mm_s + _MARGIN_S if timeout_s is None else timeout_s
         self.gap_set.apply(target)
         answer = Completion()
-        self.start_now.put(1, use_complete=True, callback=answer)
-        progress = _Progress(self.stall_s)
+        with self._sending:
+            if self._stops == stops:
+                self.start_now.put(1, use_complete=True, callback=answer)
+            else:
+                answer.done = True
+        progress = Progress(self.stall_s)
         ended = wait_until(
-            lambda: self._done(answer) or progress.stalled(float(self.gap.get())),
+            lambda: self._done(answer) or progress.stalled(self._gap_now()),
             (self.busy, self.device_busy),
             device=self.name,
             operation="set gap",
@@ -139,26 +149,36 @@ class Undulator(Device):
             self.stop(success=self._stop_accepted)
         if self._stop_accepted:
             return
-        arrived = done and self._arrives(target)
+        if done:
+            self._require_there(target)
+            return
+        hint = f"still busy after {limit:.1f} s; stopped"
+        if ended:
+            hint = f"busy, but the gap does not move for {self.stall_s:g} s; stopped: are the brakes on?"
+        raise DeviceError(self.name, "set gap", target, self._gap_now(), "mm", hint)
+
+    def _require_there(self, target: float) -> None:
+        """Fail unless the gap is at its target and stays there."""
+        arrived = self._arrives(target)
         if arrived and (self.settle_s == 0 or self._stays(target)):
             return
-        found = float(self.gap.get(use_monitor=False))
-        hint = "stopped before it arrived" if done else f"still busy after {limit:.1f} s; stopped"
-        if not done and ended:
-            hint = f"busy, but the gap does not move for {self.stall_s:g} s; stopped: are the brakes on?"
-        if arrived:
-            hint = f"did not stay there for {self.settle_s:g} s"
-        raise DeviceError(self.name, "set gap", target, found, "mm", hint)
+        hint = f"did not stay there for {self.settle_s:g} s" if arrived else "stopped before it arrived"
+        raise DeviceError(self.name, "set gap", target, self._gap_now(), "mm", hint)
+
+    def _gap_now(self) -> float:
+        return float(self.gap.get(use_monitor=False))
 
     def _done(self, answer: Completion) -> bool:
-        return answer.done and not self.busy.get() and not self.device_busy.get()
+        return answer.done and not self._busy()
+
+    def _busy(self) -> bool:
+        return any(signal.get(use_monitor=False) for signal in (self.busy, self.device_busy))
 
     def _arrives(self, target: float) -> bool:
         """Look until the gap reads back and nothing is busy: a start may be answered before busy shows."""
         return wait_until(
             lambda: (
-                not self.busy.get(use_monitor=False)
-                and abs(float(self.gap.get(use_monitor=False)) - target) <= self.tolerance_mm
+                not self.busy.get(use_monitor=False) and abs(self._gap_now() - target) <= self.tolerance_mm
             ),
             (self.gap, self.busy),
             device=self.name,
@@ -168,24 +188,10 @@ class Undulator(Device):
 
     def _stays(self, target: float) -> bool:
         return wait_steady(
-            lambda: self._stop_accepted or abs(float(self.gap.get()) - target) <= self.tolerance_mm,
+            lambda: self._stop_accepted or abs(self._gap_now() - target) <= self.tolerance_mm,
             (self.gap,),
             steady_s=self.settle_s,
             device=self.name,
             operation="settle",
             timeout_s=self.settle_s + _SETTLE_TIMEOUT_S,
         )
-
-
-class _Progress:
-    """Whether a gap that should move has stood still for too long."""
-
-    def __init__(self, stall_s: float) -> None:
-        self._stall_s = stall_s
-        self._gap, self._since = math.nan, time.monotonic()
-
-    def stalled(self, gap_mm: float) -> bool:
-        """Take in where it is now."""
-        if gap_mm != self._gap:
-            self._gap, self._since = gap_mm, time.monotonic()
-        return time.monotonic() - self._since > self._stall_s

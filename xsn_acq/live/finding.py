@@ -9,6 +9,8 @@ from matplotlib.figure import Figure
 
 from xsn_acq.live.points import RunPoints
 
+SAME_ENERGY_EV = 1.0
+"""An entry of a table takes the place of those that are so near in energy."""
 _DIGITS = 6
 
 

@@ -20,15 +20,13 @@ from xsn_acq.analysis.calibration.sideways import (
 from xsn_acq.config import Beamline
 from xsn_acq.errors import CalibrationError
 from xsn_acq.live import calibration_pictures as pictures
-from xsn_acq.live.finding import Finding, head, rounded
+from xsn_acq.live.finding import SAME_ENERGY_EV, Finding, head, rounded
 from xsn_acq.live.points import EnergyPart, RunPoints
 from xsn_acq.optics.arrays import FloatArray
 from xsn_acq.units import MM, UM
 
 CENTRE_PX = 512
 """Focus is sought in so many pixels a side."""
-SAME_ENERGY_EV = 1.0
-"""A focus scan replaces those of the table that are so near in energy."""
 _NEAREST = 5
 """Positions about the focus whose images are registered."""
 

@@ -41,11 +41,24 @@ class Beam:
         if self.faults():
             self._lose()
 
-    def confirm(self, losses: int) -> Plan:
-        """Wait until any loss up to now would have been told; whether there was none since ``losses``."""
-        yield from bps.sleep(self._ring.late_s)
+    def confirm(self, losses: int, *, since_s: float) -> Plan:
+        """Wait until any loss up to ``since_s`` has been told; whether there was none since ``losses``.
+
+        Parameters
+        ----------
+        losses : int
+            See `losses`.
+        since_s : float
+            A time of the monotonic clock, seconds.
+        """
+        yield from bps.sleep(max(0.0, since_s + self._ring.late_s - time.monotonic()))
         self.look()
         return self._losses == losses
+
+    def lost_since(self, losses: int) -> Plan:
+        """Wait until a loss up to now would have been told; whether the beam was lost since ``losses``."""
+        yield from bps.sleep(self._ring.late_s)
+        return self._losses != losses or bool(self.source_faults())
 
     @contextmanager
     def watched(self) -> Iterator[None]:

@@ -6,11 +6,20 @@ from itertools import pairwise
 from pathlib import Path
 
 from xsn_acq.config import Beamline
-from xsn_acq.config.energy import at_energy, clearance_mm, energy_faults
+from xsn_acq.config.energy import at_energy, energy_faults
 from xsn_acq.errors import LimitError
 from xsn_acq.params import CameraParams, EnergyScan
 from xsn_acq.plans.checks import cutoff_faults, folder_faults, general_faults, record_faults
-from xsn_acq.plans.energy_moves import GAP, energy_motors, targets_at
+from xsn_acq.plans.energy_moves import (
+    AxisMove,
+    axis_moves,
+    collision_faults,
+    number_faults,
+    place_faults,
+    places_of,
+    positions,
+    targets_at,
+)
 from xsn_acq.plans.energy_places import EnergyPlace, change_s, energy_places
 from xsn_acq.plans.estimate import SERIES_OVERHEAD_S, cost_line, move_s
 from xsn_acq.plans.feasible import roi_faults, sample_out_faults
@@ -39,13 +48,14 @@ def check_energy_run(
     LimitError
         With every reason; nothing has moved.
     """
-    file, energies = devices.file, energies_of(where)
+    file = devices.file
     faults = [
         *general_faults(devices, params, state),
         *cutoff_faults(file, state),
         *file_faults(file, params, frame, where, beyond_focus_table=beyond_focus_table),
     ]
     if not faults:
+        energies = [place.energy_ev for place in where]
         faults += [*reach_faults(devices, energies, state), *_axis_faults(devices, state, where)]
     frames = params.darks + sum(place.frames for place in where)
     faults += folder_faults(folder, frames * frame.bytes_per_frame)
@@ -86,29 +96,19 @@ def energies_faults(
 
 
 def reach_faults(devices: Instrument, energies_ev: Sequence[float], state: State) -> Iterator[str]:
-    """Axes that some energy would send beyond a limit, or into something; the energies are allowed."""
-    file, motors = devices.file, energy_motors(devices)
-    targets = [targets_at(at_energy(file, energy, state.detector_z_mm)) for energy in energies_ev]
-    for name in targets[0]:
-        ends = {min(target[name] for target in targets), max(target[name] for target in targets)}
-        for end in sorted(ends):
-            if name == GAP:
-                yield from devices.undulator.gap_faults(end)
-            else:
-                yield from motors[name].limit_faults(end)
-    nearest = min(target["zone_plate_z"] for target in targets)
-    yield from _clearance_faults(devices, nearest, "leave out the lowest energies")
-
-
-def _clearance_faults(devices: Instrument, zone_plate_z_mm: float, advice: str) -> Iterator[str]:
-    """The zone plate would come too near to sample or pinhole."""
-    file, sample_z = devices.file, float(devices.sample.z.user_readback.get(use_monitor=False))
-    left, least = clearance_mm(file, zone_plate_z_mm, sample_z), file.zone_plate.clearance_mm
-    if left < least:
-        yield (
-            f"zone_plate_z: wanted {least:g} mm or more to sample and pinhole, found {left:.3f} mm at "
-            f"{zone_plate_z_mm:.4f} mm; {advice}, or move the sample upstream"
-        )
+    """What forbids the way through allowed energies and back: a limit, a collision, the harmonic."""
+    file, starts = devices.file, positions(devices)
+    faults = number_faults(starts)
+    if faults:
+        yield from faults
+        return
+    at = {energy: targets_at(at_energy(file, energy, state.detector_z_mm)) for energy in set(energies_ev)}
+    here: dict[str, float] = starts
+    moves: list[AxisMove] = []
+    for targets in (*(at[energy] for energy in energies_ev), starts):
+        moves += axis_moves(file, here, targets)
+        here = {**here, **targets}
+    yield from place_faults(devices, places_of(moves))
 
 
 def energies_of(where: Sequence[EnergyPlace]) -> tuple[float, ...]:
@@ -131,7 +131,7 @@ def _axis_faults(devices: Instrument, state: State, where: Sequence[EnergyPlace]
         yield from record_faults(motor(devices, name), *dict.fromkeys((min(targets), max(targets))))
         yield from motor(devices, name).limit_faults(state.position(name))
         if name == "zone_plate_z":
-            yield from _clearance_faults(devices, min(targets), "choose a smaller range")
+            yield from collision_faults(devices, min(targets))
 
 
 def infeasible_energy_scan(file: Beamline, params: EnergyScan) -> list[str]:

@@ -1,6 +1,7 @@
 """What an energy change moves, worked out before anything does: targets, approach, every reason to refuse."""
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
@@ -96,15 +97,18 @@ def plan_energy(
     ------
     LimitError
         With every reason: the energy, a limit of the beamline file or of a record, the dead band or harmonic
-        of the undulator, a zone plate that would touch something.
+        of the undulator, a zone plate that would touch something, an axis that does not know where it is.
     """
     file = devices.file
     faults = energy_faults(file, energy_ev, beyond_focus_table=beyond_focus_table)
     if faults:
         raise LimitError(f"{reference} to {energy_ev:g} eV", faults)
-    at = at_energy(file, energy_ev, _asked(devices.detector.z.user_readback))
-    moves = axis_moves(file, positions(devices), targets_at(at))
-    faults = [*_motor_faults(devices, moves), *_undulator_faults(devices, moves), *_collisions(devices, at)]
+    here, detector_z = positions(devices), _asked(devices.detector.z.user_readback)
+    faults = number_faults({**here, "detector_z": detector_z})
+    if not faults:
+        at = at_energy(file, energy_ev, detector_z)
+        moves = axis_moves(file, here, targets_at(at))
+        faults = list(place_faults(devices, {"zone_plate_z": {at.zone_plate_z_mm}} | places_of(moves)))
     if faults:
         raise LimitError(f"{reference} to {energy_ev:g} eV", faults)
     return EnergyMoves(float(devices.mono.energy_ev.get()), at, moves)
@@ -129,7 +133,7 @@ def axis_moves(
     """Moves from where the axes stand to their targets; those that make no difference are left out."""
     moves = []
     for name, target in targets.items():
-        unit, tolerance, backlash = _facts(file, name)
+        unit, tolerance, backlash = axis_facts(file, name)
         if not abs(target - here[name]) <= NEGLIGIBLE * tolerance:
             moves.append(axis_move(name, here[name], target, unit, backlash))
     return tuple(moves)
@@ -144,12 +148,13 @@ def _axis_s(file: Beamline, move: AxisMove) -> float:
     places = [move.start, *([] if move.via is None else [move.via]), move.target]
     lengths = [abs(there - here) for here, there in pairwise(places)]
     if move.axis == GAP:
-        return sum(length / file.undulator.gap_speed_mm_s for length in lengths) + file.undulator.gap_settle_s
+        source = file.undulator
+        return sum(length / source.gap_speed_mm_s + source.gap_settle_s for length in lengths)
     axis = getattr(file.axes, move.axis)
-    return sum(length / axis.velocity + axis.acceleration_s for length in lengths) + axis.settle_s
+    return float(sum(length / axis.velocity + axis.acceleration_s + axis.settle_s for length in lengths))
 
 
-def _facts(file: Beamline, name: str) -> tuple[str, float, float]:
+def axis_facts(file: Beamline, name: str) -> tuple[str, float, float]:
     """Unit, tolerance and backlash of an axis."""
     if name == GAP:
         return "mm", file.undulator.gap_tolerance_mm, file.undulator.gap_backlash_mm
@@ -157,37 +162,49 @@ def _facts(file: Beamline, name: str) -> tuple[str, float, float]:
     return axis.unit, axis.tolerance, axis.backlash
 
 
-def _motor_faults(devices: Instrument, moves: tuple[AxisMove, ...]) -> Iterator[str]:
-    motors = energy_motors(devices)
+def number_faults(places: Mapping[str, float]) -> list[str]:
+    """Axes that do not know where they are."""
+    return [
+        f"{name} reads {place}; wanted a number; look at its record"
+        for name, place in places.items()
+        if not math.isfinite(place)
+    ]
+
+
+def places_of(moves: Iterable[AxisMove]) -> dict[str, set[float]]:
+    """Where moves send the axes, the turning points beyond their targets too."""
+    found: dict[str, set[float]] = {}
     for move in moves:
-        if move.axis == GAP:
-            continue
-        motor = motors[move.axis]
-        for place in (move.target, move.via):
-            if place is not None:
-                yield from motor.limit_faults(place)
+        found.setdefault(move.axis, set()).update(
+            {move.target} if move.via is None else {move.via, move.target}
+        )
+    return found
 
 
-def _undulator_faults(devices: Instrument, moves: tuple[AxisMove, ...]) -> Iterator[str]:
+def place_faults(devices: Instrument, places: Mapping[str, Collection[float]]) -> Iterator[str]:
+    """Why the axes may not go to places: limits, the harmonic and dead band of the undulator, a collision."""
     harmonic, wanted = int(devices.undulator.harmonic.get(use_monitor=False)), devices.file.undulator.harmonic
     if harmonic != wanted:
         yield f"undulator: wanted harmonic {wanted}, found {harmonic}; set it, or the beamline file's"
-    for move in moves:
-        if move.axis == GAP:
-            places = [move.target] if move.via is None else [move.via, move.target]
-            yield from dict.fromkeys(
-                fault for place in places for fault in devices.undulator.gap_faults(place)
-            )
+    motors = energy_motors(devices)
+    for name, axis_places in places.items():
+        ends = sorted({min(axis_places), max(axis_places)})
+        if name == GAP:
+            yield from dict.fromkeys(fault for end in ends for fault in devices.undulator.gap_faults(end))
+        else:
+            yield from motors[name].limit_faults(*ends)
+    if "zone_plate_z" in places:
+        yield from collision_faults(devices, min(places["zone_plate_z"]))
 
 
-def _collisions(devices: Instrument, at: AtEnergy) -> Iterator[str]:
-    """The zone plate would come too near to the sample or the pinhole, wherever it passes."""
-    lens = devices.file.zone_plate
-    left = clearance_mm(devices.file, at.zone_plate_z_mm, _asked(devices.sample.z.user_readback))
-    if left < lens.clearance_mm:
+def collision_faults(devices: Instrument, zone_plate_z_mm: float) -> Iterator[str]:
+    """The zone plate would come too near to the sample or the pinhole."""
+    least = devices.file.zone_plate.clearance_mm
+    left = clearance_mm(devices.file, zone_plate_z_mm, _asked(devices.sample.z.user_readback))
+    if not left >= least:
         yield (
-            f"zone_plate_z: wanted {lens.clearance_mm:g} mm or more to sample and pinhole, found {left:.3f} "
-            f"mm at {at.zone_plate_z_mm:.4f} mm; choose a higher energy, or move the sample upstream"
+            f"zone_plate_z: wanted {least:g} mm or more to sample and pinhole, found {left:.3f} mm at "
+            f"{zone_plate_z_mm:.4f} mm; choose higher energies, or move the sample upstream"
         )
 
 

@@ -43,7 +43,7 @@ class EnergyChangeRow:
     """One energy change: what was decided, where the axes were then found, how long it took.
 
     ``overshot`` names the axes that came back from beyond their target, joined by "+". ``light_share``: light
-    after over what was to be expected from before; NaN at the first.
+    after over what was to be expected from before; NaN where that is not known.
     """
 
     from_ev: float

@@ -1,9 +1,6 @@
 """Frames at rest, point by point, as one run: a point that may have lacked beam is taken again."""
 
-import time
 from abc import abstractmethod
-from collections import deque
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +11,10 @@ from xsn_acq.params import CameraParams
 from xsn_acq.plans.framing import Framing
 from xsn_acq.plans.instrument import Instrument
 from xsn_acq.plans.measurement import Measurement
-from xsn_acq.plans.record import Rows
 from xsn_acq.plans.state import State
 from xsn_acq.plans.steps import Plan, finished, move, shut, step
 from xsn_acq.plans.stills import expose, open_stream
+from xsn_acq.plans.sure_points import SurePoints
 
 STREAM = "stills"
 
@@ -43,12 +40,9 @@ class PointsRun(Measurement):
         row: type,
     ) -> None:
         super().__init__(devices, params, frame, state, folder)
-        self._rows = Rows("points", row)
+        self._points = SurePoints(row, self._beam, devices.file.ring.late_s, self._interruptions)
         self._opened = False
-        self._unsure: deque[tuple[float, Any]] = deque()
-        self._good = 0
         self._closures = 0
-        self._mark = (0, 0, 0)
 
     @abstractmethod
     def points(self) -> int:
@@ -68,13 +62,13 @@ class PointsRun(Measurement):
 
     def how_far(self) -> str:
         """Points that are good."""
-        return f"{self._good} of {self.points()} points good"
+        return f"{self._points.good} of {self.points()} points good"
 
     def scan(self) -> Plan:
         """Take every point; those that were interrupted, and those not beyond doubt by then, again."""
-        yield from self._rows.declare()
+        yield from self._points.declare()
         with self._interruption.making_safe(lambda: shut(self._devices.shutter)):
-            yield from self._scan()
+            yield from self._points.take(self.points(), self._point)
         yield from move(self._devices.shutter, "closed", self._interruption)
         yield from step("camera close file", self._devices.camera.close_file)
         self._opened = False
@@ -83,26 +77,14 @@ class PointsRun(Measurement):
         """Announce the frames of a run that was broken off, with the rows of their points."""
         if self._opened:
             yield from bps.collect(self._devices.camera, name=STREAM)
-            self._flag()
-            yield from self._rows.emit()
+            yield from self._points.give_up()
 
     def ring_current(self) -> float:
         """Ring current now, mA."""
         return float(self._devices.ring.current.get(use_monitor=False))
 
-    def _scan(self) -> Plan:
-        waiting = deque(range(self.points()))
-        self._mark = self._interruptions()
-        while waiting or self._unsure:
-            if waiting:
-                yield from self._point(waiting.popleft())
-            else:
-                yield from bps.sleep(self._devices.file.ring.late_s)
-            waiting.extendleft(reversed(self._judge()))
-            yield from self._rows.emit()
-
     def _point(self, point: int) -> Plan:
-        """Go there and take its frames."""
+        """Go there and take its frames; its row."""
         devices = self._devices
         yield from self._beam.wait()
         yield from self.go_to(point)
@@ -111,7 +93,7 @@ class PointsRun(Measurement):
         first, current_ma = devices.camera.frames_written() if self._opened else 0, self.ring_current()
         yield from self._expose(self.frames_at(point))
         self._closures += devices.shutter.state() != "open"
-        self._unsure.append((time.monotonic(), self.row(point, first, current_ma)))
+        return self.row(point, first, current_ma)
 
     def _expose(self, frames: int) -> Plan:
         """Add the frames of one point to the file."""
@@ -123,26 +105,6 @@ class PointsRun(Measurement):
             self._opened = True
         yield from expose(camera, STREAM)
         yield from step("camera stop", camera.stop_acquiring)
-
-    def _judge(self) -> list[int]:
-        """Pass on the rows of points that surely had beam; return the points that must be taken again."""
-        self._beam.look()
-        now = self._interruptions()
-        if now != self._mark:
-            self._mark = now
-            return self._flag()
-        sure_s = time.monotonic() - self._devices.file.ring.late_s
-        while self._unsure and self._unsure[0][0] <= sure_s:
-            self._rows.push([self._unsure.popleft()[1]])
-            self._good += 1
-        return []
-
-    def _flag(self) -> list[int]:
-        """Pass the rows of all points that are in doubt as such; these points."""
-        doubtful = [point for _, point in self._unsure]
-        self._unsure.clear()
-        self._rows.push([replace(point, status="flagged") for point in doubtful])
-        return [point.point for point in doubtful]
 
     def _interruptions(self) -> tuple[int, int, int]:
         """Pauses, losses of beam, and how often the shutter was found shut after frames."""

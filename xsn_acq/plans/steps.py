@@ -8,9 +8,9 @@ from typing import Any
 from bluesky import plan_stubs as bps
 from bluesky.utils import FailedStatus, Msg, RunEngineControlException, short_uid
 from ophyd.status import StatusBase
-from ophyd.utils import DisconnectedError
 
-from xsn_acq.errors import DeviceError, XsnError
+from xsn_acq.devices.connection import UNANSWERED
+from xsn_acq.errors import DeviceError, UnansweredError, XsnError
 
 logger = logging.getLogger(__name__)
 
@@ -111,6 +111,19 @@ def move(device: Any, target: Any, interruption: Interruption) -> Plan:
             return
 
 
+def meanwhile(device: Any, target: Any, interruption: Interruption, plan: Plan) -> Plan:
+    """Set a device, do ``plan``, wait until the device is there; the plan's result."""
+    pauses, group = interruption.pauses, short_uid("meanwhile")
+    status = yield from bps.abs_set(device, target, group=group)
+    result = yield from plan
+    yield from bps.wait(group)
+    while status is not None and not status.done:
+        yield from bps.sleep(POLL_S)
+    if interruption.pauses != pauses:
+        yield from move(device, target, interruption)
+    return result
+
+
 def move_together(targets: Sequence[tuple[Any, Any]], interruption: Interruption) -> Plan:
     """Set devices at the same time and wait until all are there; after a pause all are set again."""
     while targets:
@@ -126,15 +139,15 @@ def move_together(targets: Sequence[tuple[Any, Any]], interruption: Interruption
 
 
 def in_plain_words(plan: Plan) -> Plan:
-    """Raise the device's own error where bluesky only says that a status failed, or ophyd that time is up."""
+    """Raise the device's own error where bluesky only says that a status failed, or no record answers."""
     try:
         return (yield from plan)
     except FailedStatus as error:
         if isinstance(error.__cause__, XsnError):
             raise error.__cause__ from None
         raise
-    except (TimeoutError, DisconnectedError) as error:
-        raise DeviceError("instrument", "read", "an answer", error, hint="is the IOC running?") from error
+    except UNANSWERED as error:
+        raise UnansweredError("instrument", "read", "an answer", error) from error
 
 
 def every_one(*parts: Callable[[], Plan]) -> Plan:

@@ -26,7 +26,7 @@ class Alignment:
     @cached_property
     def energy_ev(self) -> float:
         """Photon energy."""
-        return energy_ev(self.beamline, self.state)
+        return energy_ev(self.beamline, self.truth, self.state)
 
     @cached_property
     def wavelength_m(self) -> float:

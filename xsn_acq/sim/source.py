@@ -11,9 +11,14 @@ from xsn_acq.sim.truth import Truth
 _HIGHEST_HARMONIC = 15
 
 
-def energy_ev(beamline: Beamline, state: BeamState) -> float:
+def bragg_deg(truth: Truth, state: BeamState) -> float:
+    """Return the true Bragg angle."""
+    return state.bragg_deg + truth.bragg_offset_deg
+
+
+def energy_ev(beamline: Beamline, truth: Truth, state: BeamState) -> float:
     """Return the photon energy that the Bragg angle lets through."""
-    return monochromator.energy_ev(state.bragg_deg, beamline.monochromator.d_spacing_angstrom)
+    return monochromator.energy_ev(bragg_deg(truth, state), beamline.monochromator.d_spacing_angstrom)
 
 
 def flux(beamline: Beamline, truth: Truth, state: BeamState) -> float:
@@ -31,7 +36,8 @@ def beam(beamline: Beamline, truth: Truth, state: BeamState) -> float:
     ring = max(state.ring_current_ma, 0.0) / beamline.ring.nominal_current_ma
     drift = 1 + truth.flux_drift * math.sin(2 * math.pi * state.time_s / truth.drift_period_s)
     light = ring * drift * rocking_curve(truth, state)
-    return light * undulator_light(beamline, truth, state.gap_mm, energy_ev(beamline, state))
+    gap_mm, energy = state.gap_mm + truth.gap_offset_mm, energy_ev(beamline, truth, state)
+    return light * undulator_light(beamline, truth, gap_mm, energy) * reflectivity(truth, energy)
 
 
 def diffuser_in(truth: Truth, state: BeamState) -> bool:
@@ -54,6 +60,14 @@ def undulator_light(beamline: Beamline, truth: Truth, gap_mm: float, energy_ev: 
     return (brightest + truth.undulator_background) / (1 + truth.undulator_background)
 
 
+def reflectivity(truth: Truth, energy_ev: float) -> float:
+    """Return what the glitches leave of the crystals' reflectivity."""
+    left = 1.0
+    for centre_ev, width_ev, depth in truth.glitches:
+        left *= 1 - depth * math.exp(-4 * math.log(2) * ((energy_ev - centre_ev) / width_ev) ** 2)
+    return left
+
+
 def rocking_curve(truth: Truth, state: BeamState) -> float:
     """Return what the second crystal passes on; the feedback follows the optimum within its range."""
     optimum = truth.pitch_optimum_urad
@@ -64,8 +78,9 @@ def rocking_curve(truth: Truth, state: BeamState) -> float:
     return math.exp(-4 * math.log(2) * (detuning / truth.rocking_fwhm_urad) ** 2)
 
 
-def beam_height_um(beamline: Beamline, state: BeamState) -> float:
+def beam_height_um(beamline: Beamline, truth: Truth, state: BeamState) -> float:
     """Return how far the beam's exit is off: 2 (gap - ideal gap) cos(theta)."""
-    ideal = monochromator.second_crystal_gap_mm(state.bragg_deg, beamline.monochromator.beam_offset_mm)
+    theta_deg = bragg_deg(truth, state)
+    ideal = monochromator.second_crystal_gap_mm(theta_deg, beamline.monochromator.beam_offset_mm)
     error_mm = state.second_crystal_gap_mm - ideal
-    return 2e3 * error_mm * math.cos(math.radians(state.bragg_deg))
+    return 2e3 * error_mm * math.cos(math.radians(theta_deg))

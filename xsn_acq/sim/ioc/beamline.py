@@ -43,7 +43,7 @@ class SimulatedBeamline:
 
     def __init__(self, beamline: Beamline, *, speed: float, seed: int, sample: str, truth: Truth) -> None:
         self.clock, self.faults = SimClock(speed), Faults()
-        self.world = World(beamline)
+        self.world = World(beamline, truth)
         clock, world, faults, pvs = self.clock, self.world, self.faults, beamline.pvs
         self.motors = {
             name: Motor(name, getattr(beamline.axes, name), motion, clock, faults)

@@ -1,6 +1,7 @@
 """Small instruments: ring, shutters, DCM feedback, rotating diffuser."""
 
 import asyncio
+from contextlib import suppress
 
 from caproto import SkipWrite
 
@@ -83,22 +84,27 @@ class Feedback(Records):
         super().__init__(prefix, clock.now)
         self._world, self._clock, self._faults = world, clock, faults
         self._locks_at = clock.now()
+        self._switched = asyncio.Event()
         state = int(world.feedback.last)
         self.add("Enable", enum((OFF, ON), now=clock.now, value=state))
         self.add("Locked", enum(("No", "Yes"), now=clock.now, value=state, read_only=True))
         self.on_put("Enable", self._put)
 
     async def run(self) -> None:
-        """Publish the lock for ever."""
+        """Publish the lock for ever, as soon as there is one."""
         while True:
+            self._switched.clear()
             await self._update()
-            await asyncio.sleep(POLL_S)
+            left_s = self._clock.wall_delay(self._locks_at - self._clock.now())
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._switched.wait(), min(left_s, POLL_S) if left_s else POLL_S)
 
     async def _put(self, value: str) -> None:
         if value == ON and self.value("Enable") == OFF:
             self._locks_at = self._clock.now() + LOCK_TIME_S
         await self["Enable"].post(value)
         await self._update()
+        self._switched.set()
         raise SkipWrite
 
     async def _update(self) -> None:

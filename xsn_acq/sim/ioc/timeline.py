@@ -119,14 +119,8 @@ class AxisMotion:
 
     def heading(self, time_s: float) -> int:
         """Direction of the last motion up to ``time_s``: 1 up, -1 down; 1 when it never moved."""
-        until = time_s
-        for move in reversed(self._moves):
-            if move.t0 <= time_s:
-                direction = move.direction(until)
-                if direction:
-                    return direction
-                until = move.t0
-        return 1
+        directions = (move.direction(time_s) for move in reversed(self._moves) if move.t0 <= time_s)
+        return next((direction for direction in directions if direction), 1)
 
     def crossing(self, position: float, direction: int, after_s: float, until_s: float) -> float | None:
         """First time in (after_s, until_s] at which the axis passes ``position``, in direction 1 or -1."""
