@@ -9,6 +9,8 @@ from ophyd import Device
 from ophyd.status import StatusBase
 
 from xsn_acq.config import Beamline
+from xsn_acq.config.energy import bragg_offset_deg
+from xsn_acq.devices.beam_monitor import BeamMonitor
 from xsn_acq.devices.connection import connection_faults, operation_faults
 from xsn_acq.devices.cutoff import CutoffFilter
 from xsn_acq.devices.diffuser import RotatingDiffuser
@@ -39,6 +41,7 @@ class Instrument:
     shutter: Shutter
     undulator: Undulator
     mono: DoubleCrystal
+    beam_monitor: BeamMonitor
     condenser: Condenser
     diffuser: RotatingDiffuser
     pinhole: Pinhole
@@ -79,6 +82,8 @@ def undulator(file: Beamline) -> Undulator:
         high_mm=facts.gap_high_mm,
         speed_mm_s=facts.gap_speed_mm_s,
         tolerance_mm=facts.gap_tolerance_mm,
+        settle_s=facts.gap_settle_s,
+        stall_s=facts.gap_stall_s,
         name="undulator",
     )
 
@@ -94,8 +99,15 @@ def mono(file: Beamline) -> DoubleCrystal:
         },
         feedback=file.pvs.mono_feedback,
         d_spacing_angstrom=file.monochromator.d_spacing_angstrom,
+        lock_s=file.monochromator.lock_s,
+        bragg_offset_deg=bragg_offset_deg(file),
         name="mono",
     )
+
+
+def beam_monitor(file: Beamline) -> BeamMonitor:
+    """Ion chamber before the experiment shutter."""
+    return BeamMonitor(file.pvs.beam_monitor, name="beam_monitor")
 
 
 def condenser(file: Beamline) -> Condenser:
@@ -168,6 +180,7 @@ def build(beamline: Beamline) -> Instrument:
         shutter=shutter(beamline),
         undulator=undulator(beamline),
         mono=mono(beamline),
+        beam_monitor=beam_monitor(beamline),
         condenser=condenser(beamline),
         diffuser=diffuser(beamline),
         pinhole=pinhole(beamline),

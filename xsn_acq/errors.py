@@ -6,7 +6,11 @@
     ├── ConfigError        a beamline or parameter file is wrong: every fault is listed
     ├── ConnectError       devices that did not answer, all of them
     ├── DeviceError        a device did not do what was asked: wanted, found, unit
+<<<<<<< HEAD
+    ├── EnergyChangeError  an energy change failed: what became of it
+=======
     │   └── UnansweredError  a record of it did not answer, or was lost meanwhile
+>>>>>>> wt-tests
     ├── LimitError         refused before anything moved
     ├── LedgerError        frames, pulses and angles do not agree and could not be repaired
     ├── StorageError       a journal, catalogue or frame file cannot be read or written
@@ -87,6 +91,10 @@ class UnansweredError(DeviceError):
 def _shown(value: object) -> object:
     """Six decimals of a number are finer than any device, in its unit."""
     return round(value, 6) if isinstance(value, float) else value
+
+
+class EnergyChangeError(XsnError):
+    """An energy change failed: which axis, wanted, found, unit, and how the instrument was left."""
 
 
 class LedgerError(XsnError):

@@ -28,6 +28,7 @@ from xsn_acq import beamline
 from xsn_acq.config import Beamline
 from xsn_acq.errors import ConfigError, LimitError
 from xsn_acq.params.base import Params
+from xsn_acq.params.progress import Progress
 from xsn_acq.storage.feed import Publisher
 from xsn_acq.storage.journal import Journal, list_runs
 from xsn_acq.storage.layout import DataFolder
@@ -42,14 +43,16 @@ _BREAKING_OFF = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class PlanEntry:
     """Where a plan is found: its parameters, what it costs, what forbids it, itself, as ``module:name``.
 
-    ``calibrates``: its run is analysed when it has ended; there is nothing to reconstruct meanwhile.
+    ``reconstructs``: its runs can be worked on while they go on. ``resumes``: it can go on with what
+    earlier runs have.
     """
 
     parameters: str
     estimate: str
     infeasible: str
     plan: str
-    calibrates: bool = False
+    reconstructs: bool = False
+    resumes: bool = False
 
 
 def _calibration(name: str, parameters: str) -> PlanEntry:
@@ -58,7 +61,6 @@ def _calibration(name: str, parameters: str) -> PlanEntry:
         estimate="xsn_acq.plans.stills_checks:estimate_stills",
         infeasible="xsn_acq.plans.stills_checks:infeasible_stills",
         plan=f"xsn_acq.plans.calibrations:{name}",
-        calibrates=True,
     )
 
 
@@ -68,10 +70,49 @@ PLANS: Mapping[str, PlanEntry] = {
         estimate="xsn_acq.plans.estimate:estimate",
         infeasible="xsn_acq.plans.feasible:infeasible",
         plan="xsn_acq.plans.xsn_tomography:xsn_tomography",
+        reconstructs=True,
+    ),
+    "hyperspectral_tomography": PlanEntry(
+        parameters="xsn_acq.params.energy:HyperspectralTomography",
+        estimate="xsn_acq.plans.hyperspectral_checks:estimate_hyperspectral",
+        infeasible="xsn_acq.plans.hyperspectral_checks:infeasible_hyperspectral",
+        plan="xsn_acq.plans.hyperspectral:hyperspectral_tomography",
+        reconstructs=True,
+        resumes=True,
+    ),
+    "change_energy": PlanEntry(
+        parameters="xsn_acq.params.energy:ChangeEnergy",
+        estimate="xsn_acq.plans.set_energy:estimate_energy",
+        infeasible="xsn_acq.plans.set_energy:infeasible_energy",
+        plan="xsn_acq.plans.set_energy:change_energy",
+    ),
+    "energy_scan": PlanEntry(
+        parameters="xsn_acq.params.energy:EnergyScan",
+        estimate="xsn_acq.plans.energy_checks:estimate_energy_scan",
+        infeasible="xsn_acq.plans.energy_checks:infeasible_energy_scan",
+        plan="xsn_acq.plans.energy_scan:energy_scan",
+        reconstructs=True,
+    ),
+    "undulator_calibration": PlanEntry(
+        parameters="xsn_acq.params.energy:UndulatorCalibration",
+        estimate="xsn_acq.plans.gap_checks:estimate_undulator_calibration",
+        infeasible="xsn_acq.plans.gap_checks:infeasible_undulator_calibration",
+        plan="xsn_acq.plans.undulator_calibration:undulator_calibration",
+    ),
+    "mono_calibration": PlanEntry(
+        parameters="xsn_acq.params.energy:MonoCalibration",
+        estimate="xsn_acq.plans.energy_checks:estimate_energy_scan",
+        infeasible="xsn_acq.plans.mono_calibration:infeasible_mono_calibration",
+        plan="xsn_acq.plans.mono_calibration:mono_calibration",
     ),
     "knife_edge": _calibration("knife_edge", "KnifeEdgeScan"),
     "foucault_test": _calibration("foucault_test", "FoucaultTest"),
-    "focus_scan": _calibration("focus_scan", "FocusScan"),
+    "focus_scan": PlanEntry(
+        parameters="xsn_acq.params.calibration:FocusScan",
+        estimate="xsn_acq.plans.focus_energies:estimate_focus_scan",
+        infeasible="xsn_acq.plans.focus_energies:infeasible_focus_scan",
+        plan="xsn_acq.plans.calibrations:focus_scan",
+    ),
     "find_rotation_axis": _calibration("find_rotation_axis", "FindRotationAxis"),
     "pixel_size": _calibration("pixel_size", "PixelSize"),
 }
@@ -126,14 +167,23 @@ class Session:
     instrument: beamline.Instrument
     data: DataFolder
 
-    def plan(self, plan_name: str, params: Params) -> Any:
-        """The plan, ready for the RunEngine."""
-        return _load(_entry(plan_name).plan)(
-            self.instrument, params, folder=self.data.frames_of_day(date.today())
-        )
+    def plan(self, plan_name: str, params: Params, *, done: Progress | None = None) -> Any:
+        """The plan, ready for the RunEngine; ``done``: what earlier runs have of it.
 
-    def run(self, plan_name: str, params: Params) -> str:
-        """Run the plan to its end; its run's uid.
+        Raises
+        ------
+        ConfigError
+            The plan cannot go on with earlier runs.
+        """
+        entry = _entry(plan_name)
+        if done is not None and not entry.resumes:
+            raise ConfigError(f"plan {plan_name}", ["cannot go on with earlier runs"])
+        folder = self.data.frames_of_day(date.today())
+        more = {"done": done} if entry.resumes else {}
+        return _load(entry.plan)(self.instrument, params, folder=folder, **more)
+
+    def run(self, plan_name: str, params: Params, *, done: Progress | None = None) -> tuple[str, ...]:
+        """Run the plan to its end; uids of its runs.
 
         SIGINT (one Ctrl-C), SIGTERM and SIGHUP (a closed terminal) break it off.
 
@@ -144,11 +194,11 @@ class Session:
         """
         with _broken_off_by_signals(self.RE):
             try:
-                uids = self.RE(self.plan(plan_name, params))
+                uids = self.RE(self.plan(plan_name, params, done=done))
             except RunEngineInterrupted:
                 self.RE.abort(reason="stopped by the user")
                 raise
-        return str(uids[0])
+        return tuple(map(str, uids))
 
 
 @contextmanager

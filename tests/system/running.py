@@ -7,7 +7,9 @@ from contextlib import suppress
 from bluesky import RunEngine
 
 from xsn_acq import beamline
+from xsn_acq.config.energy import at_energy
 from xsn_acq.params import Roi, XsnTomography
+from xsn_acq.plans.energy_moves import GAP, energy_motors, targets_at
 from xsn_acq.storage.run import RunRecord
 
 SMALL = Roi(min_x=1540, min_y=1552, size_x=128, size_y=96)
@@ -75,14 +77,18 @@ def put_back(devices):
     for motor, target in ((devices.sample.x, 0.0), (theta, 0.0)):
         motor.set(target).wait(DONE_S)
     theta.velocity.set(10.0).wait(DONE_S)
+    energy = targets_at(at_energy(devices.file, 8300.0))
     optics = (
         (devices.cutoff.x, 0.0),
         (devices.cutoff.z, 0.0),
-        (devices.zone_plate.z, devices.file.nominal_zone_plate_z_mm(8300.0)),
+        *((motor, energy[name]) for name, motor in energy_motors(devices).items() if name in energy),
     )
     for motor, target in optics:
-        if abs(motor.position - target) > motor.axis.tolerance:
+        if abs(motor.user_readback.get(use_monitor=False) - target) > motor.axis.tolerance:
             motor.set(target).wait(DONE_S)
+    if abs(devices.undulator.gap.get(use_monitor=False) - energy[GAP]) > devices.undulator.tolerance_mm:
+        devices.undulator.set(energy[GAP]).wait(DONE_S)
+    devices.mono.feedback.set("on").wait(DONE_S)
 
 
 def at_rest(devices):

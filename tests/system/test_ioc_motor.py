@@ -159,6 +159,39 @@ def test_undulator_moves_on_start_only(ca, no_faults):
     assert ca.get(f"{prefix}GapM") == pytest.approx(before, abs=1e-4)
 
 
+def test_a_limit_switch_stops_the_zone_plate(ca, ioc, no_faults):
+    z = "7C:ZP:m3"
+    before = ca.get(f"{z}.RBV")
+    ioc.fault(f"hard_limit axis=zone_plate_z at={before + 0.05:.5f}")
+    ca.put(z, before + 0.2)
+    assert (ca.get(f"{z}.HLS"), ca.get(f"{z}.DMOV")) == (1, 1)
+    assert ca.get(f"{z}.RBV") == pytest.approx(before + 0.05, abs=2e-5)  # steps of 1e-5 mm
+    ca.put(z, before)
+    assert (ca.get(f"{z}.HLS"), ca.get(f"{z}.RBV")) == (0, pytest.approx(before, abs=1e-5))
+
+
+def test_the_beam_monitor_counts_for_the_preset_time(ca):
+    prefix = "7C:I0:"
+    ca.put("7C:FES:Cmd", "Open")
+    ca.put(f"{prefix}Preset", 2.0)
+    ca.put(f"{prefix}Count", "Count")
+    assert ca.get(f"{prefix}Count") == "Done"
+    # 1e6 a second when all is aligned; other tests may have left the gap a little off
+    assert 0.5e6 < ca.get(f"{prefix}Counts") < 2.1e6
+    ca.put("7C:FES:Cmd", "Close")
+    ca.put(f"{prefix}Count", 1)
+    assert ca.get(f"{prefix}Counts") == 0
+    ca.put("7C:FES:Cmd", "Open")
+    ca.put(f"{prefix}Preset", 0.1)
+
+
+def test_feedback_that_never_locks(ca, ioc, no_faults):
+    ioc.fault("feedback_no_lock")
+    ca.until("7C:DCM:FB:Locked", "No")
+    ioc.clear_faults()
+    ca.until("7C:DCM:FB:Locked", "Yes")
+
+
 def test_diffuser_spins_up_and_down(ca):
     for command, running in (("Stop", "No"), ("Run", "Yes")):
         ca.put("7C:DIF:ROT:Run", command)

@@ -6,6 +6,7 @@ import numpy as np
 from bluesky.simulators import RunEngineSimulator
 
 from xsn_acq.config import load_beamline
+from xsn_acq.config.energy import at_energy
 from xsn_acq.devices.camera_setup import CameraSetup, Rearm
 from xsn_acq.devices.shutter import Shutter
 from xsn_acq.optics.undulator import gap_mm
@@ -53,9 +54,11 @@ class FakeMotor:
     def stand(self):
         """Asked in a message."""
 
-    def limit_faults(self, position):
-        inside = self.axis.low <= position <= self.axis.high
-        return [] if inside else [f"{self.name}: {position} is outside {self.axis.low} to {self.axis.high}"]
+    def limit_faults(self, *places):
+        low, high = self.axis.low, self.axis.high
+        return [
+            f"{self.name}: {place} is outside {low} to {high}" for place in places if not low <= place <= high
+        ]
 
 
 class FakeState(SimpleNamespace):
@@ -65,6 +68,42 @@ class FakeState(SimpleNamespace):
 
     def state(self):
         return self.word
+
+
+class FakeUndulator:
+    """An undulator as far as plans look at it."""
+
+    name, parent = "undulator", None
+
+    def __init__(self, gap_mm, facts):
+        self._facts = facts
+        self.gap, self.deadband = Value("gap", gap_mm), Value("deadband", 0.0)
+        self.harmonic = Value("harmonic", facts.harmonic)
+
+    def gap_faults(self, gap_mm):
+        low, high = self._facts.gap_low_mm, self._facts.gap_high_mm
+        faults = (
+            [] if low <= gap_mm <= high else [f"undulator: gap {gap_mm} mm is outside {low} to {high} mm"]
+        )
+        if self.deadband.value:
+            faults.append(f"undulator: dead band is {self.deadband.value} mm")
+        return faults
+
+    def stand(self):
+        """Asked in a message."""
+
+
+class FakeBeamMonitor:
+    """A beam monitor that always counts as much as ``counts_per_s``."""
+
+    name, parent = "beam_monitor", None
+    counts_per_s = 1e6
+
+    def count(self, count_s):
+        """Asked in a message."""
+
+    def rate(self):
+        return self.counts_per_s
 
 
 class FakeCamera:
@@ -123,7 +162,7 @@ def instrument():
         decay=source.field_decay,
         ring_energy_gev=FILE.ring.energy_gev,
     )
-    axes = FILE.axes
+    axes, aligned = FILE.axes, at_energy(FILE, ENERGY_EV)
     return SimpleNamespace(
         file=FILE,
         ring=SimpleNamespace(current=Value("ring_current", 400.0)),
@@ -131,12 +170,20 @@ def instrument():
             name="front_end_shutter", word="open", words=Shutter.words, status=Value("status", "Open")
         ),
         shutter=FakeState(name="shutter", word="closed"),
-        undulator=SimpleNamespace(gap=Value("gap", gap), deadband=Value("deadband", 0.0)),
+        undulator=FakeUndulator(gap, source),
+        beam_monitor=FakeBeamMonitor(),
         mono=SimpleNamespace(
-            energy_ev=Value("energy_ev", ENERGY_EV), feedback=SimpleNamespace(is_locked=True)
+            energy_ev=Value("energy_ev", ENERGY_EV),
+            feedback=FakeState(name="mono_feedback", word="on", is_locked=True),
+            bragg=FakeMotor("mono_bragg", aligned.bragg_deg, axes.bragg),
+            second_crystal_gap=FakeMotor(
+                "mono_second_crystal_gap", aligned.second_crystal_gap_mm, axes.second_crystal_gap
+            ),
         ),
         zone_plate=SimpleNamespace(
-            z=FakeMotor("zone_plate_z", FILE.zone_plate_z_mm(ENERGY_EV), axes.zone_plate_z)
+            x=FakeMotor("zone_plate_x", 0.0, axes.zone_plate_x),
+            y=FakeMotor("zone_plate_y", 0.0, axes.zone_plate_y),
+            z=FakeMotor("zone_plate_z", FILE.zone_plate_z_mm(ENERGY_EV), axes.zone_plate_z),
         ),
         detector=SimpleNamespace(z=FakeMotor("detector_z", 0.0, axes.detector_z)),
         cutoff=SimpleNamespace(
@@ -144,6 +191,8 @@ def instrument():
         ),
         sample=SimpleNamespace(
             x=FakeMotor("sample_x", 0.0, axes.sample_x),
+            y=FakeMotor("sample_y", 0.0, axes.sample_y),
+            z=FakeMotor("sample_z", 0.0, axes.sample_z),
             theta=FakeMotor("sample_theta", 0.0, axes.sample_theta),
         ),
         camera=FakeCamera(),

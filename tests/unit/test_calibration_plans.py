@@ -312,5 +312,5 @@ def test_estimates():
 def test_all_are_plans_of_a_session(tmp_path):
     (tmp_path / "defaults.yaml").write_text("")
     for name, params in ALL.items():
-        assert PLANS[name].calibrates
+        assert not PLANS[name].reconstructs
         assert plan_parameters(name, tmp_path / "defaults.yaml") == type(params)()

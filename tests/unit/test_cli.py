@@ -7,8 +7,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from bluesky.utils import RunEngineInterrupted
 
-from xsn_acq.cli import demo, logs, main, progress, run, status
+from xsn_acq.cli import conclude, demo, logs, main, progress, status
 from xsn_acq.errors import ConfigError, DeviceError, LimitError, ReconstructionError
 from xsn_acq.live import calibrate
 from xsn_acq.storage import layout
@@ -170,6 +171,65 @@ def test_a_progress_bar_tells_the_pace_of_a_simulated_clock(monkeypatch, speed, 
     assert bars == [what]
 
 
+def test_one_bar_for_all_energies_of_a_scan(monkeypatch):
+    bars = []
+
+    class Bar(SimpleNamespace):
+        def set_description(self, text, refresh):
+            self.desc = text
+
+        def update(self, frames):
+            self.n += frames
+
+        def close(self):
+            self.closed = True
+
+    def bar(*, initial, total, **_):
+        bars.append(Bar(n=initial, total=total, closed=False))
+        return bars[-1]
+
+    monkeypatch.setattr(progress, "tqdm", bar)
+    show = progress.FrameProgress()
+
+    def take(number, taken, frames):
+        part = {"number": number, "count": 3, "energies_ev": [8313.0, 8317.5, 8321.0], "taken": taken}
+        show("start", {"hyperspectral": part, "acquisition": {"expected": {"darks": 5, "projections": 90}}})
+        show("descriptor", {"uid": f"darks{number}", "name": "darks"})
+        show("stream_datum", {"descriptor": f"darks{number}", "indices": {"stop": 5}})
+        show("descriptor", {"uid": f"frames{number}", "name": "projections"})
+        show("stream_datum", {"descriptor": f"frames{number}", "indices": {"stop": frames}})
+
+    take(1, [[0, 19], [30, 39]], 10)  # 30 of 90 were taken before the scan was broken off
+    (shown,) = bars
+    assert (shown.n, shown.total, shown.desc) == (90 + 40, 270, "2/3, 8317.5 eV")
+    show("stop", {})
+    take(2, [], 95)  # five were flown again
+    assert (shown.n, shown.desc) == (270, "3/3, 8321 eV")
+    assert not shown.closed
+    show("stop", {})
+    assert shown.closed
+    assert len(bars) == 1
+
+
+STOPPED, BROKEN = RunEngineInterrupted(), DeviceError("undulator", "move", 7.7, 7.6)
+
+
+@pytest.mark.parametrize(
+    ("words", "failure", "well", "ended"),
+    [
+        (["complete", "complete"], None, True, status.WELL),
+        (["complete", "complete"], None, False, status.FAILED),
+        (["INCOMPLETE", "complete"], None, True, status.INCOMPLETE),
+        (["complete", "FAILED"], BROKEN, True, status.FAILED),
+        (["complete", "INCOMPLETE"], BROKEN, True, status.FAILED),
+        (["complete", "ABORTED"], STOPPED, True, status.BROKEN_OFF),
+        (["complete", "complete"], STOPPED, True, status.BROKEN_OFF),
+    ],
+)
+def test_the_exit_status_of_several_runs_is_that_of_the_worst(words, failure, well, ended):
+    assert conclude._exit_status(words, failure, well=well) == ended
+
+
 class FinishedService:
     """A process beside the run that ends well; whether it was waited for."""
 
@@ -196,7 +256,7 @@ def concluded(tmp_path, monkeypatch, capsys):
             raise failure
 
         monkeypatch.setattr(calibrate, "calibrate", broken)
-        ended = run._conclude("0123abcd", None, {"catalogue": service}, data, **options)
+        ended = conclude.conclude(["0123abcd"], None, {"catalogue": service}, data, **options)
         assert service.waited_for
         return ended, capsys.readouterr().err
 

@@ -15,7 +15,7 @@ from xsn_acq.devices.shutter import Shutter
 from xsn_acq.errors import DeviceError, LimitError
 from xsn_acq.optics.monochromator import bragg_angle_deg
 
-AXIS = SimpleNamespace(pv="M", unit="um", low=-100.0, high=100.0, tolerance=0.02)
+AXIS = SimpleNamespace(pv="M", unit="um", low=-100.0, high=100.0, tolerance=0.02, settle_s=0.0, stall_s=5.0)
 
 
 def at_rest(motor, position=0.0):
@@ -180,7 +180,7 @@ def test_energy_follows_the_bragg_angle():
         name: getattr(file.axes, name) for name in ("bragg", "second_crystal_gap", "second_crystal_pitch")
     }
     spacing = file.monochromator.d_spacing_angstrom
-    mono = fake(DoubleCrystal, axes=axes, feedback="FB:", d_spacing_angstrom=spacing, name="mono")
+    mono = fake(DoubleCrystal, axes=axes, feedback="FB:", d_spacing_angstrom=spacing, lock_s=1.0, name="mono")
     mono.bragg.user_readback.sim_put(bragg_angle_deg(8333.0, spacing))
     assert mono.energy_ev.get() == pytest.approx(8333.0, rel=1e-12)  # same formula, rounding only
     mono.bragg.user_readback.sim_put(0.0)

@@ -76,6 +76,7 @@ def test_our_own_post_does_not_call_the_hook():
         ("drop_frames count=many", "is not int"),
         ("drop_frames colour=red", "no key 'colour'"),
         ("motor_stops_short axis=x by=nan", "must be finite"),
+        ("hard_limit axis=zone_plate_z", "at= is missing"),
     ],
 )
 def test_wrong_faults_say_what_is_wrong(text, problem):

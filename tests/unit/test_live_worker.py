@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import h5py
 import numpy as np
 import pytest
+from documents import T0
 from xsn_run import frame_at, xsn_run
 
 from xsn_acq.analysis.tomography import volume
@@ -436,3 +437,49 @@ def test_a_worker_of_one_run_ends_when_the_session_dies(tmp_path):
         never.set()
     status = read_status(data.results(made.run.uid))
     assert (status.state, "interrupted" in status.message) == ("partial", True)
+
+
+def ended():
+    """A session that is over."""
+    over = threading.Event()
+    over.set()
+    return over
+
+
+def test_a_worker_whose_session_is_over_does_what_is_left_of_all_its_runs(tmp_path):
+    data, uids = DataFolder(tmp_path), []
+    journal = Journal(data.journal)
+    for hour in range(3):
+        made = xsn_run(8, seed=hour + 1, time_s=T0 + 3600 * hour)
+        uids.append(made.run.journal(data.frames_root, journal))
+    LiveWorker(data, None).run(ended(), to_the_end=True, since=T0 + 1800)
+    found = [read_status(data.root / "results" / uid[:8]) for uid in uids]
+    assert found[0] is None
+    assert [status.state for status in found[1:]] == ["done", "done"]
+
+
+def test_a_worker_says_what_failed_after_all_the_rest(tmp_path):
+    data = DataFolder(tmp_path)
+    journal = Journal(data.journal)
+    broken = xsn_run(8, seed=5, time_s=T0)
+    for name, doc in broken.run.play(data.frames_root):
+        journal(name, doc)
+        if name == "stream_resource" and "projections" in doc["uri"]:
+            break
+    whole = xsn_run(8, seed=6, time_s=T0 + 3600)
+    whole.run.journal(data.frames_root, journal)
+    stop = {"uid": "stop", "time": T0, "run_start": broken.run.uid, "exit_status": "fail", "reason": ""}
+    journal("stop", stop)
+    with pytest.raises(ReconstructionError, match=f"run {broken.run.uid[:8]}: wanted projections"):
+        LiveWorker(data, None).run(ended(), to_the_end=True, since=T0)
+    assert read_status(data.results(whole.run.uid)).state == "done"
+
+
+def test_a_run_that_goes_on_with_another_is_not_reconstructed_alone(tmp_path):
+    data = DataFolder(tmp_path)
+    made = xsn_run(8)
+    journal = Journal(data.journal)
+    for name, doc in made.run.play(data.frames_root):
+        journal(name, {**doc, "hyperspectral": {"resumes": ["earlier"]}} if name == "start" else doc)
+    LiveWorker(data, None).run(ended(), to_the_end=True, since=0.0)
+    assert read_status(data.root / "results" / made.run.uid[:8]) is None

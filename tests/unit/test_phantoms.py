@@ -159,5 +159,5 @@ def test_names():
     assert phantom("empty").projection(ENERGY, 0.0, axis(1, 0.1), axis(1, 0.1))[0].max() == 0
     assert phantom("microparticles", 4) == phantom("microparticles", 4)
     assert phantom("microparticles", 4) != phantom("microparticles", 5)
-    with pytest.raises(ValueError, match="choose from empty, microparticles, nmc_graded"):
+    with pytest.raises(ValueError, match="choose from empty, microparticles, nmc_graded, nickel_standard"):
         phantom("potato")

@@ -69,6 +69,6 @@ def test_what_is_broken_off_twice_is_told():
     ],
 )
 def test_a_record_that_is_lost_while_it_is_read_is_told_in_words(error):
-    """All are seen when an IOC dies: not connected, lost with the question under way, lost just before."""
+    """All are seen when an IOC dies: not connected, lost with the question under way, or just before."""
     with pytest.raises(DeviceError, match=r"wanted an answer, found .*; is the IOC running\?"):
         RunEngineSimulator().simulate_plan(in_plain_words(Part(error)()))

@@ -5,20 +5,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.fft
 from scipy import ndimage
 
+from xsn_acq.analysis.matching import shift_between
 from xsn_acq.errors import ReconstructionError
-from xsn_acq.optics.arrays import ComplexArray, FloatArray
+from xsn_acq.optics.arrays import FloatArray
 
 HALO_ROWS = 12
 """Rows beyond a slab that its cubic splines need: their weight falls as 0.27 to this power."""
 _COARSE_VOXELS = 96
 _FINE_VOXELS = 160
-_BAND = 0.35
 _ROUNDS = 2
-_STEPS = 20
-_STEP_VOXELS = 1e-4
 
 
 @dataclass(frozen=True)
@@ -153,62 +150,6 @@ def resample_block(
             source, np.full(3, placement.scale), at - low, size, np.float32, order=3, mode="nearest"
         )
     )
-
-
-def shift_between(reference: FloatArray, moved: FloatArray) -> tuple[FloatArray, float]:
-    """How far ``moved`` stands towards larger coordinates than ``reference``, and how well both agree.
-
-    The peak of their correlation: nearest voxel by FFT, then Newton's method on the correlation itself, whose
-    derivatives are exact. A Hann window takes the borders out; the finest third of the frequencies, mostly
-    noise, is left out too.
-
-    Parameters
-    ----------
-    reference, moved : real (ny, nz, nx)
-
-    Returns
-    -------
-    shift : (3,), voxels
-    correlation : float
-    """
-    window = _window(reference.shape)
-    first, second = (_spectrum(each, window) for each in (reference, moved))
-    cross = np.conj(first) * second
-    peak = np.unravel_index(int(np.argmax(scipy.fft.ifftn(cross).real)), cross.shape)
-    shift = np.array([scipy.fft.fftfreq(n, 1 / n)[at] for at, n in zip(peak, cross.shape, strict=True)])
-    kept = np.nonzero(cross)
-    wave = 2 * np.pi * np.array([scipy.fft.fftfreq(n)[at] for n, at in zip(cross.shape, kept, strict=True)])
-    terms = cross[kept]
-    for _ in range(_STEPS):
-        step = _newton_step(terms, wave, shift)
-        shift = shift + step
-        if np.abs(step).max() < _STEP_VOXELS:
-            break
-    power = float(np.sqrt((np.abs(first) ** 2).sum() * (np.abs(second) ** 2).sum()))
-    agreement = float((terms * np.exp(1j * (shift @ wave))).real.sum())
-    return shift, agreement / power if power > 0 else 0.0
-
-
-def _window(shape: tuple[int, ...]) -> FloatArray:
-    axes = [np.hanning(n + 2)[1:-1].astype(np.float32) for n in shape]
-    return np.asarray(axes[0][:, None, None] * axes[1][None, :, None] * axes[2])
-
-
-def _spectrum(volume: FloatArray, window: FloatArray) -> ComplexArray:
-    mean = np.sum(volume * window) / np.sum(window)
-    spectrum = scipy.fft.fftn((volume - mean) * window)
-    axes = np.meshgrid(*(scipy.fft.fftfreq(n) for n in volume.shape), indexing="ij", sparse=True)
-    spectrum[sum(axis**2 for axis in axes) > _BAND**2] = 0
-    return np.asarray(spectrum)
-
-
-def _newton_step(terms: ComplexArray, wave: FloatArray, shift: FloatArray) -> FloatArray:
-    """One step towards the maximum of Re sum(terms exp(i wave . shift)), at most half a voxel."""
-    turned = terms * np.exp(1j * (shift @ wave))
-    gradient = -wave @ turned.imag
-    hessian = -(wave * turned.real) @ wave.T
-    step = -np.linalg.lstsq(hessian, gradient, rcond=None)[0]
-    return np.asarray(np.clip(step, -0.5, 0.5))
 
 
 def pooled(volume: Any, factor: int) -> FloatArray:

@@ -20,6 +20,7 @@ SUBCOMMANDS = (
     "reconstruct",
     "report",
     "chemistry",
+    "spectra",
     "calibrate",
     "export",
     "demo",

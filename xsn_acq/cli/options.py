@@ -59,6 +59,13 @@ def add_timeout(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_attached(parser: argparse.ArgumentParser) -> None:
+    """``--attached``: how a process beside a session learns that the session is over."""
+    parser.add_argument(
+        "--attached", action="store_true", help="when standard input ends, do what is left and stop"
+    )
+
+
 def add_run(parser: argparse.ArgumentParser) -> None:
     """Which run."""
     parser.add_argument("uid", metavar="RUN", help="'last', or the first characters of the run's uid")

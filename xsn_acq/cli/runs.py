@@ -26,5 +26,16 @@ def run(args: argparse.Namespace) -> int:
     for item in list_runs(DataFolder(args.data).journal):
         started = datetime.fromtimestamp(item.start_time).isoformat(" ", "seconds")
         word, reason = state_of(item)
-        print(f"{item.uid[:8]}  {started}  {item.plan_name:<20}  {word:<11}  {reason}".rstrip())
+        plan = _part(item.hyperspectral) or item.plan_name
+        print(f"{item.uid[:8]}  {started}  {plan:<27}  {word:<11}  {reason}".rstrip())
     return 0
+
+
+def _part(part: dict[str, Any]) -> str:
+    """Which energy of a hyperspectral scan a run is; empty for other runs."""
+    if not part:
+        return ""
+    number = part["number"]
+    if number is None:
+        return "hyperspectral"
+    return f"hyperspectral {number + 1}/{part['count']}, {part['energies_ev'][number]:g} eV"

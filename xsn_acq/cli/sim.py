@@ -15,7 +15,8 @@ def add_parser(subparsers: Any) -> None:
         "--speed", type=float, default=1.0, help="how much faster than real time (default: 1)"
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of every random thing (default: 0)")
-    parser.add_argument("--sample", default="microparticles", help="microparticles, nmc_graded or empty")
+    samples = "microparticles, nmc_graded, nickel_standard or empty"
+    parser.add_argument("--sample", default="microparticles", help=samples)
     parser.add_argument(
         "--fault", action="append", default=[], metavar="'NAME KEY=VALUE'", help="inject a fault; repeatable"
     )

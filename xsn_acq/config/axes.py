@@ -4,13 +4,16 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
-from xsn_acq.config.base import Finite, Frozen, Positive, Prefix
+from xsn_acq.config.base import Finite, Frozen, NotNegative, Positive, Prefix
 
 
 class Axis(Frozen):
     """One motor: its record, its unit, where it may go and how fast.
 
-    ``tolerance`` is how far the readback may be from the target when a move says it is done.
+    ``tolerance`` is how far the readback may be from the target when a move says it is done, and for the
+    ``settle_s`` seconds after that. ``stall_s``: so long it may say that it moves and not do so.
+    ``backlash``: an energy change approaches targets from below over this distance, or from above where it is
+    negative; leave it 0 where the record does so itself (.BDST).
     """
 
     pv: Prefix
@@ -22,6 +25,9 @@ class Axis(Frozen):
     acceleration_s: Positive
     resolution: Positive
     tolerance: Positive
+    settle_s: NotNegative = 0.0
+    stall_s: Positive = 10.0
+    backlash: Finite = 0.0
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

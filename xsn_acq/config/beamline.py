@@ -7,8 +7,18 @@ from pydantic import Field, model_validator
 from xsn_acq.config.axes import Axes
 from xsn_acq.config.base import Frozen
 from xsn_acq.config.calibration import Calibration
-from xsn_acq.config.parts import Detection, Geometry, Monochromator, Prefixes, Ring, Undulator, ZonePlate
-from xsn_acq.units import MM, UM, wavelength_m
+from xsn_acq.config.parts import (
+    BeamMonitor,
+    Detection,
+    Geometry,
+    Monochromator,
+    Prefixes,
+    Ring,
+    Undulator,
+    ZonePlate,
+)
+from xsn_acq.optics import zone_plate as lens
+from xsn_acq.units import MM, NM, UM, wavelength_m
 
 
 class Beamline(Frozen):
@@ -22,6 +32,7 @@ class Beamline(Frozen):
     ring: Ring
     undulator: Undulator
     monochromator: Monochromator
+    beam_monitor: BeamMonitor
     zone_plate: ZonePlate
     detection: Detection
     geometry: Geometry
@@ -32,15 +43,14 @@ class Beamline(Frozen):
         return (self.detection.sample_to_scintillator_mm + detector_z_mm) * MM
 
     def object_distance_m(self, energy_ev: float, detector_z_mm: float = 0.0) -> float:
-        """Sample to zone plate when in focus: the shorter root of p (L - p) = f L."""
-        length = self.total_length_m(detector_z_mm)
+        """Sample to zone plate when in focus."""
         f = self.zone_plate.focal_length_m(energy_ev)
-        return 0.5 * (length - (length**2 - 4 * length * f) ** 0.5)
+        return lens.object_distance_m(f, self.total_length_m(detector_z_mm))
 
     def magnification(self, energy_ev: float, detector_z_mm: float = 0.0) -> float:
-        """Zone-plate magnification in focus: M = (L - p) / p."""
-        p = self.object_distance_m(energy_ev, detector_z_mm)
-        return (self.total_length_m(detector_z_mm) - p) / p
+        """Zone-plate magnification in focus."""
+        length = self.total_length_m(detector_z_mm)
+        return lens.magnification(self.object_distance_m(energy_ev, detector_z_mm), length)
 
     def nominal_zone_plate_z_mm(self, energy_ev: float, detector_z_mm: float = 0.0) -> float:
         """Zone-plate reading at which the sample should be in focus, from the geometry alone."""
@@ -70,7 +80,7 @@ class Beamline(Frozen):
 
     def depth_of_focus_m(self, energy_ev: float) -> float:
         """Lambda / NA^2."""
-        return wavelength_m(energy_ev) / self.zone_plate.numerical_aperture(energy_ev) ** 2
+        return lens.depth_of_focus_m(energy_ev, self.zone_plate.outermost_zone_width_nm * NM)
 
     def cutoff_depth_mm(self, energy_ev: float) -> float:
         """Distance from the pupil plane at which the edge runs across all of the illumination in one field.
@@ -91,7 +101,7 @@ class Beamline(Frozen):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        faults = self._record_faults() + self._place_faults()
+        faults = self._record_faults() + self._place_faults() + self._gap_table_faults()
         faults += self._energy_faults() or self._focus_faults()
         if faults:
             raise ValueError("\n".join(faults))
@@ -123,6 +133,16 @@ class Beamline(Frozen):
             if not low <= value <= high
         ]
 
+    def _gap_table_faults(self) -> list[str]:
+        """Entries whose energy their harmonic does not have at any gap."""
+        faults = []
+        for index, entry in enumerate(self.calibration.gap):
+            try:
+                self.undulator.gap_mm(entry.energy_ev, entry.harmonic, self.ring.energy_gev)
+            except ValueError as error:
+                faults.append(f"calibration.gap.{index}: {error}")
+        return faults
+
     def _energy_faults(self) -> list[str]:
         low, high = self.monochromator.energy_low_ev, self.monochromator.energy_high_ev
         faults = []
@@ -140,7 +160,7 @@ class Beamline(Frozen):
     def _focus_faults(self) -> list[str]:
         axis, faults = self.axes.zone_plate_z, []
         for energy in (self.monochromator.energy_low_ev, self.monochromator.energy_high_ev):
-            z = self.zone_plate_z_mm(energy)
+            z = self.nominal_zone_plate_z_mm(energy)
             if not axis.low <= z <= axis.high:
                 limits = f"limits {axis.low} to {axis.high} mm"
                 faults.append(f"axes.zone_plate_z: focus at {energy} eV needs {z:.3f} mm, {limits}")

@@ -1,14 +1,14 @@
 """What was measured on the instrument."""
 
+from collections.abc import Sequence
 from datetime import date
 from itertools import pairwise
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from xsn_acq.config.base import Finite, Frozen, Positive
-
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+from xsn_acq.config.base import Finite, Frozen, NotNegative, Positive
+from xsn_acq.config.table import interpolated, reach_ev
 
 
 class Measured(Frozen):
@@ -71,10 +71,40 @@ class PupilPlaneCalibration(Measured):
 
 
 class FocusCalibration(Measured):
-    """How far from the theoretical focus zone_plate_z was sharpest at an energy."""
+    """How far from the theoretical focus zone_plate_z was sharpest at an energy.
+
+    ``zone_plate_x_um``, ``zone_plate_y_um``: readings at which the image there stands where it stands at the
+    table's first energy; the stage runs sideways as it goes along the beam. Both or none.
+    """
 
     offset_mm: Finite
     sigma_mm: NotNegative | None = None
+    zone_plate_x_um: Finite | None = None
+    zone_plate_y_um: Finite | None = None
+    sideways_sigma_um: NotNegative | None = None
+
+    @model_validator(mode="after")
+    def _both(self) -> Self:
+        if (self.zone_plate_x_um is None) != (self.zone_plate_y_um is None):
+            raise ValueError("wanted zone_plate_x_um and zone_plate_y_um or none of both, found one")
+        return self
+
+
+class GapCalibration(Measured):
+    """Undulator gap of highest flux at an energy, and the beam monitor's counts per second and mA there."""
+
+    harmonic: Annotated[int, Field(gt=0, le=15)]
+    gap_mm: Positive
+    sigma_mm: NotNegative | None = None
+    counts_per_s_ma: Positive | None = None
+
+
+class MonoCalibration(Measured):
+    """True Bragg angle less its reading, from an absorption edge: ``energy_ev`` is the tabulated edge."""
+
+    element: str
+    bragg_offset_deg: Finite
+    sigma_deg: NotNegative | None = None
 
 
 class PixelSizeCalibration(Measured):
@@ -87,7 +117,8 @@ class PixelSizeCalibration(Measured):
 class Calibration(Frozen):
     """What was measured on the instrument, each with its date and energy.
 
-    ``focus`` is a table over energies; between two of them the offset is interpolated.
+    ``focus`` and ``gap`` are tables over energies, interpolated between two of them; ``gap`` is one for each
+    harmonic.
     """
 
     knife_edge: KnifeEdgeCalibration
@@ -95,23 +126,40 @@ class Calibration(Frozen):
     pupil_plane: PupilPlaneCalibration | None = None
     focus: tuple[FocusCalibration, ...] = ()
     pixel_size: PixelSizeCalibration | None = None
+    gap: tuple[GapCalibration, ...] = ()
+    mono: MonoCalibration | None = None
 
     @model_validator(mode="after")
-    def _table(self) -> Self:
-        energies = [entry.energy_ev for entry in self.focus]
-        if any(b <= a for a, b in pairwise(energies)):
-            raise ValueError("focus: energy_ev must rise from one entry to the next")
+    def _tables(self) -> Self:
+        tables: list[tuple[str, Sequence[Measured]]] = [("focus", self.focus)]
+        tables += [
+            ("gap", [entry for entry in self.gap if entry.harmonic == harmonic])
+            for harmonic in {entry.harmonic for entry in self.gap}
+        ]
+        for name, table in tables:
+            energies = [entry.energy_ev for entry in table]
+            if any(b <= a for a, b in pairwise(energies)):
+                raise ValueError(f"{name}: energy_ev must rise from one entry to the next")
         return self
 
     def focus_offset_mm(self, energy_ev: float) -> float:
-        """Offset of the focus from theory, interpolated linearly; beyond the table that of its end; mm."""
-        table = self.focus
+        """Offset of the focus from theory; mm, 0 without a table."""
+        return self._of(self.focus, "offset_mm", energy_ev) or 0.0
+
+    def zone_plate_place_um(self, energy_ev: float) -> tuple[float, float] | None:
+        """Readings x and y of the zone plate with which the image stays in place; None where not measured."""
+        entries = tuple(entry for entry in self.focus if entry.zone_plate_x_um is not None)
+        x, y = (self._of(entries, f"zone_plate_{axis}_um", energy_ev) for axis in "xy")
+        return None if x is None or y is None else (x, y)
+
+    def focus_reach_ev(self) -> tuple[float, float] | None:
+        """Energies for which the focus table is believed; None without one."""
+        return reach_ev([entry.energy_ev for entry in self.focus]) if self.focus else None
+
+    @staticmethod
+    def _of(table: Sequence[Measured], field: str, energy_ev: float) -> float | None:
         if not table:
-            return 0.0
-        if energy_ev <= table[0].energy_ev:
-            return table[0].offset_mm
-        for low, high in pairwise(table):
-            if energy_ev <= high.energy_ev:
-                part = (energy_ev - low.energy_ev) / (high.energy_ev - low.energy_ev)
-                return low.offset_mm + part * (high.offset_mm - low.offset_mm)
-        return table[-1].offset_mm
+            return None
+        return interpolated(
+            [entry.energy_ev for entry in table], [getattr(entry, field) for entry in table], energy_ev
+        )

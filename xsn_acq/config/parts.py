@@ -4,8 +4,10 @@ from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
-from xsn_acq.config.base import Finite, Frozen, Positive, Prefix
-from xsn_acq.units import NM, UM, wavelength_m
+from xsn_acq.config.base import Finite, Frozen, NotNegative, Positive, Prefix
+from xsn_acq.optics import undulator
+from xsn_acq.optics import zone_plate as lens
+from xsn_acq.units import NM, UM
 
 NEAR_OUT = 0.25
 """So near to its out position, as a fraction of the way there, a sample is out."""
@@ -31,6 +33,7 @@ class Prefixes(Frozen):
     shutter: Prefix
     undulator: Prefix
     mono_feedback: Prefix
+    beam_monitor: Prefix
     diffuser_rotation: Prefix
     camera: Prefix
     position_compare: Prefix
@@ -53,7 +56,9 @@ class Ring(Frozen):
 class Undulator(Frozen):
     """K = peak_field_t * 0.934 * period_cm * exp(-field_decay * gap / period) and the harmonic in use.
 
-    ``suffixes`` maps our names to the PV suffixes of this site's undulator.
+    ``gap_settle_s`` and ``gap_backlash_mm``: as for an axis. ``gap_stall_s``: so long it may be busy and not
+    move. ``suffixes`` maps our names to the PV suffixes
+    of this site's undulator.
     """
 
     period_mm: Positive
@@ -65,6 +70,9 @@ class Undulator(Frozen):
     gap_high_mm: Positive
     gap_speed_mm_s: Positive
     gap_tolerance_mm: Positive
+    gap_settle_s: NotNegative = 0.0
+    gap_backlash_mm: Finite = 0.0
+    gap_stall_s: Positive = 30.0
     suffixes: dict[UndulatorRecord, str]
 
     @model_validator(mode="after")
@@ -76,33 +84,69 @@ class Undulator(Frozen):
             raise ValueError(f"gap_low_mm {self.gap_low_mm} must be below gap_high_mm {self.gap_high_mm} mm")
         return self
 
+    def gap_mm(self, energy_ev: float, harmonic: int, ring_energy_gev: float) -> float:
+        """Gap at which a harmonic has an energy, by the formula.
+
+        Raises
+        ------
+        ValueError
+            No gap gives that harmonic that energy.
+        """
+        return undulator.gap_mm(
+            energy_ev,
+            harmonic,
+            period_mm=self.period_mm,
+            peak_field_t=self.peak_field_t,
+            decay=self.field_decay,
+            ring_energy_gev=ring_energy_gev,
+        )
+
+    def energy_ev(self, gap_mm: float, harmonic: int, ring_energy_gev: float) -> float:
+        """Energy of a harmonic at a gap, by the formula."""
+        k = undulator.deflection_k(gap_mm, self.period_mm, self.peak_field_t, self.field_decay)
+        return undulator.harmonic_energy_ev(k, harmonic, self.period_mm, ring_energy_gev)
+
 
 class Monochromator(Frozen):
-    """Fixed-exit double-crystal monochromator."""
+    """Fixed-exit double-crystal monochromator; ``lock_s``: its feedback finds the beam within so long."""
 
     d_spacing_angstrom: Positive
     beam_offset_mm: Positive
     energy_low_ev: Positive
     energy_high_ev: Positive
+    lock_s: Positive
+
+
+class BeamMonitor(Frozen):
+    """Ion chamber before the experiment shutter.
+
+    After an energy change it is counted for ``count_s`` seconds; under ``least_share`` of what was there
+    before the change, for the same ring current, the beam counts as lost.
+    """
+
+    count_s: Positive
+    least_share: Annotated[float, Field(gt=0, lt=1)]
 
 
 class ZonePlate(Frozen):
     """First-order imaging zone plate; at the reading ``z_at_contact_mm`` it would touch the sample plane.
 
-    The object distance is ``z - z_at_contact`` (z along the beam, downstream positive).
+    The object distance is ``z - z_at_contact`` (z along the beam, downstream positive). Nearer than
+    ``clearance_mm`` to sample or pinhole it is never sent.
     """
 
     diameter_um: Positive
     outermost_zone_width_nm: Positive
     z_at_contact_mm: Finite
+    clearance_mm: Positive
 
     def numerical_aperture(self, energy_ev: float) -> float:
         """NA = lambda / (2 dr)."""
-        return wavelength_m(energy_ev) / (2 * self.outermost_zone_width_nm * NM)
+        return lens.numerical_aperture(energy_ev, self.outermost_zone_width_nm * NM)
 
     def focal_length_m(self, energy_ev: float) -> float:
         """F = D dr / lambda, first order."""
-        return self.diameter_um * UM * self.outermost_zone_width_nm * NM / wavelength_m(energy_ev)
+        return lens.focal_length_m(energy_ev, self.diameter_um * UM, self.outermost_zone_width_nm * NM)
 
 
 class Detection(Frozen):
@@ -123,7 +167,10 @@ class Detection(Frozen):
 
 
 class Geometry(Frozen):
-    """Where things are when the microscope is aligned."""
+    """Where things are when the microscope is aligned.
+
+    ``pinhole_z_mm``: the pinhole stands so far downstream of the sample plane (upstream negative).
+    """
 
     cutoff_passes: Literal["positive", "negative"]
     cutoff_x_zero_um: Finite
@@ -131,6 +178,7 @@ class Geometry(Frozen):
     sample_x_centre_um: Finite
     sample_out_um: Finite
     pinhole_diameter_um: Positive
+    pinhole_z_mm: Finite
 
     def is_out(self, sample_x_um: float, out_um: float | None = None) -> bool:
         """Whether the sample is where flats are taken (``sample_out_um`` or ``out_um``), not in the beam."""

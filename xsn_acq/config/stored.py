@@ -21,7 +21,9 @@ from xsn_acq.config.base import Frozen
 from xsn_acq.config.calibration import (
     Calibration,
     FocusCalibration,
+    GapCalibration,
     KnifeEdgeCalibration,
+    MonoCalibration,
     PixelSizeCalibration,
     PupilPlaneCalibration,
     RotationAxisCalibration,
@@ -42,6 +44,8 @@ class _Stored(Frozen):
     pupil_plane: PupilPlaneCalibration | None = None
     focus: tuple[FocusCalibration, ...] | None = None
     pixel_size: PixelSizeCalibration | None = None
+    gap: tuple[GapCalibration, ...] | None = None
+    mono: MonoCalibration | None = None
 
 
 KINDS = tuple(Calibration.model_fields)

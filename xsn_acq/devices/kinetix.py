@@ -14,12 +14,14 @@ from xsn_acq.devices.camera_setup import CameraSetup, Rearm
 from xsn_acq.devices.frame_file import FrameDocuments, FrameTimes
 from xsn_acq.devices.hdf5_writer import Hdf5Writer
 from xsn_acq.devices.kinetix_driver import KinetixDriver
-from xsn_acq.devices.operation import Completion, Turns, in_background, wait_until
+from xsn_acq.devices.operation import LOOK_AGAIN_S, Completion, Turns, in_background, wait_until
 from xsn_acq.errors import DeviceError
 
 logger = logging.getLogger(__name__)
 
 _START_TIMEOUT_S = 10.0
+_LOOK_FOR_LAST_S = 0.01
+"""When the camera has ended, its last frames are in the file soon, and no monitor tells of them."""
 
 
 class Kinetix(Device):
@@ -211,6 +213,7 @@ class Kinetix(Device):
                 device=self.name,
                 operation="complete",
                 timeout_s=setup.frame_timeout_s,
+                look_again_s=LOOK_AGAIN_S if cam.is_acquiring() else _LOOK_FOR_LAST_S,
             )
         if self.frames_counted():
             self.cam.check_frame_shape(setup.frame_shape)

@@ -13,9 +13,7 @@ from xsn_acq.devices.motor import AxisComponent, Stage
 from xsn_acq.devices.operation import wait_until
 from xsn_acq.devices.two_state import TwoState
 from xsn_acq.errors import DeviceError
-from xsn_acq.units import HC_EV_M
-
-_ANGSTROM = 1e-10
+from xsn_acq.optics import monochromator
 
 
 class PitchFeedback(TwoState):
@@ -31,19 +29,19 @@ class PitchFeedback(TwoState):
         return self.command
 
     def _change(self, value: str, timeout_s: float, overtaken: Callable[[], bool]) -> None:
-        """Switch; "on" has also to hold the beam."""
+        """Switch; "on" has also to hold the beam, within ``lock_s`` of the monochromator."""
         super()._change(value, timeout_s, overtaken)
         if value != "on":
             return
         held = wait_until(
-            lambda: overtaken() or self.locked.get() == "Yes",
+            lambda: overtaken() or self.locked.get(use_monitor=False) == "Yes",
             [self.locked],
             device=self.name,
             operation="lock",
-            timeout_s=timeout_s,
+            timeout_s=self.parent.lock_s,
         )
         if not held:
-            hint = f"waited {timeout_s} s; is there beam on the crystals?"
+            hint = f"waited {self.parent.lock_s:g} s; is there beam on the crystals?"
             raise DeviceError(self.name, "lock", "Yes", self.locked.get(), hint=hint)
 
     @property
@@ -56,14 +54,19 @@ class BraggEnergy(DerivedSignal):
     """Photon energy in electronvolts from the Bragg angle: h c / (2 d sin(theta))."""
 
     def inverse(self, value: float) -> float:
-        """Energy in eV at a Bragg angle in degrees; NaN at an angle that reflects nothing."""
-        sine = math.sin(math.radians(value))
-        spacing_m = self.parent.d_spacing_angstrom * _ANGSTROM
-        return HC_EV_M / (2 * spacing_m * sine) if sine > 0 else math.nan
+        """Energy in eV at a Bragg angle as read, in degrees; NaN at an angle that reflects nothing."""
+        angle = value + self.parent.bragg_offset_deg
+        if not 0 < angle <= 90:
+            return math.nan
+        return monochromator.energy_ev(angle, self.parent.d_spacing_angstrom)
 
 
 class DoubleCrystal(Stage):
-    """Bragg angle (deg), second-crystal gap (mm) and pitch (urad), pitch feedback, and the energy (eV)."""
+    """Bragg angle (deg), second-crystal gap (mm) and pitch (urad), pitch feedback, and the energy (eV).
+
+    ``bragg_offset_deg`` is what the reading lacks of the true Bragg angle; the feedback has to find the beam
+    within ``lock_s`` seconds.
+    """
 
     bragg = AxisComponent()
     second_crystal_gap = AxisComponent()
@@ -71,7 +74,17 @@ class DoubleCrystal(Stage):
     feedback = FCpt(PitchFeedback, "{feedback_prefix}")
     energy_ev = Cpt(BraggEnergy, derived_from="bragg.user_readback", write_access=False, kind="hinted")
 
-    def __init__(self, prefix: str = "", *, feedback: str, d_spacing_angstrom: float, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        prefix: str = "",
+        *,
+        feedback: str,
+        d_spacing_angstrom: float,
+        lock_s: float,
+        bragg_offset_deg: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
         self.feedback_prefix = feedback
         self.d_spacing_angstrom = d_spacing_angstrom
+        self.lock_s, self.bragg_offset_deg = lock_s, bragg_offset_deg
         super().__init__(prefix, **kwargs)

@@ -11,7 +11,7 @@ from ophyd import Device, EpicsMotor, EpicsSignal, EpicsSignalRO
 from ophyd.status import MoveStatus, StatusBase
 
 from xsn_acq.devices.checked import CheckedSignal
-from xsn_acq.devices.operation import Completion, in_background, wait_until
+from xsn_acq.devices.operation import Completion, Progress, in_background, wait_steady, wait_until
 from xsn_acq.errors import DeviceError, LimitError
 
 logger = logging.getLogger(__name__)
@@ -19,6 +19,7 @@ logger = logging.getLogger(__name__)
 _MARGIN_S = 10.0
 _SLACK = 2.0
 _STOP_TIMEOUT_S = 10.0
+_SETTLE_TIMEOUT_S = 10.0
 
 
 class AxisLike(Protocol):
@@ -44,6 +45,14 @@ class AxisLike(Protocol):
     def tolerance(self) -> float:
         """How far from the target a move may end, in ``unit``."""
 
+    @property
+    def settle_s(self) -> float:
+        """How long the readback must stay within the tolerance before a move has ended, seconds."""
+
+    @property
+    def stall_s(self) -> float:
+        """How long the readback may stay the same while the record says that it moves, seconds."""
+
 
 class Motor(EpicsMotor):
     """A motor record: limits are checked before a move, the readback after it.
@@ -60,7 +69,8 @@ class Motor(EpicsMotor):
     Notes
     -----
     A move ends in `DeviceError` when it stops anywhere but within ``tolerance`` of the target (stopped from a
-    panel, a limit switch, a stall), when the record dies, and after twice the time that its speed asks for.
+    panel, a limit switch) or does not stay there, when the record dies, when the readback stands still for
+    ``stall_s`` though the record says that it moves, and after twice the time that its speed asks for.
     """
 
     velocity = Cpt(CheckedSignal, ".VELO", kind="config", auto_monitor=True)
@@ -91,21 +101,23 @@ class Motor(EpicsMotor):
         if faults:
             raise LimitError(f"{self.name} to {pos} {self.axis.unit}", faults)
 
-    def limit_faults(self, pos: float) -> list[str]:
-        """One line for each limit that ``pos`` passes; empty when it may go there."""
-        unit = self.axis.unit
-        if not math.isfinite(pos):
-            return [f"{self.name}: target {pos} {unit} is not a number"]
-        faults = []
-        low, high = self.axis.low, self.axis.high
-        if not low <= pos <= high:
-            faults.append(
-                f"{self.name}: {pos:.7g} {unit} is outside {low:g} to {high:g} {unit} of the beamline file"
-            )
+    def limit_faults(self, *places: float) -> list[str]:
+        """One line for each limit that one of ``places`` passes; empty when it may go there."""
+        unit, own = self.axis.unit, (self.axis.low, self.axis.high)
         low, high = (float(s.get(use_monitor=False)) for s in (self.low_limit_travel, self.high_limit_travel))
-        if low < high and not low <= pos <= high:
-            limits = f"soft limits {low:g} to {high:g} {unit}"
-            faults.append(f"{self.name}: {pos:.7g} {unit} is outside the record's {limits}")
+        soft = f"the record's soft limits {low:g} to {high:g} {unit}"
+        limits = [(own, f"{own[0]:g} to {own[1]:g} {unit} of the beamline file")]
+        limits += [((low, high), soft)] if low < high else []
+        faults = []
+        for place in places:
+            if not math.isfinite(place):
+                faults.append(f"{self.name}: target {place} {unit} is not a number")
+                continue
+            faults += [
+                f"{self.name}: {place:.7g} {unit} is outside {which}"
+                for (lowest, highest), which in limits
+                if not lowest <= place <= highest
+            ]
         return faults
 
     def move(
@@ -159,7 +171,7 @@ class Motor(EpicsMotor):
     def _travel(self, target: float, timeout_s: float | None, stops: int) -> None:
         self._refuse_when_held(target)
         limit = self._expected_s(target) if timeout_s is None else timeout_s
-        answer = Completion()
+        answer, progress = Completion(), Progress(self.axis.stall_s)
         signals = (self.motor_done_move, self.user_setpoint)
         with self._sending:
             if self._stops == stops:
@@ -167,23 +179,44 @@ class Motor(EpicsMotor):
             else:
                 answer.done = True
         ended = wait_until(
-            lambda: answer.done and self.motor_done_move.get() == 1,
+            lambda: self._done(answer) or progress.stalled(self._readback_now()),
             signals,
             device=self.name,
             operation="move",
             timeout_s=limit,
             woken=answer.woken,
         )
-        if not ended:
+        if not self._done(answer):
             self.stop()
-            raise self._failed(target, f"still not done after {limit:.1f} s; stopped")
+            late = f"{'does not move' if ended else 'still not done'} after"
+            raise self._failed(target, f"{late} {self.axis.stall_s if ended else limit:.1f} s; stopped")
         arrived = abs(self._readback_now() - target) <= self.axis.tolerance
         if not arrived and not self._stop_accepted:
             raise self._failed(target, self._reason())
+        if arrived and self.axis.settle_s > 0:
+            self._settle(target)
+
+    def _done(self, answer: Completion) -> bool:
+        return answer.done and bool(self.motor_done_move.get(use_monitor=False) == 1)
+
+    def _settle(self, target: float) -> None:
+        """Wait until the readback has stayed at the target."""
+        steady = wait_steady(
+            lambda: self._stop_accepted or abs(self._readback_now() - target) <= self.axis.tolerance,
+            (self.user_readback,),
+            steady_s=self.axis.settle_s,
+            device=self.name,
+            operation="settle",
+            timeout_s=self.axis.settle_s + _SETTLE_TIMEOUT_S,
+        )
+        if not steady:
+            raise self._failed(target, f"did not stay there for {self.axis.settle_s:g} s")
 
     def _expected_s(self, target: float) -> float:
-        velocity = float(self.velocity.get(use_monitor=False))
-        distance = abs(target - self._readback_now())
+        velocity, begin = float(self.velocity.get(use_monitor=False)), self._readback_now()
+        if not math.isfinite(begin):
+            raise self._failed(target, "its readback is not a number; look at the encoder")
+        distance = abs(target - begin)
         travel = distance / velocity if velocity > 0 else 0.0
         return _SLACK * (travel + 2 * float(self.acceleration.get())) + _MARGIN_S
 

@@ -5,6 +5,7 @@ reads back what it asked for, over the network, and its status fails with a `Dev
 wanted and found.
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -73,10 +74,12 @@ def wait_until(
     operation: str,
     timeout_s: float | None,
     woken: threading.Event | None = None,
+    look_again_s: float = LOOK_AGAIN_S,
 ) -> bool:
     """Block until ``condition()`` is true; False after ``timeout_s`` seconds (None: no limit).
 
-    The condition is looked at again whenever one of the signals changes or ``woken`` is set.
+    The condition is looked at again whenever one of the signals changes or ``woken`` is set, and every
+    ``look_again_s`` seconds.
 
     Raises
     ------
@@ -92,10 +95,56 @@ def wait_until(
             require_connected(device, operation, watched)
             if condition():
                 return True
-            left = LOOK_AGAIN_S if deadline is None else deadline - time.monotonic()
+            left = look_again_s if deadline is None else deadline - time.monotonic()
             if left <= 0:
                 return False
-            event.wait(min(left, LOOK_AGAIN_S))
+            event.wait(min(left, look_again_s))
+
+
+def wait_steady(
+    condition: Callable[[], bool],
+    signals: Iterable[Signal],
+    *,
+    steady_s: float,
+    device: str,
+    operation: str,
+    timeout_s: float,
+) -> bool:
+    """Block until ``condition()`` has been true for ``steady_s`` seconds on end; False after ``timeout_s``.
+
+    Raises
+    ------
+    DeviceError
+        See `wait_until`.
+    """
+    watched = tuple(signals)
+    deadline = time.monotonic() + timeout_s
+    event, since = threading.Event(), math.inf
+    with _waking(event, watched):
+        while True:
+            event.clear()
+            require_connected(device, operation, watched)
+            now = time.monotonic()
+            since = min(since, now) if condition() else math.inf
+            if now - since >= steady_s:
+                return True
+            if now >= deadline:
+                return False
+            event.wait(min(max(steady_s - (now - since), 0.0), LOOK_AGAIN_S))
+
+
+class Progress:
+    """Whether a readback that should change has stayed the same for longer than ``stall_s`` seconds."""
+
+    def __init__(self, stall_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stall_s, self._clock = stall_s, clock
+        self._position, self._since = math.nan, clock()
+
+    def stalled(self, position: float) -> bool:
+        """Take in where it is now."""
+        if position != self._position:
+            self._position, self._since = position, self._clock()
+        return self._clock() - self._since > self._stall_s
 
 
 def in_background(

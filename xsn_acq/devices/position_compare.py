@@ -193,7 +193,7 @@ class PositionCompare(Device):
         if train is None:
             raise DeviceError(self.name, "complete", "a train", "none", hint="prepare it first")
         ended = self._wait(
-            lambda: self.captures.get() >= train.count or not self.armed.get(), "complete", train.timeout_s
+            lambda: self.captures.get() >= train.count or not self.is_armed(), "complete", train.timeout_s
         )
         require_connected(self.name, "complete", [self.captures])
         found = self.pulses_captured()
@@ -208,7 +208,7 @@ class PositionCompare(Device):
         if not self.is_armed():
             return
         self.disarm_now.send(1)
-        if not self._wait(lambda: not self.armed.get(), "disarm", _ARM_TIMEOUT_S):
+        if not self._wait(lambda: not self.is_armed(), "disarm", _ARM_TIMEOUT_S):
             raise DeviceError(self.name, "disarm", "disarmed", f"armed after {_ARM_TIMEOUT_S} s")
 
     def _wait(self, condition: Any, operation: str, timeout_s: float | None) -> bool:

@@ -58,7 +58,7 @@ class TwoState(Device):
             if not overtaken():
                 self.command.put(command, use_complete=True, callback=answer)
         arrived = wait_until(
-            lambda: overtaken() or (answer.done and self.status.get() == wanted),
+            lambda: overtaken() or (answer.done and self.status.get(use_monitor=False) == wanted),
             signals,
             device=self.name,
             operation="set",

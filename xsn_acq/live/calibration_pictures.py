@@ -1,9 +1,10 @@
 """Pictures of calibrations: what was measured, what was found."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from xsn_acq.analysis.calibration.focus import FocusResult
@@ -11,6 +12,7 @@ from xsn_acq.analysis.calibration.foucault import PupilPlaneResult
 from xsn_acq.analysis.calibration.knife_edge import KnifeEdgeResult
 from xsn_acq.analysis.calibration.pixel_size import PixelSizeResult
 from xsn_acq.analysis.calibration.rotation_axis import RotationAxisResult, half_turns
+from xsn_acq.analysis.calibration.sideways import SidewaysRun
 from xsn_acq.optics.arrays import FloatArray
 from xsn_acq.units import UM
 
@@ -62,6 +64,49 @@ def focus(found: FocusResult, z_mm: FloatArray) -> Draw:
         ax.set(xlabel="zone_plate_z (mm)", ylabel="sharpness")
 
     return draw
+
+
+def focus_over_energy(
+    scans: Sequence[tuple[float, FloatArray, FocusResult]],
+    theory_mm: Sequence[float],
+    sideways: SidewaysRun | None,
+) -> Draw:
+    """Draw the sharpness at each energy, the focus over the energy against theory, and the way sideways.
+
+    ``scans``: energy in eV, positions, what was found; ``theory_mm``: where theory has each focus.
+    """
+
+    def draw(figure: Figure) -> None:
+        grid = figure.add_gridspec(2, 2, height_ratios=(1.2, 1.0))
+        above = figure.add_subplot(grid[0, :])
+        left, right = figure.add_subplot(grid[1, 0]), figure.add_subplot(grid[1, 1])
+        energies = [energy for energy, _, _ in scans]
+        colours = colormaps["viridis"](np.linspace(0, 0.85, len(scans)))
+        for (energy, z_mm, found), theory, colour in zip(scans, theory_mm, colours, strict=True):
+            away = 1e3 * (z_mm - theory)
+            above.plot(away, found.sharpness, "o-", color=colour, markersize=3, label=f"{energy:.1f} eV")
+            above.axvline(1e3 * (found.z_mm - theory), color=colour, linestyle=":")
+        above.set(xlabel="zone_plate_z from theory (µm)", ylabel="sharpness")
+        above.legend(fontsize=8)
+        off = [1e3 * (found.z_mm - theory) for (_, _, found), theory in zip(scans, theory_mm, strict=True)]
+        left.errorbar(energies, off, [1e3 * found.sigma_mm for _, _, found in scans], fmt="o-", color=_BLUE)
+        left.axhline(0.0, color=_GREY, linestyle="--", label="theory")
+        left.set(xlabel="energy (eV)", ylabel="focus from theory (µm)")
+        left.legend(fontsize=8)
+        _draw_sideways(right, energies, sideways)
+        _grids(above, left, right)
+
+    return draw
+
+
+def _draw_sideways(ax: Any, energies: Sequence[float], sideways: SidewaysRun | None) -> None:
+    if sideways is None:
+        ax.text(0.5, 0.5, "sideways unknown", ha="center", va="center", transform=ax.transAxes)
+        return
+    for name, place, colour in zip("xy", sideways.place_um.T, (_BLUE, _GREY), strict=True):
+        ax.errorbar(energies, place, sideways.sigma_um, fmt="o-", color=colour, label=f"zone_plate_{name}")
+    ax.set(xlabel="energy (eV)", ylabel="image stays in place (µm)")
+    ax.legend(fontsize=8)
 
 
 def rotation_axis(found: RotationAxisResult, theta_deg: FloatArray, images: FloatArray) -> Draw:

@@ -2,15 +2,11 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
-from xsn_acq.analysis.calibration.focus import best_focus
 from xsn_acq.analysis.calibration.foucault import pupil_plane
 from xsn_acq.analysis.calibration.knife_edge import knife_edge_curve
 from xsn_acq.analysis.calibration.pixel_size import pixel_size
@@ -18,38 +14,12 @@ from xsn_acq.analysis.calibration.rotation_axis import rotation_axis
 from xsn_acq.analysis.xsn_stream import XsnSettings
 from xsn_acq.errors import CalibrationError
 from xsn_acq.live import calibration_pictures as pictures
+from xsn_acq.live.finding import Finding, head, rounded
+from xsn_acq.live.focus_finding import focus
 from xsn_acq.live.points import RunPoints
 from xsn_acq.optics.arrays import FloatArray
 from xsn_acq.storage.run import Row
 from xsn_acq.units import NM, UM, wavelength_m
-
-CENTRE_PX = 512
-"""Focus is sought in so many pixels a side."""
-SAME_ENERGY_EV = 1.0
-"""A focus scan replaces those of the table that are so near in energy."""
-_DIGITS = 6
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What a calibration run says.
-
-    Attributes
-    ----------
-    kind : str
-        Section of the calibration.
-    section : dict or list of dict
-        Its content.
-    line : str
-        For a person, with the uncertainty.
-    draw : callable
-        Draws it on an empty figure.
-    """
-
-    kind: str
-    section: dict[str, Any] | list[dict[str, Any]]
-    line: str
-    draw: Callable[[Figure], None]
 
 
 def find(points: RunPoints) -> Finding:
@@ -76,7 +46,7 @@ def _knife_edge(points: RunPoints) -> Finding:
     found = knife_edge_curve(frequency, counts, sigma, passes=file.geometry.cutoff_passes)
     per_um = wavelength_m(energy) * file.zone_plate.focal_length_m(energy) / UM  # of cutoff_x for each 1/m
     section = {
-        **_head(points),
+        **head(points),
         "frequency_per_um": _rounded(found.curve.frequency_per_m * UM),
         "transmitted": _rounded(found.curve.transmitted),
         "sigma": _rounded(found.sigma),
@@ -107,30 +77,12 @@ def _foucault(points: RunPoints) -> Finding:
         focal_length_m=points.beamline.zone_plate.focal_length_m(points.energy_ev),
         column_x_m=points.column_x_m(),
     )
-    section = {**_head(points), "cutoff_z_mm": _round(found.z_mm), "sigma_mm": _round(found.sigma_mm)}
+    section = {**head(points), "cutoff_z_mm": rounded(found.z_mm), "sigma_mm": rounded(found.sigma_mm)}
     line = (
         f"pupil plane: cutoff_z {found.z_mm:.3f} +- {found.sigma_mm:.3f} mm; the field darkens evenly within "
         f"{found.depth_mm:.2f} mm of it"
     )
     return Finding("pupil_plane", section, line, pictures.pupil_plane(found, z_mm))
-
-
-def _focus(points: RunPoints) -> Finding:
-    energy, z_mm = points.energy_ev, points.column("zone_plate_z_mm")
-    found = best_focus(z_mm, points.frames_over_flat(_centre(points)))
-    offset = found.z_mm - points.beamline.nominal_zone_plate_z_mm(energy, points.detector_z_mm)
-    entry = {**_head(points), "offset_mm": _round(offset), "sigma_mm": _round(found.sigma_mm)}
-    table = [
-        before.model_dump()
-        for before in points.beamline.calibration.focus
-        if abs(before.energy_ev - energy) > SAME_ENERGY_EV
-    ]
-    line = (
-        f"focus: zone_plate_z {found.z_mm:.4f} +- {found.sigma_mm:.4f} mm at {energy:.1f} eV, "
-        f"{1e3 * offset:+.1f} um from theory"
-    )
-    section = sorted([*table, entry], key=lambda item: float(item["energy_ev"]))
-    return Finding("focus", section, line, pictures.focus(found, z_mm))
 
 
 def _rotation_axis(points: RunPoints) -> Finding:
@@ -143,10 +95,10 @@ def _rotation_axis(points: RunPoints) -> Finding:
     # the file's column is that of detector_z = 0, where the magnification is another
     scale = file.magnification(points.energy_ev) / file.magnification(points.energy_ev, points.detector_z_mm)
     section = {
-        **_head(points),
-        "column": _round(middle + off_axis_px * scale),
-        "sample_x_um": _round(points.acquisition["sample_x_um"]),
-        "sigma_px": _round(found.sigma_px * points.binning),
+        **head(points),
+        "column": rounded(middle + off_axis_px * scale),
+        "sample_x_um": rounded(points.acquisition["sample_x_um"]),
+        "sigma_px": rounded(found.sigma_px * points.binning),
         **_known("roll", found.roll_deg, found.roll_sigma_deg),
         **_known("tilt", found.tilt_deg, found.tilt_sigma_deg),
     }
@@ -162,7 +114,7 @@ def _pixel_size(points: RunPoints) -> Finding:
     found = pixel_size(x_um, points.over_flat())
     nominal = points.beamline.nominal_pixel_size_m(points.energy_ev, points.binning, points.detector_z_mm)
     ratio, sigma = found.pixel_size_m / nominal, found.sigma_m / nominal
-    section = {**_head(points), "ratio": _round(ratio), "sigma": _round(sigma)}
+    section = {**head(points), "ratio": rounded(ratio), "sigma": rounded(sigma)}
     line = (
         f"pixel size: {found.pixel_size_m / NM:.3f} +- {found.sigma_m / NM:.3f} nm at binning "
         f"{points.binning}, {100 * (ratio - 1):+.2f} +- {100 * sigma:.2f} % from the geometry"
@@ -174,36 +126,24 @@ _ANALYSES: Mapping[str, Callable[[RunPoints], Finding]] = MappingProxyType(
     {
         "knife_edge": _knife_edge,
         "foucault_test": _foucault,
-        "focus_scan": _focus,
+        "focus_scan": focus,
         "find_rotation_axis": _rotation_axis,
         "pixel_size": _pixel_size,
     }
 )
 
 
-def _head(points: RunPoints) -> dict[str, Any]:
-    """When, at which energy, in which run."""
-    day = datetime.fromtimestamp(points.run.start["time"], UTC).date()
-    return {"date": day, "energy_ev": round(points.energy_ev, 2), "run": points.run.uid}
-
-
 def _known(name: str, value: float, sigma: float) -> dict[str, float]:
     """An angle and its error, where the scan tells it."""
     if not (math.isfinite(value) and math.isfinite(sigma)):
         return {}
-    return {f"{name}_deg": _round(value), f"{name}_sigma_deg": _round(sigma)}
+    return {f"{name}_deg": rounded(value), f"{name}_sigma_deg": rounded(sigma)}
 
 
 def _lean(name: str, section: dict[str, Any]) -> str:
     if f"{name}_deg" not in section:
         return f"{name} unknown"
     return f"{name} {section[f'{name}_deg']:.3f} +- {section[f'{name}_sigma_deg']:.3f} deg"
-
-
-def _centre(points: RunPoints) -> tuple[slice, slice]:
-    """Middle of the frames, to `CENTRE_PX` pixels a side: whole sensors would fill the memory."""
-    top, left = (max(0, (int(size) - CENTRE_PX) // 2) for size in points.dark.shape)
-    return slice(top, top + CENTRE_PX), slice(left, left + CENTRE_PX)
 
 
 def _mean_and_error(frames: FloatArray) -> tuple[float, float]:
@@ -216,9 +156,5 @@ def _grid(rows: list[Row], name: str, planes: int, edges: int) -> FloatArray:
     return np.asarray([row[name] for row in rows], float).reshape(planes, edges)
 
 
-def _round(value: float) -> float:
-    return round(float(value), _DIGITS)
-
-
 def _rounded(values: FloatArray) -> list[float]:
-    return [_round(value) for value in values]
+    return [rounded(value) for value in values]

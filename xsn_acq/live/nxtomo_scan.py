@@ -1,5 +1,6 @@
 """A scan out of an NXtomo file, with what a beamline and a calibration file say where it says nothing."""
 
+import itertools
 import logging
 import zlib
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from xsn_acq.config.imaging import axis_on_sensor, detector_fwhm_m, knife_edge_a
 from xsn_acq.errors import ConfigError, ReconstructionError
 from xsn_acq.live.scan import FrameSet, Scan, ScanRow
 from xsn_acq.live.settings import TECHNIQUE
-from xsn_acq.storage.nxtomo import DARK, FLAT, PROJECTION
+from xsn_acq.storage.nxtomo_frames import DARK, FLAT, PROJECTION
 from xsn_acq.storage.nxtomo_reading import NxTomo, read_nxtomo
 from xsn_acq.units import MM, wavelength_m
 
@@ -87,10 +88,20 @@ def _frame_set(file: NxTomo, key: int, name: str) -> FrameSet:
 
 
 def _flats(file: NxTomo, times: np.ndarray, span: tuple[float, float]) -> tuple[FrameSet, ...]:
-    """Flats before, between and after the projections: each set at its place among their times."""
+    """Flats before, between and after the projections: each set at its place among their times.
+
+    All flats of one set in a file of ours have one time: those after a run and those before the run that went
+    on with it may stand side by side, and are two sets.
+    """
+    moved = np.flatnonzero(np.diff(times)) + 1 if times is file.time_s else np.empty(0, int)
+    edges = [
+        [start, *moved[(moved > start) & (moved < stop)].tolist(), stop]
+        for start, stop in _spans(file, FLAT, "flats")
+    ]
     return tuple(
         FrameSet(file.path, file.dataset, ((start, stop),), float(np.clip(times[start:stop].mean(), *span)))
-        for start, stop in _spans(file, FLAT, "flats")
+        for borders in edges
+        for start, stop in itertools.pairwise(borders)
     )
 
 

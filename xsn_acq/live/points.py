@@ -1,6 +1,7 @@
 """Stills of a calibration run: its points that are beyond doubt, and their frames above dark."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,29 @@ MOST_FULL = 1e-3
 
 WHOLE = (slice(None), slice(None))
 """All rows and columns."""
+
+
+@dataclass(frozen=True)
+class EnergyPart:
+    """Points of a run at one energy.
+
+    Attributes
+    ----------
+    energy_ev : float
+        As read back.
+    rows : tuple of dict
+        Points with the sample in the beam.
+    flats : tuple of dict
+        Points without; empty where the flats are a stream of their own.
+    """
+
+    energy_ev: float
+    rows: tuple[Row, ...]
+    flats: tuple[Row, ...] = ()
+
+    def column(self, name: str) -> FloatArray:
+        """Return a column of the rows, (points,)."""
+        return np.asarray([row[name] for row in self.rows], float)
 
 
 class RunPoints(Closing):
@@ -85,6 +109,19 @@ class RunPoints(Closing):
         """Return a column of the rows, (points,)."""
         return np.asarray([row[name] for row in self.rows], float)
 
+    def parts(self) -> tuple[EnergyPart, ...]:
+        """Return the energies in the order in which they were visited; of a run that stays at one, that."""
+        if "wanted_ev" not in self.rows[0]:
+            return (EnergyPart(self.energy_ev, tuple(self.rows)),)
+        found = []
+        for wanted in dict.fromkeys(row["wanted_ev"] for row in self.rows):
+            here = [row for row in self.rows if row["wanted_ev"] == wanted]
+            flats, sample = (
+                tuple(row for row in here if row["kind"] == kind) for kind in ("flat", "projection")
+            )
+            found.append(EnergyPart(float(np.mean([row["energy_ev"] for row in sample])), sample, flats))
+        return tuple(found)
+
     def optics(self) -> Schlieren:
         """Return what forms the images."""
         acquisition, curve = self.acquisition, self.acquisition["knife_edge"]
@@ -107,6 +144,13 @@ class RunPoints(Closing):
     def sensor_column(self, column: Any) -> Any:
         """Return the column of the unbinned sensor, centres at integers, of a column of the frame."""
         return int(self.acquisition["roi"][0]) + (self.binning - 1) / 2 + column * self.binning
+
+    def middle_px(self) -> tuple[float, float]:
+        """Return the row and column of the frame at which the optical axis meets it; it may lie outside."""
+        detection, (left, top, *_) = self.beamline.detection, self.acquisition["roi"]
+        middles = ((detection.sensor_rows - 1) / 2 - int(top), (detection.sensor_columns - 1) / 2 - int(left))
+        row, column = ((each - (self.binning - 1) / 2) / self.binning for each in middles)
+        return row, column
 
     def frames(self, row: Row) -> FloatArray:
         """Return the frames of a point above dark, per mA of ring current, float32 (n, ny, nx).
@@ -152,24 +196,41 @@ class RunPoints(Closing):
         correct = self._correction(WHOLE, background, air_columns)
         return self.each(lambda frames: correct(frames.mean(axis=0)))
 
-    def frames_over_flat(self, part: tuple[slice, slice] = WHOLE) -> FloatArray:
+    def frames_over_flat(self, at: EnergyPart, part: tuple[slice, slice] = WHOLE) -> FloatArray:
         """Return rows and columns of the single frames, as `over_flat`, float32 (points, frames, ny, nx)."""
-        correct = self._correction(part)
+        correct = self._correction(part, at=at)
         rows, columns = part
-        return self.each(lambda frames: np.stack([correct(frame) for frame in frames[:, rows, columns]]))
+        return np.asarray(
+            [np.stack([correct(frame) for frame in self.frames(row)[:, rows, columns]]) for row in at.rows]
+        )
 
     def _correction(
-        self, part: tuple[slice, slice], background: float = 1.0, air_columns: int = 0
+        self,
+        part: tuple[slice, slice],
+        background: float = 1.0,
+        air_columns: int = 0,
+        at: EnergyPart | None = None,
     ) -> Callable[[FloatArray], FloatArray]:
         """Return what makes of light per mA, a part of the frame (ny, nx), an image over the flat."""
-        flat = mean_of(frame_set(self.run, "flats"))
+        flat, current_ma = self._flat(at)
         repair = Repair(bad_pixels(self.dark, flat)[part])
-        first_ma = np.float32(self.rows[0]["ring_current_ma"])  # the flats come before the first point
-        light = (flat - self.dark)[part] / first_ma
+        light = (flat - self.dark)[part] / np.float32(current_ma)
         no_dark = np.zeros_like(light)
         return lambda image: repair(
             normalise(image, no_dark, light, background=background, air_columns=air_columns)
         )
+
+    def _flat(self, at: EnergyPart | None) -> tuple[FloatArray, float]:
+        """Mean flat, raw counts, and the ring current it was taken at."""
+        if at is None or not at.flats:
+            # they come before the first point
+            return mean_of(frame_set(self.run, "flats")), float(self.rows[0]["ring_current_ma"])
+        firsts = [int(row["first_frame"]) for row in at.flats]
+        spans = tuple(
+            (first, first + int(row["frames"])) for first, row in zip(firsts, at.flats, strict=True)
+        )
+        stills = replace(frame_set(self.run, "stills"), spans=spans)
+        return mean_of(stills), float(np.mean([row["ring_current_ma"] for row in at.flats]))
 
     def close(self) -> None:
         """Close the file of stills."""

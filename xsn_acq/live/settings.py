@@ -17,6 +17,11 @@ def is_xsn(start: Mapping[str, Any]) -> bool:
     return start.get("technique") == TECHNIQUE
 
 
+def is_rest(start: Mapping[str, Any]) -> bool:
+    """Whether a run goes on with the tomogram of an earlier one, with which it is reconstructed."""
+    return bool((start.get("hyperspectral") or {}).get("resumes"))
+
+
 def xsn_settings(
     start: Mapping[str, Any], *, iterations: int = 7, epsilon: float | None = None
 ) -> XsnSettings:

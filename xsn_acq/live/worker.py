@@ -6,13 +6,17 @@ store of fields what it had done. It commands nothing.
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from xsn_acq.errors import ReconstructionError, XsnError
+from xsn_acq.live.energy_job import EnergyJob
+from xsn_acq.live.energy_stack import is_energy_scan
+from xsn_acq.live.hyperspectral import publish_spectra
 from xsn_acq.live.job import LiveJob
-from xsn_acq.live.results import ResultPublisher, read_status
-from xsn_acq.live.settings import is_xsn
+from xsn_acq.live.results import ResultPublisher, Status, read_status
+from xsn_acq.live.settings import is_rest, is_xsn
 from xsn_acq.storage.feed import Follower
 from xsn_acq.storage.journal import JournalLine, RunSummary, is_being_written, list_runs, read_journal
 from xsn_acq.storage.layout import DataFolder, short_uid
@@ -20,6 +24,8 @@ from xsn_acq.storage.run import RunRecord
 
 _LATE_S = 0.1
 """Time between two looks for a frame that is not in its file yet, seconds."""
+
+Job = LiveJob | EnergyJob
 
 _log = logging.getLogger(__name__)
 
@@ -51,21 +57,29 @@ class LiveWorker:
         self._documents = documents
         self._results = results
         self._every_s = publish_every_s
-        self._jobs: dict[Path, LiveJob] = {}
+        self._jobs: dict[Path, Job] = {}
         self._over = False
+        self._failures: list[str] = []
 
     def run(
-        self, stop: threading.Event | None = None, *, one_run: bool = False, since: float | None = None
+        self,
+        stop: threading.Event | None = None,
+        *,
+        one_run: bool = False,
+        since: float | None = None,
+        to_the_end: bool = False,
     ) -> None:
         """Work until ``stop`` is set; with ``one_run`` until one run has ended and been reconstructed.
 
-        Without ``one_run``, runs that an earlier worker left unfinished are finished first. With it, the run
-        may have ended before this worker listened: it counts if it started at unix time ``since`` or later.
+        Without both, runs that an earlier worker left unfinished are finished first. With ``one_run``, the
+        run may have ended before this worker listened: it counts if it started at unix time ``since`` or
+        later. With ``to_the_end``, all that began before ``stop`` is set is reconstructed, runs since
+        ``since`` that ended before this worker listened too.
 
         Raises
         ------
         ReconstructionError
-            With ``one_run``, when its reconstruction failed.
+            With ``one_run`` or ``to_the_end``, when a reconstruction failed.
         StorageError
             When an address cannot be used, or the journal is damaged.
         """
@@ -75,28 +89,42 @@ class LiveWorker:
             ResultPublisher(self._results) as publisher,
         ):
             try:
-                if not one_run:
+                if not (one_run or to_the_end):
                     self._finish(self._left, publisher, stop)
-                elif since is not None:
+                elif one_run and since is not None:
                     self._finish(lambda run: run.start_time >= since, publisher, stop)
                 while not (stop.is_set() or (one_run and self._over)):
                     self._turn(follower, publisher, one_run=one_run, since=since)
+                if to_the_end:
+                    self._end(follower, publisher, since)
             finally:
                 for job in self._jobs.values():
                     job.close()
 
+    def _end(self, follower: Follower, publisher: ResultPublisher, since: float | None) -> None:
+        """Do all that there is to do, and say what failed."""
+        while self._turn(follower, publisher, one_run=False, since=since) or self._jobs:
+            pass
+        if since is not None:
+            self._finish(
+                lambda run: run.start_time >= since and not self._done(run), publisher, threading.Event()
+            )
+        if self._failures:
+            raise ReconstructionError("; ".join(self._failures))
+
     def _turn(
         self, follower: Follower, publisher: ResultPublisher, *, one_run: bool, since: float | None
-    ) -> None:
-        """One piece of work for each run, then the documents that have come."""
+    ) -> bool:
+        """One piece of work for each run, then the documents that have come; whether there was anything."""
         busy = sum(job.step() for job in self._jobs.values()) > 0
         for path, job in list(self._jobs.items()):
             if job.ended:
                 del self._jobs[path]
                 recent = since is not None and float(job.record.start["time"]) >= since
                 self._over = self._over or job.record.complete or recent
-                if one_run and job.status.state == "failed":
-                    raise ReconstructionError(job.status.message)
+                self._note(job, publisher)
+                if one_run and self._failures:
+                    raise ReconstructionError(self._failures[0])
         silent = [path for path in self._jobs if not is_being_written(path)]
         lines = follower.poll(0.0 if busy else None)
         for line in lines:
@@ -104,9 +132,19 @@ class LiveWorker:
         if not (busy or lines):
             for path in silent:
                 self._abandon(self._jobs[path])
+        return bool(busy or lines)
+
+    def _note(self, job: Job, publisher: ResultPublisher) -> None:
+        if job.status.state == "failed":
+            self._failures.append(job.status.message)
+            return
+        try:
+            publish_spectra(job.record.start, self._data, publisher)
+        except (XsnError, OSError) as error:
+            _log.error("%s", error)
 
     @staticmethod
-    def _abandon(job: LiveJob) -> None:
+    def _abandon(job: Job) -> None:
         """Stop work on a run whose session has died; one with its stop document comes to its own end."""
         if not job.record.complete:
             job.abandon()
@@ -126,7 +164,7 @@ class LiveWorker:
         """
         for job in self._jobs.values():
             self._abandon(job)
-        if not is_xsn(line.doc):
+        if not _is_ours(line.doc):
             return
         try:
             self._jobs[line.path] = self._job(line, publisher)
@@ -134,9 +172,12 @@ class LiveWorker:
             if one_run:
                 raise
             _log.error("%s", error)
+            self._failures.append(str(error))
 
-    def _job(self, line: JournalLine, publisher: ResultPublisher) -> LiveJob:
+    def _job(self, line: JournalLine, publisher: ResultPublisher) -> Job:
         record = RunRecord.from_documents([(line.name, line.doc)])
+        if is_energy_scan(line.doc):
+            return EnergyJob(record, self._data, publisher)
         folder = self._data.results(record.uid)
         return LiveJob(record, folder, publisher, publish_every_s=self._every_s)
 
@@ -151,18 +192,33 @@ class LiveWorker:
 
     def _left(self, run: RunSummary) -> bool:
         """Whether an earlier worker began with a run and did not come to its end."""
-        status = read_status(self._data.root / "results" / short_uid(run.uid))
+        status = self._status(run)
         return status is not None and not status.ended
 
+    def _done(self, run: RunSummary) -> bool:
+        status = self._status(run)
+        return status is not None and status.ended
+
+    def _status(self, run: RunSummary) -> Status | None:
+        return read_status(self._data.root / "results" / short_uid(run.uid))
+
     def _finish_one(self, run: RunSummary, publisher: ResultPublisher, stop: threading.Event) -> None:
-        job: LiveJob | None = None
+        job: Job | None = None
         for line in read_journal(run.path):
-            if job is None:
+            if job is not None:
+                job.take(line)
+            elif _is_ours(line.doc):
                 job = self._job(line, publisher)
             else:
-                job.take(line)
+                return
         while job is not None and not job.ended and not stop.is_set():
             if not job.step():
                 stop.wait(_LATE_S)
         if job is not None:
+            self._note(job, publisher)
             job.close()
+
+
+def _is_ours(start: Mapping[str, Any]) -> bool:
+    """Whether a run is worked on here, alone."""
+    return is_energy_scan(start) or (is_xsn(start) and not is_rest(start))

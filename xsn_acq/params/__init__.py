@@ -9,16 +9,28 @@ from xsn_acq.params.calibration import (
     StillsParams,
 )
 from xsn_acq.params.camera import CameraParams, Roi
+from xsn_acq.params.energy import (
+    ChangeEnergy,
+    EnergyScan,
+    HyperspectralTomography,
+    MonoCalibration,
+    UndulatorCalibration,
+)
 from xsn_acq.params.tomography import XsnTomography
 
 __all__ = [
     "CameraParams",
+    "ChangeEnergy",
+    "EnergyScan",
     "FindRotationAxis",
     "FocusScan",
     "FoucaultTest",
+    "HyperspectralTomography",
     "KnifeEdgeScan",
+    "MonoCalibration",
     "PixelSize",
     "Roi",
     "StillsParams",
+    "UndulatorCalibration",
     "XsnTomography",
 ]

@@ -1,11 +1,16 @@
 """Parameters of the calibrations: frames at rest over a list of positions."""
 
 from abc import abstractmethod
-from typing import Annotated, ClassVar, Literal
+from itertools import pairwise
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from xsn_acq.params.camera import CameraParams
+from xsn_acq.params.energies import EnergyEv
+
+LEAST_APART_EV = 2.0
+"""Energies that are nearer are one entry of the focus table."""
 
 
 class StillsParams(CameraParams):
@@ -101,29 +106,52 @@ class _SampleStills(StillsParams):
 
 
 class FocusScan(_SampleStills):
-    """Zone plate scanned along the beam about the theoretical focus: where the sample is sharpest.
+    """Zone plate scanned along the beam about the focus known so far: where the sample is sharpest.
 
     The sharpness is blunt, and photons are what it takes: the defaults find the focus to a fraction of its
     depth.
+
+    >>> FocusScan.from_yaml("{energies_ev: [8383, 8283], flats: 10, points: 9}").frames
+    256
     """
 
+    energies_ev: Annotated[tuple[EnergyEv, ...], Field(max_length=100, strict=False)] = ()
+    """Energies at which the focus is sought, eV, 2 eV or more apart; none: where the instrument stands."""
     exposure_s: Annotated[float, Field(gt=0, le=600, allow_inf_nan=False)] = 2.0
     """Exposure of one frame, seconds, to 600."""
     frames_per_point: Annotated[int, Field(ge=2, le=1000)] = 12
     """Frames at each point, 2 to 1000: what they do not share is noise."""
     flats: Annotated[int, Field(ge=1, le=10_000)] = 40
-    """Frames with the sample out, 1 to 10000: their noise is shared by all points."""
+    """Frames with the sample out at each energy, 1 to 10000: their noise is shared by all points."""
     half_range_mm: Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)] = 0.15
-    """zone_plate_z goes so far to both sides of the theoretical focus, mm, to 10."""
+    """zone_plate_z goes so far to both sides of the focus known so far, mm, to 10."""
     points: Annotated[int, Field(ge=5, le=500)] = 13
-    """Positions of the zone plate, 5 to 500."""
+    """Positions of the zone plate at each energy, 5 to 500."""
     opened_um: Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)] = 15.0
     """How far the cutoff filter is opened from the optical axis, um: more light, one sideband still cut."""
 
     @property
+    def rising_ev(self) -> tuple[float, ...]:
+        """Energies in the order in which they are visited: axes come from below."""
+        return tuple(sorted(self.energies_ev))
+
+    @property
     def places(self) -> int:
-        """Points at which frames are taken."""
-        return self.points
+        """Points at which frames of the sample are taken, at all energies."""
+        return self.points * max(1, len(self.energies_ev))
+
+    @property
+    def flats_taken(self) -> int:
+        """Frames with the sample out, taken before the points of each energy."""
+        return self.flats * max(1, len(self.energies_ev))
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        for low, high in pairwise(self.rising_ev):
+            if high - low < LEAST_APART_EV:
+                found = f"found {low:g} and {high:g} eV"
+                raise ValueError(f"energies_ev: wanted {LEAST_APART_EV:g} eV or more between two, {found}")
+        return self
 
 
 class FindRotationAxis(_SampleStills):

@@ -41,11 +41,24 @@ class Beam:
         if self.faults():
             self._lose()
 
-    def confirm(self, losses: int) -> Plan:
-        """Wait until any loss up to now would have been told; whether there was none since ``losses``."""
-        yield from bps.sleep(self._ring.late_s)
+    def confirm(self, losses: int, *, since_s: float) -> Plan:
+        """Wait until any loss up to ``since_s`` has been told; whether there was none since ``losses``.
+
+        Parameters
+        ----------
+        losses : int
+            See `losses`.
+        since_s : float
+            A time of the monotonic clock, seconds.
+        """
+        yield from bps.sleep(max(0.0, since_s + self._ring.late_s - time.monotonic()))
         self.look()
         return self._losses == losses
+
+    def lost_since(self, losses: int) -> Plan:
+        """Wait until a loss up to now would have been told; whether the beam was lost since ``losses``."""
+        yield from bps.sleep(self._ring.late_s)
+        return self._losses != losses or bool(self.source_faults())
 
     @contextmanager
     def watched(self) -> Iterator[None]:
@@ -62,7 +75,14 @@ class Beam:
                 signal.unsubscribe(number)
 
     def faults(self) -> list[str]:
-        """Reasons why there is no steady beam, asked now; one line each."""
+        """Reasons why there is no steady beam at the sample, asked now; one line each."""
+        found = self.source_faults()
+        if not self._devices.mono.feedback.is_locked:
+            found.append("mono feedback: wanted locked, found not locked; switch it on and wait for its lock")
+        return found
+
+    def source_faults(self) -> list[str]:
+        """Reasons why no beam comes to the monochromator, asked now; one line each."""
         devices, least = self._devices, self._ring.min_current_ma
         current, front_end = (
             float(devices.ring.current.get(use_monitor=False)),
@@ -73,9 +93,16 @@ class Beam:
             found.append(f"ring: wanted {least:g} mA or more, found {current:.1f} mA; wait for beam")
         if front_end != "open":
             found.append(f"front_end_shutter: wanted open, found {front_end}; open it")
-        if not devices.mono.feedback.is_locked:
-            found.append("mono feedback: wanted locked, found not locked; switch it on and wait for its lock")
         return found
+
+    def wait_for_source(self) -> Plan:
+        """Wait until beam comes to the monochromator; its feedback can lock then."""
+        told = False
+        while faults := self.source_faults():
+            if not told:
+                logger.warning("waiting for beam: %s", "; ".join(faults))
+                told = True
+            yield from bps.sleep(LOOK_S)
 
     def wait(self) -> Plan:
         """Wait until there is beam and, after a loss, the optics have settled; the `losses` by then."""

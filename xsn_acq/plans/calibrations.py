@@ -12,6 +12,7 @@ from xsn_acq.params import (
     PixelSize,
     StillsParams,
 )
+from xsn_acq.plans.focus_energies import scan_focus_over_energies
 from xsn_acq.plans.framing import framing
 from xsn_acq.plans.instrument import Instrument
 from xsn_acq.plans.state import read_state
@@ -33,8 +34,15 @@ def foucault_test(devices: Instrument, params: FoucaultTest, *, folder: Path, md
 
 
 def focus_scan(devices: Instrument, params: FocusScan, *, folder: Path, md: Metadata = None) -> Plan:
-    """Scan the zone plate along the beam about the theoretical focus; see `take_stills`."""
-    yield from take_stills("focus_scan", devices, params, folder=folder, md=md)
+    """Scan the zone plate along the beam about the focus known so far.
+
+    Where the instrument stands, see `take_stills`; with energies at each of them, see
+    `xsn_acq.plans.focus_energies.scan_focus_over_energies`.
+    """
+    if params.energies_ev:
+        yield from scan_focus_over_energies("focus_scan", devices, params, folder=folder, md=md)
+    else:
+        yield from take_stills("focus_scan", devices, params, folder=folder, md=md)
 
 
 def find_rotation_axis(

@@ -9,9 +9,9 @@ from dataclasses import fields
 from pathlib import Path
 
 from xsn_acq.config import Beamline
+from xsn_acq.config.energy import energy_of_gap_ev
 from xsn_acq.devices.motor import Motor
 from xsn_acq.errors import LimitError
-from xsn_acq.optics.undulator import deflection_k, harmonic_energy_ev
 from xsn_acq.params import CameraParams, XsnTomography
 from xsn_acq.plans.feasible import infeasible
 from xsn_acq.plans.framing import Framing, sample_out_um, sweep
@@ -40,6 +40,7 @@ def check_before(
     file = devices.file
     faults = [
         *general_faults(devices, params, state),
+        *source_faults(file, state),
         *focus_faults(file, state),
         *cutoff_faults(file, state),
         *infeasible(
@@ -48,7 +49,7 @@ def check_before(
             acceleration_s=state.theta_acceleration_s,
             max_velocity_deg_s=state.theta_max_velocity,
         ),
-        *_move_faults(devices, params, frame, state),
+        *move_faults(devices, params, frame, state),
         *folder_faults(folder, params.frames * frame.bytes_per_frame),
     ]
     if faults:
@@ -56,12 +57,14 @@ def check_before(
 
 
 def general_faults(devices: Instrument, params: CameraParams, state: State) -> Iterator[str]:
-    """What forbids every run: no beam, the wrong energy, the sample left outside, something at work."""
+    """What forbids every run: no beam, the wrong energy, the sample left outside, something at work.
+
+    That the gap fits the energy matters only to runs that do not set it: see `source_faults`.
+    """
     yield from number_faults(state)
     yield from state.beam_faults
     yield from sample_faults(devices.file, params, state)
     yield from energy_faults(devices.file, state)
-    yield from source_faults(devices.file, state)
     yield from state.left_behind
 
 
@@ -122,8 +125,7 @@ def source_faults(file: Beamline, state: State) -> Iterator[str]:
         yield f"undulator: wanted dead band 0, found {state.gap_deadband_mm} mm; set it to 0"
     if not (math.isfinite(state.gap_mm) and math.isfinite(state.energy_ev)):
         return
-    k = deflection_k(state.gap_mm, source.period_mm, source.peak_field_t, source.field_decay)
-    given = harmonic_energy_ev(k, source.harmonic, source.period_mm, file.ring.energy_gev)
+    given = energy_of_gap_ev(file, state.gap_mm)
     tolerance = state.energy_ev / (2 * source.harmonic * source.periods)
     if abs(given - state.energy_ev) > tolerance:
         yield (
@@ -132,7 +134,7 @@ def source_faults(file: Beamline, state: State) -> Iterator[str]:
         )
 
 
-def _move_faults(devices: Instrument, params: XsnTomography, frame: Framing, state: State) -> Iterator[str]:
+def move_faults(devices: Instrument, params: XsnTomography, frame: Framing, state: State) -> Iterator[str]:
     """Targets beyond a soft limit of a record, or a sample that stands beyond a limit."""
     file, sample = devices.file, devices.sample
     turn = sweep(

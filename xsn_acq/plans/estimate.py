@@ -76,9 +76,9 @@ def estimate(file: Beamline, params: XsnTomography) -> Estimate:
 
 def cost_line(duration_s: float, open_shutter_s: float, disk_bytes: int, speed: float) -> str:
     """Time, dose and disk for a person; with the time on the wall where a clock has another ``speed``."""
-    wall = "" if speed == 1.0 else f" ({_time(duration_s / speed)} at {speed:g} times real time)"
-    dose = f"sample {_time(open_shutter_s)} in the beam"
-    return f"time {_time(duration_s)}{wall}, dose: {dose}, disk {_size(disk_bytes)}"
+    wall = "" if speed == 1.0 else f" ({shown_time(duration_s / speed)} at {speed:g} times real time)"
+    dose = f"sample {shown_time(open_shutter_s)} in the beam"
+    return f"time {shown_time(duration_s)}{wall}, dose: {dose}, disk {_size(disk_bytes)}"
 
 
 def move_s(axis: Axis, distance: float) -> float:
@@ -86,7 +86,8 @@ def move_s(axis: Axis, distance: float) -> float:
     return abs(distance) / axis.velocity + axis.acceleration_s
 
 
-def _time(seconds: float) -> str:
+def shown_time(seconds: float) -> str:
+    """Write a time for a person, in two units."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return (

@@ -13,6 +13,7 @@ from xsn_acq.devices.camera_setup import CameraSetup, Rearm
 from xsn_acq.devices.operation import require_connected
 from xsn_acq.devices.position_compare import PulseTrain
 from xsn_acq.params import XsnTomography
+from xsn_acq.params.progress import NOTHING, EnergyProgress
 from xsn_acq.plans.beam import Beam, Confirmed
 from xsn_acq.plans.framing import Framing, sweep
 from xsn_acq.plans.instrument import Instrument
@@ -49,6 +50,8 @@ class Flight:
         Tells of pauses.
     beam : Beam
         Tells of losses of beam.
+    before : EnergyProgress
+        What earlier runs have of the same tomogram.
     """
 
     def __init__(
@@ -60,8 +63,9 @@ class Flight:
         state: State,
         interruption: Interruption,
         beam: Beam,
+        before: EnergyProgress = NOTHING,
     ) -> None:
-        self.ledger = Ledger(frame.rhythm(params))
+        self.ledger = Ledger(frame.rhythm(params), good=before.good, phase_deg=before.phase_deg)
         self.rows = ledger_rows()
         self._devices, self._params, self._state = devices, params, state
         self._setup, self._interruption, self._beam = setup, interruption, beam
@@ -69,12 +73,23 @@ class Flight:
         self._frames_before = self._counted = 0
         self._ring_current_ma = math.nan
         self._opened = False
+        self._armed_for = 0
         self._flying = False
         self._before = (0, 0)
         self._cut = False
         self._confirmed = Confirmed(devices.file.ring.late_s)
         self._sound = 0
         self._angles = self._pulse_times = self._frame_times = np.empty(0)
+
+    def open(self) -> Plan:
+        """Open the file, before there is a train."""
+        frames = self._frames_for(len(self.ledger.missing()))
+        yield from open_stream(self._devices.camera, replace(self._setup, frames=frames))
+        self._opened, self._armed_for = True, frames
+
+    def _frames_for(self, targets: int) -> int:
+        """Frames the camera is armed for; one that runs freely also takes some before and after."""
+        return 2 * targets + RUN_UP_FRAMES if self._rhythm.phase_free else targets
 
     def fly(self) -> Plan:
         """Fly; then fly again, as many rounds as asked for, over exactly the angles that have no frame.
@@ -134,21 +149,20 @@ class Flight:
         self._before, self._cut = (self._interruption.pauses, losses), False
         self._confirmed, self._sound = Confirmed(self._devices.file.ring.late_s), 0
         camera, compare = self._devices.camera, self._devices.position_compare
-        free = self._rhythm.phase_free
-        frames = 2 * len(targets) + RUN_UP_FRAMES if free else len(targets)
+        frames = self._frames_for(len(targets))
         direction: Literal[1, -1] = 1 if self._rhythm.step_deg > 0 else -1
         train = PulseTrain(
             start_deg=start_deg,
             step_deg=abs(self._rhythm.step_deg),
             count=len(targets),
             direction=direction,
-            source="camera" if free else "position",
+            source="camera" if self._rhythm.phase_free else "position",
         )
-        if self._opened:
+        if not self._opened:
+            yield from self.open()
+        if self._armed_for != frames:
             yield from finished(bps.prepare(camera, Rearm(frames), wait=True))
-        else:
-            yield from open_stream(camera, replace(self._setup, frames=frames))
-            self._opened = True
+        self._armed_for = 0
         yield from finished(bps.prepare(compare, train, wait=True))
         self.ledger.begin(targets, self._frames_before)
         self._flying = True

@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from xsn_acq.config import Beamline
+from xsn_acq.devices.beam_monitor import BeamMonitor
 from xsn_acq.devices.cutoff import CutoffFilter
 from xsn_acq.devices.diffuser import RotatingDiffuser
 from xsn_acq.devices.kinetix import Kinetix
@@ -41,6 +42,10 @@ class Instrument(Protocol):
     @property
     def mono(self) -> DoubleCrystal:
         """Monochromator."""
+
+    @property
+    def beam_monitor(self) -> BeamMonitor:
+        """Ion chamber before the experiment shutter."""
 
     @property
     def condenser(self) -> Condenser:

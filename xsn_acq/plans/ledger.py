@@ -8,7 +8,7 @@ as a whole, at its end.
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy.typing as npt
 
@@ -20,18 +20,28 @@ class Ledger:
     """Rows of one run: ``begin`` a train, ``push`` what is known, ``end`` it; see what is ``missing``.
 
     Rows are handed out, not kept: memory does not grow with them.
+
+    Parameters
+    ----------
+    rhythm : Rhythm
+        How the projections are spaced.
+    good : collection of int
+        Targets that have their frame in an earlier run of the same tomogram.
+    phase_deg : float, optional
+        Where in its step the first frame of that run lay, of a camera that runs freely, degrees.
     """
 
-    def __init__(self, rhythm: Rhythm) -> None:
+    def __init__(self, rhythm: Rhythm, *, good: Collection[int] = (), phase_deg: float | None = None) -> None:
         self.rhythm = rhythm
-        self._good: set[int] = set()
+        self._good: set[int] = set(good)
+        self._earlier = len(self._good)
         self._again: set[int] = set()
         self._train: Train | None = None
         self._trains = 0
         self._pulses = 0
         self._captured = 0
         self._lost = self._flagged = 0
-        self._phase_deg: float | None = None
+        self._phase_deg = phase_deg
         self._offset_s: float | None = None
         self._failures: Counter[str] = Counter()
 
@@ -149,6 +159,8 @@ class Ledger:
             notes.append(f"{self._flagged} frames flagged")
         if retaken:
             notes.append(f"{retaken} projections retaken")
+        if self._earlier:
+            notes.append(f"{self._earlier} projections of an earlier run")
         offset_s = math.nan if self._offset_s is None else self._offset_s
         notes += clocks_disagree(offset_s, self.rhythm.period_s)
         for reason, times in self._failures.items():

@@ -89,12 +89,23 @@ def _foucault(params: FoucaultTest, file: Beamline, **_: float) -> Places:
 def _focus(
     params: FocusScan, file: Beamline, *, energy_ev: float, detector_z_mm: float, sample_x_um: float
 ) -> Places:
-    """About the theoretical focus, upwards: backlash is the same at each point."""
-    focus, geometry = file.nominal_zone_plate_z_mm(energy_ev, detector_z_mm), file.geometry
-    opened = -params.opened_um if geometry.cutoff_passes == "positive" else params.opened_um
-    edge = geometry.cutoff_x_zero_um + opened
-    positions = _about(focus, params.half_range_mm, params.points)
+    """About the focus known so far, upwards: backlash is the same at each point."""
+    edge = opened_cutoff_um(file, params.opened_um)
+    positions = focus_positions_mm(params, file, energy_ev, detector_z_mm)
     return Places(("cutoff_x", "zone_plate_z"), tuple((edge, z) for z in positions))
+
+
+def focus_positions_mm(
+    params: FocusScan, file: Beamline, energy_ev: float, detector_z_mm: float
+) -> tuple[float, ...]:
+    """Readings of zone_plate_z of a focus scan, rising: about the focus of the table, else of theory."""
+    return _about(file.zone_plate_z_mm(energy_ev, detector_z_mm), params.half_range_mm, params.points)
+
+
+def opened_cutoff_um(file: Beamline, opened_um: float) -> float:
+    """Position of cutoff_x with the filter opened by so much from the optical axis."""
+    geometry = file.geometry
+    return geometry.cutoff_x_zero_um + (-opened_um if geometry.cutoff_passes == "positive" else opened_um)
 
 
 @places.register

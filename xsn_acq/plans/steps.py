@@ -1,12 +1,12 @@
 """Pieces plans are made of: a device's operation as a message, moves that outlive a pause, clear errors."""
 
 import logging
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from bluesky import plan_stubs as bps
-from bluesky.utils import FailedStatus, Msg, RunEngineControlException
+from bluesky.utils import FailedStatus, Msg, RunEngineControlException, short_uid
 from ophyd.status import StatusBase
 
 from xsn_acq.devices.connection import UNANSWERED
@@ -111,8 +111,35 @@ def move(device: Any, target: Any, interruption: Interruption) -> Plan:
             return
 
 
+def meanwhile(device: Any, target: Any, interruption: Interruption, plan: Plan) -> Plan:
+    """Set a device, do ``plan``, wait until the device is there; the plan's result."""
+    pauses, group = interruption.pauses, short_uid("meanwhile")
+    status = yield from bps.abs_set(device, target, group=group)
+    result = yield from plan
+    yield from bps.wait(group)
+    while status is not None and not status.done:
+        yield from bps.sleep(POLL_S)
+    if interruption.pauses != pauses:
+        yield from move(device, target, interruption)
+    return result
+
+
+def move_together(targets: Sequence[tuple[Any, Any]], interruption: Interruption) -> Plan:
+    """Set devices at the same time and wait until all are there; after a pause all are set again."""
+    while targets:
+        pauses, group = interruption.pauses, short_uid("together")
+        statuses = []
+        for device, target in targets:
+            statuses.append((yield from bps.abs_set(device, target, group=group)))
+        yield from bps.wait(group)
+        while not all(status is None or status.done for status in statuses):
+            yield from bps.sleep(POLL_S)
+        if interruption.pauses == pauses:
+            return
+
+
 def in_plain_words(plan: Plan) -> Plan:
-    """Raise the device's own error where bluesky says that a status failed, or a record does not answer."""
+    """Raise the device's own error where bluesky only says that a status failed, or no record answers."""
     try:
         return (yield from plan)
     except FailedStatus as error:

@@ -51,11 +51,11 @@ def expose(camera: Any, stream: str, *, spoilt: Callable[[], bool] = lambda: Fal
     taken = yield from bps.complete(camera, group=group)
     while True:
         known = yield from bps.wait(group, timeout=FLUSH_S, error_on_timeout=False)
+        ended = taken is None or taken.done
         yield from bps.collect(camera, name=stream)
         if spoilt():
             raise spoilt_frames(camera.name, stream)
-        if taken is None or taken.done:
-            break
+        if ended:
+            return
         if known:  # after a pause the RunEngine knows the group no more
             yield from bps.sleep(POLL_S)
-    yield from bps.collect(camera, name=stream)

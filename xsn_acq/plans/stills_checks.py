@@ -14,6 +14,7 @@ from xsn_acq.plans.checks import (
     folder_faults,
     general_faults,
     record_faults,
+    source_faults,
 )
 from xsn_acq.plans.estimate import SERIES_OVERHEAD_S, cost_line, move_s
 from xsn_acq.plans.feasible import roi_faults, sample_out_faults
@@ -73,6 +74,7 @@ def check_stills(
     file = devices.file
     faults = [
         *general_faults(devices, params, state),
+        *source_faults(file, state),
         *(() if "zone_plate_z" in where.axes else focus_faults(file, state)),
         *(() if "cutoff_z" in where.axes else cutoff_faults(file, state)),
         *_file_faults(file, params, frame, where),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from xsn_acq.params import XsnTomography
+from xsn_acq.params.progress import NOTHING, EnergyProgress
 from xsn_acq.plans.checks import check_before
 from xsn_acq.plans.fly import Flight
 from xsn_acq.plans.framing import Framing, framing
@@ -53,21 +54,36 @@ def xsn_tomography(
     frame = framing(devices.file, params)
     state = read_state(devices)
     check_before(devices, params, frame, state, folder)
-    yield from _Tomogram(devices, params, frame, state, folder).run(md)
+    yield from Tomogram(devices, params, frame, state, folder).run(md)
 
 
-class _Tomogram(Measurement):
-    """One run of the plan."""
+class Tomogram(Measurement):
+    """One run of the plan.
+
+    Parameters
+    ----------
+    devices, params, frame, state, folder
+        See `Measurement`.
+    before : EnergyProgress
+        What earlier runs have of the same tomogram: only the rest is flown.
+    """
 
     def __init__(
-        self, devices: Instrument, params: XsnTomography, frame: Framing, state: State, folder: Path
+        self,
+        devices: Instrument,
+        params: XsnTomography,
+        frame: Framing,
+        state: State,
+        folder: Path,
+        before: EnergyProgress = NOTHING,
     ) -> None:
         super().__init__(devices, params, frame, state, folder)
-        self._params = params
+        self._params, self._before = params, before
         self._flight: Flight | None = None
         self._summarised = False
 
     def start(self) -> dict[str, Any]:
+        """Name and technique, and what a reconstruction must know."""
         return {
             "plan_name": "xsn_tomography",
             "technique": "xsn",
@@ -75,17 +91,21 @@ class _Tomogram(Measurement):
         }
 
     def measure(self) -> Plan:
+        """Darks, flats, projections."""
+        flight = self._new_flight()
         yield from self._darks()
         if self._params.takes_flats_before:
-            yield from self._flats("flats", self._params.flats)
-        yield from self._projections()
+            yield from self._flats("flats", self._params.flats, flight.open)
+        self._flight = flight
+        yield from flight.fly()
+        yield from self._summarise(flight)
         if self._params.takes_flats_after:
             yield from self._flats("flats_after", self._params.flats)
 
-    def _projections(self) -> Plan:
+    def _new_flight(self) -> Flight:
         setup = self._setup("projections", self._params.projections)
         trigger: Literal["internal", "external"] = "external" if self._params.triggered else "internal"
-        self._flight = Flight(
+        return Flight(
             self._devices,
             self._params,
             self._frame,
@@ -93,9 +113,8 @@ class _Tomogram(Measurement):
             self._state,
             self._interruption,
             self._beam,
+            self._before,
         )
-        yield from self._flight.fly()
-        yield from self._summarise(self._flight)
 
     def _summarise(self, flight: Flight) -> Plan:
         """Write the ledger's summary; an incomplete tomogram says so in the stop document."""
@@ -135,8 +154,14 @@ class _Tomogram(Measurement):
         if errors:
             raise errors[0]
 
+    @property
+    def hopeless(self) -> bool:
+        """Whether most of it failed twice for one reason."""
+        return self._flight is not None and self._flight.ledger.hopeless
+
     def how_far(self) -> str:
+        """Projections that are good."""
         ledger = self._flight.ledger if self._flight else None
-        good = self._params.projections - len(ledger.missing()) if ledger else 0
+        good = self._params.projections - len(ledger.missing()) if ledger else len(self._before.good)
         flagged = f", {ledger.flagged} more flagged" if ledger and ledger.flagged else ""
         return f"{good} of {self._params.projections} projections good{flagged}"

@@ -26,7 +26,7 @@ class Alignment:
     @cached_property
     def energy_ev(self) -> float:
         """Photon energy."""
-        return energy_ev(self.beamline, self.state)
+        return energy_ev(self.beamline, self.truth, self.state)
 
     @cached_property
     def wavelength_m(self) -> float:
@@ -35,8 +35,22 @@ class Alignment:
 
     @cached_property
     def focal_length_m(self) -> float:
-        """Zone plate's focal length."""
-        return self.beamline.zone_plate.focal_length_m(self.energy_ev)
+        """Focal length; off the reference energy it may grow faster or slower than the file says."""
+        zone_plate = self.beamline.zone_plate
+        reference = zone_plate.focal_length_m(self.truth.reference_energy_ev)
+        grown = zone_plate.focal_length_m(self.energy_ev) - reference
+        return reference + self.truth.focus_rate_ratio * grown
+
+    @cached_property
+    def zone_plate_um(self) -> tuple[float, float]:
+        """Where the zone plate is across the beam, x and y: its stage runs sideways as it goes along z."""
+        truth, state = self.truth, self.state
+        travel_mm = state.zone_plate_z_mm - self.beamline.nominal_zone_plate_z_mm(truth.reference_energy_ev)
+        bend_um = truth.zone_plate_runout_bend_um_per_mm2 * travel_mm**2
+        return (
+            state.zone_plate_x_um + truth.zone_plate_runout_x_um_per_mm * travel_mm + bend_um,
+            state.zone_plate_y_um + truth.zone_plate_runout_y_um_per_mm * travel_mm,
+        )
 
     @cached_property
     def _zone_plate_m(self) -> float:
@@ -82,11 +96,11 @@ class Alignment:
 
     def x_um(self, columns: Array) -> Array:
         """Return the positions that sensor columns look at; a displaced zone plate displaces the view."""
-        return self._seen(columns, self.beamline.detection.sensor_columns, self.state.zone_plate_x_um)
+        return self._seen(columns, self.beamline.detection.sensor_columns, self.zone_plate_um[0])
 
     def y_um(self, rows: Array) -> Array:
         """Return the positions that sensor rows look at."""
-        return self._seen(rows, self.beamline.detection.sensor_rows, self.state.zone_plate_y_um)
+        return self._seen(rows, self.beamline.detection.sensor_rows, self.zone_plate_um[1])
 
     def _seen(self, index: Array, size: int, zone_plate_um: float) -> Array:
         shift = zone_plate_um * (1 + 1 / self.magnification)
@@ -130,7 +144,7 @@ class Alignment:
         In the pupil's plane (dz = 0) it is the same everywhere; off it, a shadow crosses the field.
         """
         geometry, f = self.beamline.geometry, self.focal_length_m
-        edge = (self.state.cutoff_x_um - geometry.cutoff_x_zero_um - self.state.zone_plate_x_um) * UM
+        edge = (self.state.cutoff_x_um - geometry.cutoff_x_zero_um - self.zone_plate_um[0]) * UM
         dz = (self.state.cutoff_z_mm - geometry.cutoff_z_pupil_mm - self.truth.pupil_offset_mm) * MM
         return (edge + np.asarray(x_um) * UM * dz / f) / (self.wavelength_m * (f + dz))
 

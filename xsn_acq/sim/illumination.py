@@ -68,7 +68,7 @@ def outline(beamline: Beamline, truth: Truth, state: BeamState, x_um: Array, y_u
     """
     phase = 2 * math.pi * state.time_s / truth.drift_period_s
     centre_x = state.condenser_x_um + truth.beam_drift_um * math.sin(0.7 * phase)
-    centre_y = state.condenser_y_um + beam_height_um(beamline, state)
+    centre_y = state.condenser_y_um + beam_height_um(beamline, truth, state)
     centre_y += truth.beam_drift_um * math.sin(1.3 * phase)
     across = np.exp(-0.5 * ((x_um - centre_x) / truth.beam_sigma_um) ** 2).astype(np.float32)
     along = np.exp(-0.5 * ((y_um - centre_y) / truth.beam_sigma_um) ** 2).astype(np.float32)

@@ -15,7 +15,7 @@ from xsn_acq.sim.alignment import Alignment, binned_centres
 from xsn_acq.sim.phantoms import Phantom
 from xsn_acq.sim.pooling import Array
 from xsn_acq.sim.state import CameraSettings
-from xsn_acq.units import UM
+from xsn_acq.units import UM, wavelength_m
 
 _IN_FOCUS = 0.02
 """Fraction of lambda / NA^2 within which defocus is not seen."""
@@ -24,6 +24,8 @@ _MARGIN = 16
 _RIM_GROUPS = 4
 """The true aperture to 0.3 % of the maximum on pixel-sharp edges; see `xsn_acq.optics.rim`."""
 _STRIPS = 9
+_HARMONIC_POINTS = 32
+"""Light that is not focused is the mean over so many points of a frame's shorter side, or more."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,9 @@ def _fine(first: int, part: slice, pad: tuple[int, int], parts: int, binning: in
 
 def transmission(phantom: Phantom, alignment: Alignment, view: Grid, theta_deg: float) -> ComplexArray:
     """Return exp(alpha + i phi), complex64, over the grid; its margins are bent so that it is periodic."""
-    delta, beta = phantom.projection(alignment.energy_ev, theta_deg, view.x_um, view.y_um, alignment.lean)
+    delta, beta = phantom.projection(
+        alignment.energy_ev, theta_deg, view.x_um, view.y_um, alignment.lean, alignment.truth.bandwidth
+    )
     k0 = np.float32(2 * math.pi / alignment.wavelength_m)
     for depth in (delta, beta):
         _make_periodic(depth.T, view.pad_columns)
@@ -107,6 +111,18 @@ def transmission(phantom: Phantom, alignment: Alignment, view: Grid, theta_deg: 
     np.multiply(modulus, np.cos(delta), out=field.real)
     np.multiply(modulus, np.sin(delta), out=field.imag)
     return field
+
+
+def harmonic_transmission(phantom: Phantom, alignment: Alignment, camera: CameraSettings) -> float:
+    """Return the mean that the sample lets through, over the frame, at three times the energy."""
+    state, energy_ev = alignment.state, 3 * alignment.energy_ev
+    theta_deg = 0.5 * (state.theta_start_deg + state.theta_end_deg)
+    columns, rows = binned_centres(camera)
+    step = max(1, min(camera.shape) // _HARMONIC_POINTS)
+    axis_x, axis_y = alignment.axis_um(theta_deg)
+    x, y = alignment.x_um(columns[::step]) - axis_x, alignment.y_um(rows[::step]) - axis_y
+    _, beta = phantom.projection(energy_ev, theta_deg, x, y, alignment.lean)
+    return float(np.exp(-4 * math.pi / wavelength_m(energy_ev) * beta).mean(dtype=float))
 
 
 def _make_periodic(depth: Array, pad: tuple[int, int]) -> None:

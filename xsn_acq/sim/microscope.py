@@ -49,7 +49,8 @@ class Microscope:
         alignment = Alignment(self.beamline, self.truth, state)
         columns, rows = binned_centres(camera)
         x, y = alignment.x_um(columns), alignment.y_um(rows)
-        image = self._through_pupil(alignment, camera, x) + np.float32(self.truth.stray_light)
+        image = self._through_pupil(alignment, camera, x)
+        image += np.float32(self.truth.stray_light + self._third_harmonic(alignment, camera))
         image *= illumination.outline(self.beamline, self.truth, state, x, y)
         pattern = illumination.speckle(self.truth, state, x, y)
         if pattern is not None:
@@ -96,6 +97,13 @@ class Microscope:
             fine = self._blurred(alignment, view, edge, self._angles_deg(alignment, camera))
             image[view.rows, view.columns] = pooled(view.trimmed(fine), view.parts)
         return image
+
+    def _third_harmonic(self, alignment: Alignment, camera: CameraSettings) -> float:
+        """Return the light of the Si(333) reflection in each pixel, over the first order's without sample."""
+        fraction = self.truth.harmonic_contamination
+        if not fraction:
+            return 0.0
+        return fraction / (1 - fraction) * imaging.harmonic_transmission(self.phantom, alignment, camera)
 
     def _blurred(
         self, alignment: Alignment, view: imaging.Grid, edge: illumination.KnifeEdge, angles_deg: Array

@@ -124,6 +124,14 @@ class Trajectory:
         leg = self._leg_at(time_s)
         return 0.0 if leg is None else leg.velocity_at(time_s - self.t0)
 
+    def direction(self, time_s: float) -> int:
+        """Direction of its last motion before ``time_s``: 1 up, -1 down, 0 when it has not moved by then."""
+        begun = [leg for leg in self._legs if leg.begin_s < time_s - self.t0]
+        if not begun:
+            return 0
+        mean = begun[-1].velocity + 0.5 * begun[-1].acceleration * begun[-1].duration_s
+        return 1 if mean > 0 else -1
+
     def crossing_time(self, position: float) -> float | None:
         """First time at which the motor is at ``position``, exactly; None when it never is."""
         if position == self.start:

@@ -3,13 +3,14 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xsn_acq.optics.materials import optical_constants
+from xsn_acq.sim.near_edge import Line, NearEdge, near_edge_constants
 from xsn_acq.sim.pooling import Array
 from xsn_acq.sim.shapes import AIR, Ellipsoid, Material, Shape, VerticalCylinder, turned
 
@@ -17,6 +18,9 @@ GLUE = Material("glue", "C5H8O2", 1.19)
 ALUMINIUM = Material("Al", "Al", 2.70)
 SILICA = Material("SiO2", "SiO2", 2.20)
 COPPER = Material("Cu", "Cu", 8.96)
+NICKEL_POWDER = Material("Ni powder", "C5H8O2Ni1.2", 1.86, NearEdge("Ni", 8333.0, 1.2, 0.0, 0.0, 1.0))
+OXIDE_PRE_EDGE = Line(0.0353, 8328.0, 3.0)
+"""At 8326 eV, before the edge of every oxide here, it makes up for the soft foot of the table's own edge."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,13 @@ class Phantom:
         return tuple(dict.fromkeys([AIR, *(shape.material for shape in self.shapes)]))
 
     def projection(
-        self, energy_ev: float, theta_deg: float, x_um: Array, y_um: Array, lean: Array | None = None
+        self,
+        energy_ev: float,
+        theta_deg: float,
+        x_um: Array,
+        y_um: Array,
+        lean: Array | None = None,
+        bandwidth: float = 0.0,
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Integrals of delta and beta along the beam, averaged over each pixel.
 
@@ -64,6 +74,8 @@ class Phantom:
             Pixel centres about the rotation axis, evenly rising, the same step on both.
         lean : (3, 3), optional
             Rotation that takes +y to the rotation axis; left out: it stands upright.
+        bandwidth : float
+            Relative width of the light's band, FWHM: it blurs what is close to an edge.
 
         Returns
         -------
@@ -77,7 +89,7 @@ class Phantom:
         for shape in self.shapes:
             patch = shape.project(turn, np.asarray(x_um), np.asarray(y_um))
             if patch is not None:
-                more_delta, more_beta = _contrast(shape, energy_ev)
+                more_delta, more_beta = _contrast(shape, energy_ev, bandwidth)
                 delta[patch.rows, patch.columns] += np.float32(more_delta) * patch.thickness_m
                 beta[patch.rows, patch.columns] += np.float32(more_beta) * patch.thickness_m
         return delta, beta
@@ -85,7 +97,7 @@ class Phantom:
     def index(
         self, energy_ev: float, x_um: Array, y_um: Array, z_um: Array
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Delta and beta at points.
+        """Delta and beta at points, for light of one energy.
 
         Parameters
         ----------
@@ -112,16 +124,22 @@ class Phantom:
         return labels
 
 
-def _index(material: Material, energy_ev: float) -> tuple[float, float]:
+@lru_cache(maxsize=4096)
+def _index(material: Material, energy_ev: float, bandwidth: float = 0.0) -> tuple[float, float]:
     if not material.formula:
         return 0.0, 0.0
-    constants = optical_constants(material.formula, material.density_g_cm3, energy_ev)
+    compound, near = (material.formula, material.density_g_cm3), material.near_edge
+    if near is None:
+        constants = optical_constants(*compound, energy_ev)
+    else:
+        constants = near_edge_constants(*compound, near, energy_ev, bandwidth)
     return constants.delta, constants.beta
 
 
-def _contrast(shape: Shape, energy_ev: float) -> tuple[float, float]:
+def _contrast(shape: Shape, energy_ev: float, bandwidth: float) -> tuple[float, float]:
     """Material minus host."""
-    inside, outside = _index(shape.material, energy_ev), _index(shape.host, energy_ev)
+    inside = _index(shape.material, energy_ev, bandwidth)
+    outside = _index(shape.host, energy_ev, bandwidth)
     return inside[0] - outside[0], inside[1] - outside[1]
 
 
@@ -170,7 +188,8 @@ def nmc_graded(seed: int = 0) -> Phantom:
     """Return a cathode particle 4.8 um wide, graded and cracked.
 
     Core Ni50 Co30 Mn20, rim Ni90 Co5 Mn5, Ni60 on average: between 0.82 and 1 of the radius the
-    composition changes in six shells.
+    composition changes in six shells. With it the edge goes from 8343.5 eV in the core to 8345.5 eV at the
+    rim: that stands for the nickel's valence.
     """
     rng = np.random.default_rng((seed, 2))
     radius, centre, steps = 2.4, (0.2, 0.05, -0.15), 6
@@ -201,11 +220,25 @@ def _nmc(rim: float) -> Material:
     """Cathode oxide between core (0) and rim (1)."""
     nickel, cobalt, manganese = 0.5 + 0.4 * rim, 0.3 - 0.25 * rim, 0.2 - 0.15 * rim
     formula = f"LiNi{nickel:.4f}Co{cobalt:.4f}Mn{manganese:.4f}O2"
-    return Material(f"NMC Ni{100 * nickel:.0f}", formula, 4.7)
+    edge = NearEdge("Ni", 8343.5 + 2.0 * rim, 2.6, 0.7, 5.0, 2.4, OXIDE_PRE_EDGE)
+    return Material(f"NMC Ni{100 * nickel:.0f}", formula, 4.7, edge)
+
+
+def nickel_standard(seed: int = 0) -> Phantom:
+    """Return metal to calibrate the energy by: nickel powder in glue, an upright cylinder 50 um thick.
+
+    Its absorbance is steepest at 8333.0 eV, where it rises by 1.1 in the middle. It fills the field of view.
+    """
+    return Phantom("nickel_standard", (VerticalCylinder((0.0, 0.0), 25.0, NICKEL_POWDER),))
 
 
 PHANTOMS: Mapping[str, Callable[[int], Phantom]] = MappingProxyType(
-    {"empty": empty, "microparticles": microparticles, "nmc_graded": nmc_graded}
+    {
+        "empty": empty,
+        "microparticles": microparticles,
+        "nmc_graded": nmc_graded,
+        "nickel_standard": nickel_standard,
+    }
 )
 
 

@@ -11,6 +11,7 @@ from typing import Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from xsn_acq.sim.near_edge import NearEdge
 from xsn_acq.sim.pooling import Array, pooled
 from xsn_acq.units import UM
 
@@ -19,11 +20,15 @@ Vector = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Material:
-    """A compound and its density; ``formula`` empty means nothing at all."""
+    """A compound and its density; ``formula`` empty means nothing at all.
+
+    ``near_edge`` is how one of its elements absorbs close to its edge; None: as the tables have it.
+    """
 
     name: str
     formula: str = ""
     density_g_cm3: float = 0.0
+    near_edge: NearEdge | None = None
 
 
 AIR = Material("air")

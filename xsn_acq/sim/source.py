@@ -11,20 +11,33 @@ from xsn_acq.sim.truth import Truth
 _HIGHEST_HARMONIC = 15
 
 
-def energy_ev(beamline: Beamline, state: BeamState) -> float:
+def bragg_deg(truth: Truth, state: BeamState) -> float:
+    """Return the true Bragg angle."""
+    return state.bragg_deg + truth.bragg_offset_deg
+
+
+def energy_ev(beamline: Beamline, truth: Truth, state: BeamState) -> float:
     """Return the photon energy that the Bragg angle lets through."""
-    return monochromator.energy_ev(state.bragg_deg, beamline.monochromator.d_spacing_angstrom)
+    return monochromator.energy_ev(bragg_deg(truth, state), beamline.monochromator.d_spacing_angstrom)
 
 
 def flux(beamline: Beamline, truth: Truth, state: BeamState) -> float:
     """Return the light at the sample: 1 when all is aligned at the nominal ring current, 0 when shut."""
-    if not (state.front_end_open and state.shutter_open):
+    if not state.shutter_open:
+        return 0.0
+    bare = 1.0 if diffuser_in(truth, state) else truth.bare_gain
+    return bare * beam(beamline, truth, state)
+
+
+def beam(beamline: Beamline, truth: Truth, state: BeamState) -> float:
+    """Return the light in front of the experiment shutter: 1 when all is aligned, 0 with no beam."""
+    if not state.front_end_open:
         return 0.0
     ring = max(state.ring_current_ma, 0.0) / beamline.ring.nominal_current_ma
     drift = 1 + truth.flux_drift * math.sin(2 * math.pi * state.time_s / truth.drift_period_s)
-    bare = 1.0 if diffuser_in(truth, state) else truth.bare_gain
-    light = ring * drift * bare * rocking_curve(truth, state)
-    return light * undulator_light(beamline, truth, state.gap_mm, energy_ev(beamline, state))
+    light = ring * drift * rocking_curve(truth, state)
+    gap_mm, energy = state.gap_mm + truth.gap_offset_mm, energy_ev(beamline, truth, state)
+    return light * undulator_light(beamline, truth, gap_mm, energy) * reflectivity(truth, energy)
 
 
 def diffuser_in(truth: Truth, state: BeamState) -> bool:
@@ -47,6 +60,14 @@ def undulator_light(beamline: Beamline, truth: Truth, gap_mm: float, energy_ev: 
     return (brightest + truth.undulator_background) / (1 + truth.undulator_background)
 
 
+def reflectivity(truth: Truth, energy_ev: float) -> float:
+    """Return what the glitches leave of the crystals' reflectivity."""
+    left = 1.0
+    for centre_ev, width_ev, depth in truth.glitches:
+        left *= 1 - depth * math.exp(-4 * math.log(2) * ((energy_ev - centre_ev) / width_ev) ** 2)
+    return left
+
+
 def rocking_curve(truth: Truth, state: BeamState) -> float:
     """Return what the second crystal passes on; the feedback follows the optimum within its range."""
     optimum = truth.pitch_optimum_urad
@@ -57,8 +78,9 @@ def rocking_curve(truth: Truth, state: BeamState) -> float:
     return math.exp(-4 * math.log(2) * (detuning / truth.rocking_fwhm_urad) ** 2)
 
 
-def beam_height_um(beamline: Beamline, state: BeamState) -> float:
+def beam_height_um(beamline: Beamline, truth: Truth, state: BeamState) -> float:
     """Return how far the beam's exit is off: 2 (gap - ideal gap) cos(theta)."""
-    ideal = monochromator.second_crystal_gap_mm(state.bragg_deg, beamline.monochromator.beam_offset_mm)
+    theta_deg = bragg_deg(truth, state)
+    ideal = monochromator.second_crystal_gap_mm(theta_deg, beamline.monochromator.beam_offset_mm)
     error_mm = state.second_crystal_gap_mm - ideal
-    return 2e3 * error_mm * math.cos(math.radians(state.bragg_deg))
+    return 2e3 * error_mm * math.cos(math.radians(theta_deg))

@@ -10,8 +10,9 @@ ReadoutPort = Literal["1", "2", "3", "4"]
 class BeamState:
     """Positions of all that shapes an image, in the units of the beamline file.
 
-    ``theta_start_deg`` and ``theta_end_deg`` are where the rotation stage is when the exposure
-    begins and ends; ``time_s`` is the simulated epoch time of the middle of the exposure.
+    They are those on the scales of the parts themselves: the play of their drives is in them, an offset of a
+    whole scale is not. ``theta_start_deg`` and ``theta_end_deg`` are where the rotation stage is when the
+    exposure begins and ends; ``time_s`` is the simulated epoch time of the middle of the exposure.
     """
 
     ring_current_ma: float

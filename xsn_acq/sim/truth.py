@@ -28,6 +28,15 @@ _MODES: Mapping[ReadoutPort, ReadoutMode] = MappingProxyType(
     }
 )
 
+_GLITCHES = (
+    (8217.4, 0.8, 0.12),
+    (8261.9, 0.6, 0.07),
+    (8312.3, 0.7, 0.10),
+    (8346.8, 0.9, 0.16),
+    (8391.5, 1.0, 0.19),
+    (8428.1, 0.5, 0.05),
+)
+
 
 @dataclass(frozen=True)
 class Truth:
@@ -55,6 +64,13 @@ class Truth:
     photons_per_pixel_s : float
         Detected photons per unbinned pixel and second in the centre of the beam: all aligned, nominal ring
         current, no cutoff filter in the beam.
+    bandwidth : float
+        Relative width of what the crystals let through, FWHM: Si(111).
+    glitches : tuple of (energy_ev, width_ev, depth)
+        Where another reflection of the crystals takes light away: FWHM, and fraction in the middle.
+    harmonic_contamination : float
+        Fraction, below 1, of the detected light without cutoff and sample that is the Si(333) reflection, at
+        three times the energy: neither focused nor cut, and hardly absorbed.
     undulator_background : float
         Light between the harmonics, as a fraction of a harmonic's peak.
     pitch_optimum_urad, rocking_fwhm_urad : float
@@ -81,8 +97,19 @@ class Truth:
         Fraction of the light in the scintillator's halo, and the halo's width over the core's.
     focus_offset_um : float
         Best focus is so much further downstream, in ``zone_plate_z``, than the beamline file says.
+    focus_rate_ratio : float
+        From the reference energy on, the focal length changes this many times as much as the beamline file
+        says.
+    zone_plate_runout_x_um_per_mm, zone_plate_runout_y_um_per_mm, zone_plate_runout_bend_um_per_mm2 : float
+        How far the zone plate runs sideways as its stage goes along z from its nominal place at the
+        reference energy: slopes in x and y, and a bend in x.
     pupil_offset_mm : float
         The pupil's plane is so much further downstream, in ``cutoff_z``, than the beamline file says.
+    bragg_offset_deg, gap_offset_mm : float
+        The true Bragg angle and the true gap of the undulator are so much larger than their readings.
+    bragg_play_deg, gap_play_mm, zone_plate_play_mm : float
+        Play in the drives of the Bragg angle, the gap and ``zone_plate_z``: the true position is the reading
+        when the last motion went up, and so much more when it went down.
     pixel_size_error : float
         The pixel at the sample is larger than the beamline file says by this fraction.
     stray_light : float
@@ -106,6 +133,9 @@ class Truth:
     axis_column: float = 1603.42
     axis_row: float = 1599.5
     photons_per_pixel_s: float = 1130.0
+    bandwidth: float = 1.33e-4
+    glitches: tuple[tuple[float, float, float], ...] = _GLITCHES
+    harmonic_contamination: float = 0.0
     undulator_background: float = 0.01
     pitch_optimum_urad: float = 12.5
     rocking_fwhm_urad: float = 36.0
@@ -127,7 +157,16 @@ class Truth:
     scintillator_tail: float = 0.02
     scintillator_tail_ratio: float = 5.0
     focus_offset_um: float = 0.0
+    focus_rate_ratio: float = 1.0
+    zone_plate_runout_x_um_per_mm: float = 0.0
+    zone_plate_runout_y_um_per_mm: float = 0.0
+    zone_plate_runout_bend_um_per_mm2: float = 0.0
     pupil_offset_mm: float = 0.0
+    bragg_offset_deg: float = 0.0
+    gap_offset_mm: float = 0.0
+    bragg_play_deg: float = 0.0
+    gap_play_mm: float = 0.0
+    zone_plate_play_mm: float = 0.0
     pixel_size_error: float = 0.0
     stray_light: float = 0.0
     modes: Mapping[ReadoutPort, ReadoutMode] = field(default_factory=lambda: _MODES, hash=False)

@@ -28,6 +28,7 @@ def follow(
     one_run: bool = False,
     since: float | None = None,
     stop: threading.Event | None = None,
+    to_the_end: bool = False,
 ) -> None:
     """Bring the catalogue level with the journal, then follow the runs that go on.
 
@@ -45,11 +46,14 @@ def follow(
         Unix time in seconds; default: any run that was not in the catalogue before.
     stop : threading.Event, optional
         Return soon after it is set.
+    to_the_end : bool
+        When ``stop`` is set, first enter every run that has ended by then.
 
     Raises
     ------
     StorageError
-        When the catalogue cannot be opened; with ``once`` or ``one_run``, when a run could not be entered.
+        When the catalogue cannot be opened; with ``once``, ``one_run`` or ``to_the_end``, when a run could
+        not be entered.
 
     Notes
     -----
@@ -68,11 +72,16 @@ def follow(
                 level(catalogue, data.journal)
                 return
             with Follower(data.journal, address) as follower:
-                worker = _Worker(catalogue, since if one_run and since is not None else 0.0)
+                counts = (one_run or to_the_end) and since is not None
+                worker = _Worker(catalogue, since if counts and since is not None else 0.0)
                 worker.level(list_runs(data.journal))
                 while not stop.is_set() and not (one_run and (worker.entered or worker.fault)):
                     worker.turn(follower)
-                if one_run and worker.fault:
+                if to_the_end:
+                    while worker.turn(follower):
+                        pass
+                    worker.level(list_runs(data.journal))
+                if (one_run or to_the_end) and worker.fault:
                     raise StorageError(worker.fault)
 
 
@@ -117,8 +126,8 @@ class _Worker:
             if run.complete or not is_being_written(run.path):
                 self._insert(run.path, run.start_time)
 
-    def turn(self, follower: Follower) -> None:
-        """Take the next documents, or see whether a session has died."""
+    def turn(self, follower: Follower) -> bool:
+        """Take the next documents, or see whether a session has died; whether there were any."""
         silent = [path for path in self._writers if not is_being_written(path)]
         lines = follower.poll()
         for line in lines:
@@ -126,6 +135,7 @@ class _Worker:
         if not lines:
             for path in silent:
                 self._end(path, stopped=False)
+        return bool(lines)
 
     def _take(self, line: JournalLine) -> None:
         if line.name == "start":

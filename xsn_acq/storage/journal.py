@@ -9,7 +9,7 @@ import logging
 import os
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,8 @@ class RunSummary:
         ``success``, ``abort``, ``fail``; empty when not complete.
     reason : str
         Why it ended so, in one line; empty when there is nothing to tell.
+    hyperspectral : dict
+        Of which hyperspectral scan it is a part, and which; empty for other runs.
     """
 
     uid: str
@@ -53,6 +55,7 @@ class RunSummary:
     complete: bool
     exit_status: str = ""
     reason: str = ""
+    hyperspectral: dict[str, Any] = field(default_factory=dict)
 
 
 class Journal:
@@ -236,6 +239,7 @@ def _summary(path: Path) -> RunSummary | None:
         complete=stop is not None,
         exit_status=str(stop.get("exit_status", "")) if stop else "",
         reason=" ".join(str(stop.get("reason") or "").split()) if stop else "",
+        hyperspectral=first.doc.get("hyperspectral") or {},
     )
 
 

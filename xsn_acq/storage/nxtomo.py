@@ -11,48 +11,25 @@ checks again at any time. Paths are relative, so that a data folder can be moved
 
 import json
 import os
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import h5py
 import numpy as np
 
 from xsn_acq.errors import StorageError
-from xsn_acq.storage.frames import FrameReader
 from xsn_acq.storage.journal import encode
+from xsn_acq.storage.nexus import iso_time, nxfields, nxgroup, nxroot, nxvalue, whole_file
+from xsn_acq.storage.nxtomo_frames import FrameSource, frame_sources, of_all
 from xsn_acq.storage.run import Row, RunRecord
+from xsn_acq.storage.same_scan import require_same_scan
 from xsn_acq.storage.sources import check_sources
 
-PROJECTION: Final = 0
-FLAT: Final = 1
-DARK: Final = 2
-INVALID: Final = 3
-
-_KEYS: Final = {"darks": DARK, "flats": FLAT, "flats_after": FLAT, "projections": PROJECTION}
 _DATA: Final = "entry/instrument/detector/data"
-_UM: Final = 1e-6
 
 
-@dataclass(frozen=True)
-class _Source:
-    """Frames of one file, n of them, with what is known of each (n values)."""
-
-    path: Path
-    dataset: str
-    dtype: np.dtype
-    shape: tuple[int, int]
-    image_key: np.ndarray
-    rotation_angle_deg: np.ndarray
-    ring_current_ma: np.ndarray
-    time_s: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.image_key)
-
-
-def write_nxtomo(run: RunRecord, path: Path) -> Path:
+def write_nxtomo(run: RunRecord | Sequence[RunRecord], path: Path) -> Path:
     """Write a run as an NXtomo file; an earlier export of the same name is replaced.
 
     Frames stand in order of acquisition. ``image_key`` is 0 for a projection, 1 for a flat, 2 for a dark
@@ -61,8 +38,10 @@ def write_nxtomo(run: RunRecord, path: Path) -> Path:
 
     Parameters
     ----------
-    run : RunRecord
-        The run; an interrupted one is written as far as it goes.
+    run : RunRecord, or several
+        The run; an interrupted one is written as far as it goes. Several are parts of one scan, as a run that
+        was killed and the one that went on with it: darks, flats and projections of all of them, under the
+        uid and the start document of the first.
     path : Path
         File to write, ``.nx`` by custom.
 
@@ -74,24 +53,19 @@ def write_nxtomo(run: RunRecord, path: Path) -> Path:
     Raises
     ------
     StorageError
-        When a frame file is missing or has fewer frames than announced, when frames differ in shape, or
-        when the run has none.
+        When a frame file is missing or has fewer frames than announced, when frames differ in shape, when
+        there are none, or when runs are not of one scan.
     """
     path = Path(path).absolute()
-    sources = _sources(run)
+    runs = [run] if isinstance(run, RunRecord) else sorted(run, key=lambda each: float(each.start["time"]))
+    if not runs:
+        raise StorageError(f"NXtomo {path}: wanted one run or more, found none")
+    require_same_scan(runs)
+    sources = frame_sources(runs)
     if path in {source.path for source in sources}:
         raise StorageError(f"NXtomo {path}: is a frame file of the run; choose another name")
-    partial = path.with_name(path.name + ".partial")
-    try:
-        partial.parent.mkdir(parents=True, exist_ok=True)
-        with h5py.File(partial, "w") as file:
-            _write_entry(file, run, sources, partial.parent)
-        check_nxtomo(partial)
-        os.replace(partial, path)
-    except OSError as error:
-        raise StorageError(f"NXtomo {path}: cannot be written: {error}") from error
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole_file(path, "NXtomo", check_nxtomo) as file:
+        _write_entry(file, runs, sources, path.parent)
     return path
 
 
@@ -112,110 +86,76 @@ def check_nxtomo(path: Path) -> int:
         raise StorageError(f"NXtomo {path}: cannot be read: {error}") from error
 
 
-def _sources(run: RunRecord) -> list[_Source]:
-    """Frame files in order of acquisition, each with what is known of its frames."""
-    sources = [
-        _source(run, name, _KEYS[name])
-        for name, stream in run.streams.items()
-        if name in _KEYS and stream.n_frames
-    ]
-    if not sources:
-        raise StorageError(f"run {run.uid[:8]}: wanted frames for an NXtomo file, found none")
-    if len({(source.shape, source.dtype) for source in sources}) > 1:
-        found = ", ".join(f"{source.path.name} {source.shape} {source.dtype}" for source in sources)
-        raise StorageError(f"run {run.uid[:8]}: wanted frames of one shape and type, found {found}")
-    return sources
-
-
-def _source(run: RunRecord, name: str, key: int) -> _Source:
-    stream = run.streams[name]
-    n = stream.n_frames
-    with FrameReader(stream.resource) as frames:
-        if len(frames) < n:
-            raise StorageError(f"frame file {frames.path}: wanted {n} frames, found {len(frames)}")
-        path, dataset, shape, dtype = frames.path, frames.dataset, frames.shape, frames.dtype
-    columns = _of_projections(run, n) if key == PROJECTION else _of_others(run, name, key, n)
-    return _Source(path, dataset, dtype, shape, *columns)
-
-
-def _of_projections(run: RunRecord, n: int) -> tuple[np.ndarray, ...]:
-    """Image key, angle, ring current and time of n projections, from the ledger."""
-    keys = np.full(n, INVALID, np.int64)
-    angles, currents, times = np.full((3, n), np.nan)
-    done: set[int] = set()
-    for row in run.ledger:
-        index = row["frame_index"]
-        if not 0 <= index < n:
-            continue
-        angles[index] = row["theta_mid_deg"]
-        currents[index] = row.get("ring_current_ma", np.nan)
-        times[index] = row["frame_time"]
-        if row["status"] == "ok" and row["target"] not in done:
-            keys[index] = PROJECTION
-            done.add(row["target"])
-    return keys, *map(_without_gaps, (angles, currents, times))
-
-
-def _without_gaps(values: np.ndarray) -> np.ndarray:
-    """Fill NaN from its neighbours: readers refuse NaN; the frames concerned are marked invalid."""
-    known = np.flatnonzero(np.isfinite(values))
-    return np.interp(np.arange(len(values)), known, values[known]) if len(known) else np.zeros(len(values))
-
-
-def _of_others(run: RunRecord, name: str, key: int, n: int) -> tuple[np.ndarray, ...]:
-    """Image key, angle, ring current and time of darks and flats: those of the projection next in time."""
-    rows = list(reversed(run.ledger)) if name == "flats_after" else run.ledger
-    columns = ("theta_deg", "ring_current_ma", "frame_time")
-    return np.full(n, key), *(np.full(n, _first_known(rows, column)) for column in columns)
-
-
-def _first_known(rows: list[Row], column: str) -> float:
-    """First value of a column that is a number, 0 without any: frames no pulse is known for have none."""
-    values = (float(row.get(column, np.nan)) for row in rows)
-    return next((value for value in values if np.isfinite(value)), 0.0)
-
-
-def _write_entry(file: h5py.File, run: RunRecord, sources: list[_Source], folder: Path) -> None:
-    acquisition = run.start["acquisition"]
-    file.attrs["default"] = "entry"
-    entry = _group(file, "entry", "NXentry", default="data", version=2.1)
-    entry.attrs["definition"] = "NXtomo"
-    entry["definition"] = "NXtomo"
-    entry["title"] = run.start.get("note") or f"{run.start.get('plan_name', '')} {run.uid[:8]}"
-    entry["entry_identifier"] = run.uid
-    entry["program_name"] = "xsn_acq"
-    entry["start_time"] = _iso(run.start["time"])
-    entry["end_time"] = _iso(run.stop["time"] if run.stop else run.start["time"])
-    _write_instrument(entry, run, acquisition)
-    _write_detector(entry["instrument"], acquisition, sources, folder)
-    _write_sample(entry, run, acquisition, sources)
-    control = _group(entry, "control", "NXmonitor")
-    _value(control, "data", np.concatenate([source.ring_current_ma for source in sources]), "mA")
-    data = _group(entry, "data", "NXdata", signal="data")
-    for name, target in (("data", "detector/data"), ("image_key", "detector/image_key")):
-        data[name] = h5py.SoftLink(f"/entry/instrument/{target}")
+def _write_entry(
+    file: h5py.File, runs: Sequence[RunRecord], sources: list[FrameSource], folder: Path
+) -> None:
+    start, stop = runs[0].start, runs[-1].stop
+    nxroot(file, "entry")
+    entry = nxgroup(file, "entry", "NXentry", default="data", version=2.1, definition="NXtomo")
+    nxfields(
+        entry,
+        {
+            "definition": "NXtomo",
+            "title": start.get("note") or f"{start.get('plan_name', '')} {runs[0].uid[:8]}",
+            "entry_identifier": runs[0].uid,
+            "program_name": "xsn_acq",
+            "start_time": iso_time(start["time"]),
+            "end_time": iso_time((stop or runs[-1].start)["time"]),
+        },
+    )
+    _write_instrument(entry, start)
+    _write_detector(entry["instrument"], start["acquisition"], sources, folder)
+    _write_sample(entry, start, sources)
+    control = nxgroup(entry, "control", "NXmonitor")
+    nxvalue(control, "data", of_all(sources, "ring_current_ma"), "mA")
+    data = nxgroup(entry, "data", "NXdata", signal="data")
+    for name in ("data", "image_key"):
+        data[name] = h5py.SoftLink(f"/entry/instrument/detector/{name}")
     data["rotation_angle"] = h5py.SoftLink("/entry/sample/rotation_angle")
-    _write_reconstruction(entry, run, sources)
-    note = _group(entry, "start_document", "NXnote")
+    _write_reconstruction(entry, runs, sources)
+    note = nxgroup(entry, "start_document", "NXnote")
     note["type"] = "application/json"
-    note["data"] = json.dumps(json.loads(encode("start", run.start))["doc"])
+    note["data"] = json.dumps(json.loads(encode("start", start))["doc"])
 
 
-def _write_instrument(entry: h5py.Group, run: RunRecord, acquisition: Row) -> None:
-    beamline = run.start.get("beamline", {})
-    instrument = _group(entry, "instrument", "NXinstrument")
+def _write_instrument(entry: h5py.Group, start: Row) -> None:
+    beamline = start.get("beamline", {})
+    instrument = nxgroup(entry, "instrument", "NXinstrument")
     instrument["name"] = beamline.get("title", "unknown")
-    source = _group(instrument, "source", "NXsource")
-    source["name"] = beamline.get("name", "unknown")
-    source["type"] = "Synchrotron X-ray Source"
-    source["probe"] = "x-ray"
-    beam = _group(instrument, "beam", "NXbeam")
-    _value(beam, "incident_energy", acquisition["energy_ev"] / 1000, "keV")
+    source = nxgroup(instrument, "source", "NXsource")
+    name = beamline.get("name", "unknown")
+    nxfields(source, {"name": name, "type": "Synchrotron X-ray Source", "probe": "x-ray"})
+    beam = nxgroup(instrument, "beam", "NXbeam")
+    nxvalue(beam, "incident_energy", start["acquisition"]["energy_ev"] / 1000, "keV")
     entry["beam"] = h5py.SoftLink("/entry/instrument/beam")
 
 
-def _write_detector(instrument: h5py.Group, acquisition: Row, sources: list[_Source], folder: Path) -> None:
-    detector = _group(instrument, "detector", "NXdetector")
+def _write_detector(
+    instrument: h5py.Group, acquisition: Row, sources: list[FrameSource], folder: Path
+) -> None:
+    detector = nxgroup(instrument, "detector", "NXdetector")
+    _write_frames(detector, sources, folder)
+    keys = of_all(sources, "image_key")
+    detector["image_key"] = keys
+    detector["image_key_control"] = keys
+    pixel_m = acquisition["pixel_size_m"]
+    for axis in "xy":
+        nxvalue(detector, f"{axis}_pixel_size", pixel_m, "m")
+    nxvalue(detector, "count_time", np.full(len(keys), acquisition["exposure_s"]), "s")
+    nxvalue(detector, "distance", acquisition["sample_to_scintillator_m"], "m")
+    detector["field_of_view"] = "Full"
+    offset = acquisition["axis_column"] - (sources[0].shape[1] - 1) / 2
+    nxvalue(
+        detector,
+        "x_rotation_axis_pixel_position",
+        offset,
+        "pixel",
+        long_name="column of the rotation axis minus frame centre",
+    )
+
+
+def _write_frames(detector: h5py.Group, sources: list[FrameSource], folder: Path) -> None:
+    """Write the virtual dataset of all frames."""
     layout = h5py.VirtualLayout((sum(map(len, sources)), *sources[0].shape), sources[0].dtype)
     start = 0
     for source in sources:
@@ -224,62 +164,24 @@ def _write_detector(instrument: h5py.Group, acquisition: Row, sources: list[_Sou
         layout[start : start + len(source)] = frames[: len(source)]
         start += len(source)
     detector.create_virtual_dataset("data", layout)
-    keys = np.concatenate([source.image_key for source in sources])
-    detector["image_key"] = keys
-    detector["image_key_control"] = keys
-    pixel_m = acquisition["pixel_size_m"]
+
+
+def _write_sample(entry: h5py.Group, start: Row, sources: list[FrameSource]) -> None:
+    sample = nxgroup(entry, "sample", "NXsample")
+    sample["name"] = start.get("sample_name") or start.get("note") or "sample"
+    nxvalue(sample, "rotation_angle", of_all(sources, "rotation_angle_deg"), "degree")
+    places = np.concatenate([np.tile(source.place_m, (len(source), 1)) for source in sources])
+    for axis, place in zip("xyz", places.T, strict=True):
+        nxvalue(sample, f"{axis}_translation", place, "m")
     for axis in "xy":
-        _value(detector, f"{axis}_pixel_size", pixel_m, "m")
-    _value(detector, "count_time", np.full(len(keys), acquisition["exposure_s"]), "s")
-    _value(detector, "distance", acquisition["sample_to_scintillator_m"], "m")
-    detector["field_of_view"] = "Full"
-    nx = sources[0].shape[1]
-    _value(detector, "x_rotation_axis_pixel_position", acquisition["axis_column"] - (nx - 1) / 2, "pixel")
-    detector["x_rotation_axis_pixel_position"].attrs["long_name"] = (
-        "column of the rotation axis minus frame centre"
-    )
+        nxvalue(sample, f"{axis}_pixel_size", start["acquisition"]["pixel_size_m"], "m")
 
 
-def _write_sample(entry: h5py.Group, run: RunRecord, acquisition: Row, sources: list[_Source]) -> None:
-    sample = _group(entry, "sample", "NXsample")
-    sample["name"] = run.start.get("sample_name") or run.start.get("note") or "sample"
-    _value(
-        sample, "rotation_angle", np.concatenate([source.rotation_angle_deg for source in sources]), "degree"
-    )
-    keys = np.concatenate([source.image_key for source in sources])
-    baseline = (run.rows("baseline") or [{}])[0]
-    for axis in "xyz":
-        _value(sample, f"{axis}_translation", np.full(len(keys), _sample_um(baseline, axis) * _UM), "m")
-    for axis in "xy":
-        _value(sample, f"{axis}_pixel_size", acquisition["pixel_size_m"], "m")
-
-
-def _write_reconstruction(entry: h5py.Group, run: RunRecord, sources: list[_Source]) -> None:
+def _write_reconstruction(entry: h5py.Group, runs: Sequence[RunRecord], sources: list[FrameSource]) -> None:
     """What ``xsn-acq reconstruct`` needs beyond NXtomo and the start document."""
-    group = _group(entry, "xsn_acq", "NXcollection")
-    _value(group, "frame_time", np.concatenate([source.time_s for source in sources]), "s")
-    baseline = (run.rows("baseline") or [{}])[0]
+    group = nxgroup(entry, "xsn_acq", "NXcollection")
+    group["runs"] = [run.uid for run in runs]
+    nxvalue(group, "frame_time", of_all(sources, "time_s"), "s")
+    baseline = (runs[0].rows("baseline") or [{}])[0]
     if isinstance(baseline.get("cutoff_x"), float):
-        _value(group, "cutoff_x", baseline["cutoff_x"], "um")
-
-
-def _sample_um(baseline: Row, axis: str) -> float:
-    """Sample stage position before the run, micrometres; 0 when the baseline does not tell."""
-    value = baseline.get(f"sample_{axis}", 0.0)
-    return float(value) if isinstance(value, int | float) and np.isfinite(value) else 0.0
-
-
-def _group(parent: h5py.Group, name: str, nx_class: str, **attributes: Any) -> h5py.Group:
-    group = parent.create_group(name)
-    group.attrs["NX_class"] = nx_class
-    group.attrs.update(attributes)
-    return group
-
-
-def _value(group: h5py.Group, name: str, value: Any, units: str) -> None:
-    group[name] = value
-    group[name].attrs["units"] = units
-
-
-def _iso(time_s: float) -> str:
-    return datetime.fromtimestamp(time_s, UTC).isoformat()
+        nxvalue(group, "cutoff_x", baseline["cutoff_x"], "um")

@@ -141,6 +141,12 @@ class RunRecord:
             stream.resources.append(self._resources[uid])
         stream._frames[uid] = max(stream._frames.get(uid, 0), doc["indices"]["stop"])
 
+    def correct(self, stream: str, frames: int, ledger: list[Row]) -> None:
+        """Put what a stream's one file really holds, and its ledger, in the place of what was told."""
+        info = self.streams[stream]
+        info._frames = {info.resource["uid"]: frames}
+        self._rows["ledger"] = ledger
+
     def stream_name(self, doc: Row) -> str:
         """Name of the stream that an event, event_page or stream_datum belongs to; empty when unknown."""
         stream = self._stream_of.get(doc["descriptor"])

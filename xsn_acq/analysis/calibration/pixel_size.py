@@ -3,27 +3,22 @@
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.fft
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
 from xsn_acq.analysis.calibration.line import fit_line
+from xsn_acq.analysis.calibration.overlap import shared, shift_of_overlap
 from xsn_acq.errors import CalibrationError
 from xsn_acq.optics.arrays import FloatArray
 from xsn_acq.units import UM
 
 _FEWEST = 4
 _SMALLEST = 32
-_LEAST_OVERLAP = 0.25
-"""Part of each side that two images must share."""
-_ROUNDS = 4
 _STEPS = 5
 _SMOOTH_PX = 1.5
 _RIM = 8
 """Pixels at the border that are left out where the smoothing and the shift have no neighbours."""
 _LEAST_MOVE_PX = 10.0
-_FINEST = 0.25
-"""Highest frequency that is compared, cycles per pixel: beyond it there is mostly noise."""
 _OUTLIER = 5.0
 """Distance from the line, in robust standard deviations, beyond which an image is left out."""
 _SMALLEST_SCATTER_PX = 0.02
@@ -117,16 +112,8 @@ def registered(reference: FloatArray, image: FloatArray) -> tuple[float, float]:
     ----------
     reference, image : real (ny, nx)
     """
-    whole = _whole_shift(reference, image)
-    for _ in range(_ROUNDS):
-        parts = _shared(reference, image, whole)
-        if min(parts[0].shape) < _LEAST_OVERLAP * min(reference.shape):
-            break
-        more = _whole_shift(*parts)
-        if more == (0, 0):
-            break
-        whole = (whole[0] + more[0], whole[1] + more[1])
-    fraction = _fraction(*_shared(reference, image, whole))
+    whole = shift_of_overlap(reference, image)
+    fraction = _fraction(*shared(reference, image, whole))
     return whole[0] + fraction[0], whole[1] + fraction[1]
 
 
@@ -145,40 +132,6 @@ def _checked(displacement_um: ArrayLike, images: ArrayLike) -> tuple[FloatArray,
     if not np.isfinite(frames).all() or not np.isfinite(displacement).all():
         raise CalibrationError("pixel size: images and displacements must be finite numbers")
     return displacement, frames
-
-
-def _shared(
-    reference: FloatArray, image: FloatArray, shift: tuple[int, int]
-) -> tuple[FloatArray, FloatArray]:
-    """Return the parts of both that show the same; no less than ``_LEAST_OVERLAP`` of each side."""
-    here, there = [], []
-    for size, moved in zip(reference.shape, shift, strict=True):
-        most = int((1 - _LEAST_OVERLAP) * size)
-        by = max(-most, min(most, moved))
-        here.append(slice(max(-by, 0), size - max(by, 0)))
-        there.append(slice(max(by, 0), size - max(-by, 0)))
-    return reference[here[0], here[1]], image[there[0], there[1]]
-
-
-def _whole_shift(reference: FloatArray, image: FloatArray) -> tuple[int, int]:
-    """Peak of the correlation to a whole pixel; zero padding keeps both directions apart."""
-    shape = (2 * reference.shape[0], 2 * reference.shape[1])
-    window = np.outer(np.hanning(reference.shape[0]), np.hanning(reference.shape[1]))
-    first, second = (
-        scipy.fft.rfft2((part - np.average(part, weights=window)) * window, shape)
-        for part in (reference, image)
-    )
-    v, u = scipy.fft.fftfreq(shape[0])[:, None], scipy.fft.rfftfreq(shape[1])
-    spectrum = first.conj() * second * (np.hypot(v, u) < _FINEST)
-    # half whitened: the largest structures alone do not decide
-    strength = np.sqrt(np.abs(spectrum))
-    sharpened = np.divide(spectrum, strength, out=np.zeros_like(spectrum), where=strength > 0)
-    correlation = scipy.fft.irfft2(sharpened, shape)
-    row, column = np.unravel_index(np.argmax(correlation), shape)
-    return (
-        int((row + shape[0] // 2) % shape[0] - shape[0] // 2),
-        int((column + shape[1] // 2) % shape[1] - shape[1] // 2),
-    )
 
 
 def _fraction(reference: FloatArray, image: FloatArray) -> tuple[float, float]:

@@ -10,6 +10,8 @@ from xsn_acq.sim.ioc.control import Control
 from xsn_acq.sim.ioc.faults import Faults
 from xsn_acq.sim.ioc.hdf5_plugin import Hdf5Plugin
 from xsn_acq.sim.ioc.kinetix import Kinetix
+from xsn_acq.sim.ioc.limit_switch import LimitSwitches
+from xsn_acq.sim.ioc.monitor import BeamMonitor
 from xsn_acq.sim.ioc.motor import Motor
 from xsn_acq.sim.ioc.rendering import Renderer
 from xsn_acq.sim.ioc.simple import DiffuserRotation, Feedback, Ring, Shutter
@@ -41,20 +43,22 @@ class SimulatedBeamline:
 
     def __init__(self, beamline: Beamline, *, speed: float, seed: int, sample: str, truth: Truth) -> None:
         self.clock, self.faults = SimClock(speed), Faults()
-        self.world = World(beamline)
+        self.world = World(beamline, truth)
         clock, world, faults, pvs = self.clock, self.world, self.faults, beamline.pvs
         self.motors = {
             name: Motor(name, getattr(beamline.axes, name), motion, clock, faults)
             for name, motion in world.axes.items()
         }
+        self.limit_switches = LimitSwitches({**world.axes, "gap": world.gap}, clock, faults)
         self.ring = Ring(pvs.ring, world, clock, faults)
-        self.feedback = Feedback(pvs.mono_feedback, world, clock)
+        self.feedback = Feedback(pvs.mono_feedback, world, clock, faults)
         records: list[Records] = [
             self.ring,
             self.feedback,
             Shutter(pvs.front_end_shutter, world.front_end_open, clock),
             Shutter(pvs.shutter, world.shutter_open, clock),
             UndulatorControl(beamline, world, clock, faults),
+            BeamMonitor(beamline, world, truth, seed, clock),
             DiffuserRotation(pvs.diffuser_rotation, world.diffuser_rotating, clock),
         ]
         self.renderer = Renderer(beamline, world, seed, sample, truth)

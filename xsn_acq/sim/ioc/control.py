@@ -6,7 +6,15 @@ from collections.abc import Callable, Mapping
 from xsn_acq.errors import ConfigError
 from xsn_acq.sim.clock import SimClock
 from xsn_acq.sim.ioc.channels import CharArray, Double, Served, Short
-from xsn_acq.sim.ioc.faults import Fault, Faults, MotorDead, MotorStopsShort, NanValue, parse_fault
+from xsn_acq.sim.ioc.faults import (
+    Fault,
+    Faults,
+    HardLimit,
+    MotorDead,
+    MotorStopsShort,
+    NanValue,
+    parse_fault,
+)
 from xsn_acq.sim.ioc.table import Records
 
 TEXT_LENGTH = 256
@@ -59,7 +67,7 @@ class Control(Records):
             The text is wrong, or names an axis or a PV that this beamline lacks.
         """
         fault = parse_fault(text)
-        if isinstance(fault, MotorDead | MotorStopsShort) and fault.axis not in self._axes:
+        if isinstance(fault, MotorDead | MotorStopsShort | HardLimit) and fault.axis not in self._axes:
             known = ", ".join(sorted(self._axes))
             raise ConfigError(f"fault {text!r}", [f"no axis {fault.axis!r}; known: {known}"])
         if isinstance(fault, NanValue):

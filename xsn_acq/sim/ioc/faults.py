@@ -55,6 +55,24 @@ class MotorStopsShort:
     axis: str
     by: float = 1.0
 
+    def shortened(self, distance: float) -> float:
+        """Return how far the motor goes of a signed distance; it never turns back."""
+        by = min(self.by, abs(distance))
+        return math.copysign(abs(distance) - by, distance)
+
+
+@dataclass(frozen=True)
+class HardLimit:
+    """A limit switch of ``axis`` stands at ``at``: the motor goes no further, on the side it is on now."""
+
+    axis: str
+    at: float
+
+
+@dataclass(frozen=True)
+class FeedbackNoLock:
+    """The feedback of the second crystal never locks."""
+
 
 @dataclass(frozen=True)
 class BeamDump:
@@ -90,6 +108,8 @@ Fault = (
     | DiskFull
     | MotorDead
     | MotorStopsShort
+    | HardLimit
+    | FeedbackNoLock
     | BeamDump
     | EncoderGlitch
     | ClockOffset
@@ -104,6 +124,8 @@ KINDS: dict[str, type[Fault]] = {
     "disk_full": DiskFull,
     "motor_dead": MotorDead,
     "motor_stops_short": MotorStopsShort,
+    "hard_limit": HardLimit,
+    "feedback_no_lock": FeedbackNoLock,
     "beam_dump": BeamDump,
     "encoder_glitch": EncoderGlitch,
     "clock_offset": ClockOffset,

@@ -127,8 +127,8 @@ class Motor:
         now = self._clock.now()
         for fault in self._faults.find(MotorStopsShort):
             if fault.axis == self.name:
-                distance = target - self.motion.position(now)
-                target -= max(-abs(distance), min(abs(distance), fault.by)) * (1 if distance > 0 else -1)
+                position = self.motion.position(now)
+                target = position + fault.shortened(target - position)
         self.motion.go(target, velocity=velocity, acceleration_s=max(acceleration_s, 1e-3), time_s=now)
 
     def _follow(self) -> None:
@@ -143,7 +143,7 @@ class Motor:
                 self._changed.clear()
                 left = self.motion.end_time - self._clock.now()
                 if left <= 0 and not self._dead:
-                    if not self._legs:
+                    if not self._legs or self.motion.at_stop:
                         break
                     self._start_leg()
                     continue
@@ -165,6 +165,7 @@ class Motor:
 
     async def _finish(self) -> None:
         """Publish the end of a move: position, limit switches, done."""
+        self._legs.clear()
         f = self.fields
         position = self.motion.position(self._clock.now())
         high, low = int(position >= self.motion.high_stop), int(position <= self.motion.low_stop)

@@ -1,12 +1,13 @@
 """Small instruments: ring, shutters, DCM feedback, rotating diffuser."""
 
 import asyncio
+from contextlib import suppress
 
 from caproto import SkipWrite
 
 from xsn_acq.sim.clock import SimClock
 from xsn_acq.sim.ioc.channels import Double, enum
-from xsn_acq.sim.ioc.faults import BeamDump, Faults
+from xsn_acq.sim.ioc.faults import BeamDump, Faults, FeedbackNoLock
 from xsn_acq.sim.ioc.table import Records
 from xsn_acq.sim.ioc.timeline import Steps
 from xsn_acq.sim.ioc.world import World
@@ -74,33 +75,42 @@ class Shutter(Records):
 
 
 class Feedback(Records):
-    """Second-crystal feedback: locks a moment after it is enabled, as long as there is beam."""
+    """Second-crystal feedback: locks a moment after it is enabled, as long as there is beam.
 
-    def __init__(self, prefix: str, world: World, clock: SimClock) -> None:
+    It never does while `FeedbackNoLock` is in force.
+    """
+
+    def __init__(self, prefix: str, world: World, clock: SimClock, faults: Faults) -> None:
         super().__init__(prefix, clock.now)
-        self._world, self._clock = world, clock
+        self._world, self._clock, self._faults = world, clock, faults
         self._locks_at = clock.now()
+        self._switched = asyncio.Event()
         state = int(world.feedback.last)
         self.add("Enable", enum((OFF, ON), now=clock.now, value=state))
         self.add("Locked", enum(("No", "Yes"), now=clock.now, value=state, read_only=True))
         self.on_put("Enable", self._put)
 
     async def run(self) -> None:
-        """Publish the lock for ever."""
+        """Publish the lock for ever, as soon as there is one."""
         while True:
+            self._switched.clear()
             await self._update()
-            await asyncio.sleep(POLL_S)
+            left_s = self._clock.wall_delay(self._locks_at - self._clock.now())
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._switched.wait(), min(left_s, POLL_S) if left_s else POLL_S)
 
     async def _put(self, value: str) -> None:
         if value == ON and self.value("Enable") == OFF:
             self._locks_at = self._clock.now() + LOCK_TIME_S
         await self["Enable"].post(value)
         await self._update()
+        self._switched.set()
         raise SkipWrite
 
     async def _update(self) -> None:
         now = self._clock.now()
         beam = self._world.current_ma(now) > 0 and self._world.front_end_open.at(now)
+        beam = beam and not self._faults.find(FeedbackNoLock)
         locked = beam and self.value("Enable") == ON and now >= self._locks_at
         if locked != self._world.feedback.last:
             self._world.feedback.set(locked, now)

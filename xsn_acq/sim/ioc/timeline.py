@@ -83,6 +83,24 @@ class AxisMotion:
             Trajectory(self.position(time_s), target, velocity, acceleration_s, time_s, self.velocity(time_s))
         )
 
+    def bar(self, at: float, time_s: float) -> None:
+        """Put a switch at ``at``: from now on no move goes beyond it, a move under way neither.
+
+        The axis stays on the side where it is at ``time_s``; right on the switch, on the side it came from.
+        """
+        position, move = self.position(time_s), self.current
+        if at > position or (at == position and self.heading(time_s) > 0):
+            self.high_stop = min(self.high_stop, at)
+        else:
+            self.low_stop = max(self.low_stop, at)
+        if self.moving(time_s) and not self.low_stop <= move.target <= self.high_stop:
+            self.go(move.target, velocity=move.velocity, acceleration_s=move.acceleration_s, time_s=time_s)
+
+    @property
+    def at_stop(self) -> bool:
+        """Whether the latest move ends at a hard limit."""
+        return not self.low_stop < self.current.target < self.high_stop
+
     def stop(self, time_s: float) -> None:
         """Brake."""
         self._moves.append(self.current.stopped(time_s))
@@ -98,6 +116,11 @@ class AxisMotion:
     def velocity(self, time_s: float) -> float:
         """Signed velocity at ``time_s``."""
         return self._move_at(time_s).velocity_at(time_s)
+
+    def heading(self, time_s: float) -> int:
+        """Direction of the last motion up to ``time_s``: 1 up, -1 down; 1 when it never moved."""
+        directions = (move.direction(time_s) for move in reversed(self._moves) if move.t0 <= time_s)
+        return next((direction for direction in directions if direction), 1)
 
     def crossing(self, position: float, direction: int, after_s: float, until_s: float) -> float | None:
         """First time in (after_s, until_s] at which the axis passes ``position``, in direction 1 or -1."""

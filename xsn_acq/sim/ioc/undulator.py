@@ -95,7 +95,8 @@ class UndulatorControl(Records):
         await self._post_busy(busy=True)
         for fault in self._faults.find(MotorStopsShort):
             if fault.axis == "gap":
-                target -= fault.by * (1 if target > gap.position(now) else -1)
+                position = gap.position(now)
+                target = position + fault.shortened(target - position)
         if any(fault.axis == "gap" for fault in self._faults.find(MotorDead)):
             await self._stopped.wait()
         else:

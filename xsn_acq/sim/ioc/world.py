@@ -7,6 +7,7 @@ from xsn_acq.config import Beamline
 from xsn_acq.sim.ioc.timeline import AxisMotion, Steps
 from xsn_acq.sim.nominal import nominal_state
 from xsn_acq.sim.state import BeamState
+from xsn_acq.sim.truth import Truth
 
 AXIS_FIELDS = {
     "bragg": "bragg_deg",
@@ -58,10 +59,15 @@ class World:
     ----------
     beamline : Beamline
         What stands where; everything starts aligned.
+    truth : Truth, optional
+        The play of the drives is looked up there.
     """
 
-    def __init__(self, beamline: Beamline) -> None:
+    def __init__(self, beamline: Beamline, truth: Truth | None = None) -> None:
         self.beamline = beamline
+        truth = truth or Truth()
+        self._play = {"bragg": truth.bragg_play_deg, "zone_plate_z": truth.zone_plate_play_mm}
+        self._gap_play = truth.gap_play_mm
         start = nominal_state(beamline)
         self.axes = {
             name: _axis(getattr(start, field), axis.low, axis.high)
@@ -89,14 +95,17 @@ class World:
         when it was open all the time.
         """
         middle = 0.5 * (begin_s + end_s)
-        positions = {field: self.axes[name].position(middle) for name, field in AXIS_FIELDS.items()}
+        positions = {
+            field: _true_position(self.axes[name], self._play.get(name, 0.0), middle)
+            for name, field in AXIS_FIELDS.items()
+        }
         theta = self.axes["sample_theta"]
         positions["theta_start_deg"] = theta.position(begin_s)
         return BeamState(
             **positions,
             theta_end_deg=theta.position(end_s),
             ring_current_ma=self.current_ma(middle),
-            gap_mm=self.gap.position(middle),
+            gap_mm=_true_position(self.gap, self._gap_play, middle),
             harmonic=self.harmonic.at(middle),
             feedback_on=self.feedback.at(middle),
             diffuser_rotating=all(self.diffuser_rotating.during(begin_s, end_s)),
@@ -104,6 +113,11 @@ class World:
             shutter_open=all(self.shutter_open.during(begin_s, end_s)),
             time_s=middle,
         )
+
+
+def _true_position(axis: AxisMotion, play: float, time_s: float) -> float:
+    """Return where a part is whose drive has play: the reading when it came from below."""
+    return axis.position(time_s) + (play if play and axis.heading(time_s) < 0 else 0.0)
 
 
 def _axis(position: float, low: float, high: float) -> AxisMotion:

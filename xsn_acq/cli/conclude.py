@@ -1,0 +1,195 @@
+"""What is done with runs that have ended: NXtomo files, a calibration; and how all ended."""
+
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from xsn_acq.cli import status
+from xsn_acq.cli.saying import say
+from xsn_acq.cli.scan_files import Try, export_scan, index_scan, reconstruct_parted
+from xsn_acq.errors import XsnError
+
+SERVICE_TIMEOUT_S = 3600.0
+STATUS = {"complete": status.WELL, "INCOMPLETE": status.INCOMPLETE, "ABORTED": status.BROKEN_OFF}
+"""Exit status by how a run ended, if no other than failed."""
+_GRAVEST = (status.FAILED, status.BROKEN_OFF, status.INCOMPLETE, status.WELL)
+
+
+def conclude(
+    uids: Sequence[str],
+    failure: BaseException | None,
+    services: Mapping[str, Any],
+    data: Any,
+    *,
+    debug: bool = False,
+) -> int:
+    """Export, wait for the processes beside the runs, say how they ended; the exit status.
+
+    Parameters
+    ----------
+    uids : sequence of str
+        Runs of the plan, in order.
+    failure : exception or None
+        What ended the plan.
+    services : mapping of str to Service
+        Processes beside the runs, by name.
+    data : DataFolder
+    debug : bool
+        Whether to show tracebacks.
+    """
+    from xsn_acq.storage.ending import state_of
+    from xsn_acq.storage.journal import find_run
+
+    def tried(make: Callable[[], list[str]], what: str) -> bool:
+        return _tried(make, what, debug)
+
+    try:
+        runs = [find_run(data.journal, uid) for uid in uids]
+        ends = [state_of(run) for run in runs]
+        if failure is not None:
+            _say_failure(*ends[-1], failure)
+        well = [_evaluate(run, data, tried) for run, end in zip(runs, ends, strict=True) if _is_whole(end)]
+        exported = [(scan, *export_scan(scan, data, tried)) for scan in _scans(runs, data)]
+    except Exception:
+        _finish(services, data)
+        raise
+    well.append(_finish(services, data))
+    for scan, all_there, files in exported:
+        well += [all_there, "live" not in services or reconstruct_parted(files, data)]
+        well.append(not files or tried(partial(index_scan, scan, files, data), "index"))
+    well += [tried(make, "spectra") for make in _spectra(runs, ends, data, live="live" in services)]
+    for run, (word, reason) in zip(runs, ends, strict=True):
+        if "live" in services:
+            _tell_volume(run, data)
+        if word == "INCOMPLETE":
+            say(f"{word}: {_energy(run)}{reason}")
+    return _exit_status([word for word, _ in ends], failure, well=all(well))
+
+
+def _exit_status(words: Sequence[str], failure: BaseException | None, *, well: bool) -> int:
+    from bluesky.utils import RunEngineInterrupted
+
+    if isinstance(failure, RunEngineInterrupted):
+        return status.BROKEN_OFF
+    found = {STATUS.get(word, status.FAILED) for word in words}
+    ended = next(grave for grave in _GRAVEST if grave in found)
+    if failure is not None and ended in (status.WELL, status.INCOMPLETE):
+        return status.FAILED
+    return ended or (status.WELL if well else status.FAILED)
+
+
+def _is_whole(end: tuple[str, str]) -> bool:
+    return end[0] in ("complete", "INCOMPLETE")
+
+
+def _say_failure(word: str, reason: str, failure: BaseException) -> None:
+    """How the last run ended; where it ended well, what came after it failed."""
+    found = f"FAILED: {failure}" if word in ("complete", "INCOMPLETE") else f"{word}: {reason or failure}"
+    say(f"{found}; what was measured is being catalogued")
+
+
+def _scans(runs: Sequence[Any], data: Any) -> list[Any]:
+    """Hyperspectral scans that the runs are of."""
+    from xsn_acq.storage.scans import hyperspectral_scans
+
+    uids = {run.hyperspectral["scan"] for run in runs if run.hyperspectral}
+    return [scan for scan in hyperspectral_scans(data.journal) if scan.uid in uids] if uids else []
+
+
+def _energy(run: Any) -> str:
+    """Energy of a run of a hyperspectral scan."""
+    part = run.hyperspectral
+    return f"{part['energies_ev'][part['number']]:g} eV: " if part else ""
+
+
+def _tell_volume(run: Any, data: Any) -> None:
+    """Where the reconstruction is, if there is one."""
+    from xsn_acq.live.volume import FILE_NAME
+
+    for uid in [*run.hyperspectral.get("resumes", [])[:1], run.uid]:
+        path = data.results(uid) / FILE_NAME
+        if path.exists():
+            print(f"volume {path}", flush=True)
+
+
+def _evaluate(run: Any, data: Any, tried: Try) -> bool:
+    """Make of a run what it was taken for; whether that went well."""
+    from xsn_acq.storage.run import RunRecord
+
+    print(f"run {run.uid}", flush=True)
+    record = RunRecord.from_journal(run.path)
+    made = None if run.hyperspectral else _MADE_OF.get(record.start.get("technique", ""))
+    return made is None or tried(lambda: made[1](record, data), made[0])
+
+
+def _spectra(
+    runs: Sequence[Any], ends: Sequence[tuple[str, str]], data: Any, *, live: bool
+) -> list[Callable[[], list[str]]]:
+    """What evaluates energy scans, and hyperspectral scans whose volumes are there.
+
+    Only at the end: the live worker has written the same files, and is done.
+    """
+    from xsn_acq.cli.spectra import spectra_of_run, spectra_of_scan
+    from xsn_acq.storage.run import RunRecord
+
+    made: list[Callable[[], list[str]]] = [
+        partial(spectra_of_run, RunRecord.from_journal(run.path), data)
+        for run, end in zip(runs, ends, strict=True)
+        if run.plan_name == "energy_scan" and _is_whole(end)
+    ]
+    if live:
+        made += [partial(spectra_of_scan, scan, data) for scan in _scans(runs, data)]
+    return made
+
+
+def _tried(make: Callable[[], list[str]], what: str, debug: bool) -> bool:
+    """Make a file and tell where it is; the run is safe whatever goes wrong, which is told."""
+    try:
+        lines = make()
+    except Exception as error:  # whatever it is: the processes beside the run are waited for
+        if debug:
+            traceback.print_exception(error)
+        expected = isinstance(error, XsnError | OSError)
+        say(f"no {what}: {error if expected else f'{type(error).__name__}: {error}'}")
+        return False
+    for line in lines:
+        print(line, flush=True)
+    return True
+
+
+def _calibrate(record: Any, data: Any) -> list[str]:
+    """Store the calibration; what to tell."""
+    from xsn_acq.live.calibrate import calibrate
+
+    return calibrate(record, data).lines()
+
+
+def _export(record: Any, data: Any) -> list[str]:
+    """Write the NXtomo file; what to tell."""
+    from xsn_acq.storage.nxtomo import write_nxtomo
+
+    return [f"NXtomo {write_nxtomo(record, data.exports / f'{record.uid[:8]}.nx')}"]
+
+
+_MADE_OF: Mapping[str, tuple[str, Callable[[Any, Any], list[str]]]] = {
+    "xsn": ("NXtomo file", _export),
+    "calibration": ("calibration", _calibrate),
+}
+"""What is made of a run that came to its end, by its technique; of others nothing.
+
+The tomograms of a hyperspectral scan are seen to together: `xsn_acq.cli.scan_files`.
+"""
+
+
+def _finish(services: Mapping[str, Any], data: Any) -> bool:
+    """Wait for the processes beside the runs; whether all did their work."""
+    well = True
+    for name, service in services.items():
+        ended = service.finish(SERVICE_TIMEOUT_S)
+        if ended == status.REFUSED:
+            say(f"no reconstruction: {service.last_words().partition(': ')[2]}")
+        elif ended:
+            say(f"the {name} process failed; the run is safe, see {data.root / 'logs'}")
+        well = well and not ended
+    return well

@@ -1,0 +1,61 @@
+"""What earlier runs have of a scan over energies, so that a new session goes on where it ended."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+
+@dataclass(frozen=True)
+class EnergyProgress:
+    """What earlier runs have of the tomogram at one energy.
+
+    Attributes
+    ----------
+    good : frozenset of int
+        Targets with a good frame that is in its file.
+    runs : tuple of str
+        Uids of the runs these frames are of, oldest first.
+    phase_deg : float or None
+        Where in its step the first frame lay, of a camera that ran freely, degrees.
+    """
+
+    good: frozenset[int] = frozenset()
+    runs: tuple[str, ...] = ()
+    phase_deg: float | None = None
+
+
+NOTHING: Final = EnergyProgress()
+"""Nothing was taken yet."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What earlier runs have of a hyperspectral scan.
+
+    Attributes
+    ----------
+    scan : str
+        Uid of the scan.
+    energies : mapping of int to EnergyProgress
+        By the number of the energy in the sequence of the scan; one that was not begun may lack.
+    places : mapping of str to float
+        Where motors stood as the scan began, by name, in their units.
+    """
+
+    scan: str
+    energies: Mapping[int, EnergyProgress] = field(default_factory=dict)
+    places: Mapping[str, float] = field(default_factory=dict)
+
+    def at(self, number: int) -> EnergyProgress:
+        """What there is of an energy.
+
+        >>> Progress("1a2b3c4d", {0: EnergyProgress(frozenset({0, 1}), ("5e6f7a8b",))}).at(0).runs
+        ('5e6f7a8b',)
+        >>> Progress("1a2b3c4d").at(7).good
+        frozenset()
+        """
+        return self.energies.get(number, NOTHING)
+
+    def complete(self, number: int, projections: int) -> bool:
+        """Whether all of so many projections at an energy are there."""
+        return len(self.at(number).good) >= projections

@@ -1,0 +1,88 @@
+"""Points of a run, each recorded when it surely had beam; those of which that is in doubt are taken again."""
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from bluesky import plan_stubs as bps
+
+from xsn_acq.plans.beam import Beam
+from xsn_acq.plans.record import Rows
+from xsn_acq.plans.steps import Plan
+
+Counters = tuple[int, ...]
+
+
+class SurePoints:
+    """The stream ``points`` of a run.
+
+    Parameters
+    ----------
+    row : type
+        Dataclass of what is recorded of a point; it has the fields ``point`` and ``status``.
+    beam : Beam
+        Looked at after each point.
+    late_s : float
+        A loss of beam is told within so many seconds.
+    interruptions : callable
+        Counts of what spoils points: pauses, losses of beam, ...; any that grows does.
+    """
+
+    def __init__(self, row: type, beam: Beam, late_s: float, interruptions: Callable[[], Counters]) -> None:
+        self._rows = Rows("points", row)
+        self._beam, self._late_s, self._interruptions = beam, late_s, interruptions
+        self._unsure: deque[tuple[float, Any]] = deque()
+        self._mark: Counters = ()
+        self.good = 0
+
+    def declare(self) -> Plan:
+        """Declare the stream."""
+        yield from self._rows.declare()
+
+    def take(self, points: int, take: Callable[[int], Plan]) -> Plan:
+        """Take every point; those that were interrupted, and those not beyond doubt by then, again.
+
+        Parameters
+        ----------
+        points : int
+            How many there are.
+        take : callable
+            (number) -> plan that takes a point and returns its row.
+        """
+        waiting = deque(range(points))
+        self._mark = self._interruptions()
+        while waiting or self._unsure:
+            if waiting:
+                row = yield from take(waiting.popleft())
+                self._unsure.append((time.monotonic(), row))
+            else:
+                yield from bps.sleep(self._late_s)
+            waiting.extendleft(reversed(self._judge()))
+            yield from self._rows.emit()
+
+    def give_up(self) -> Plan:
+        """Record the points that are still in doubt as such."""
+        self._flag()
+        yield from self._rows.emit()
+
+    def _judge(self) -> list[int]:
+        """Pass on the rows of points that surely had beam; return the points that must be taken again."""
+        self._beam.look()
+        now = self._interruptions()
+        if now != self._mark:
+            self._mark = now
+            return self._flag()
+        sure_s = time.monotonic() - self._late_s
+        while self._unsure and self._unsure[0][0] <= sure_s:
+            self._rows.push([self._unsure.popleft()[1]])
+            self.good += 1
+        return []
+
+    def _flag(self) -> list[int]:
+        """Pass the rows of all points that are in doubt as such; these points."""
+        doubtful = [point for _, point in self._unsure]
+        self._unsure.clear()
+        self._rows.push([replace(point, status="flagged") for point in doubtful])
+        return [point.point for point in doubtful]

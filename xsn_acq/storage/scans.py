@@ -1,0 +1,183 @@
+"""Hyperspectral scans of a journal: their runs, what they have, and what speaks against going on with one."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from xsn_acq.errors import ConfigError
+from xsn_acq.params.progress import EnergyProgress, Progress
+from xsn_acq.storage.journal import RunSummary, is_being_written, list_runs, read_journal
+from xsn_acq.storage.run import RunRecord
+from xsn_acq.storage.sound import good_targets, sound_record
+
+_PLACES = ("sample_x", "sample_y", "sample_z", "cutoff_x", "cutoff_z", "detector_z")
+"""Motors that must stand where they stood as the scan began."""
+_SECTIONS = ("detection", "geometry", "zone_plate", "monochromator")
+_CALIBRATIONS = ("knife_edge", "rotation_axis", "pupil_plane", "focus", "pixel_size", "mono")
+"""What of a beamline decides the images; the gap table decides their brightness alone."""
+
+
+@dataclass(frozen=True)
+class HyperspectralScan:
+    """One scan.
+
+    Attributes
+    ----------
+    uid : str
+    runs : tuple of RunSummary
+        Oldest first, those without frames included.
+    """
+
+    uid: str
+    runs: tuple[RunSummary, ...]
+
+    @property
+    def count(self) -> int:
+        """Energies of the scan."""
+        return int(self.runs[0].hyperspectral["count"])
+
+    def start(self) -> dict[str, Any]:
+        """Start document of the first run."""
+        return next(read_journal(self.runs[0].path)).doc
+
+    def energies(self) -> dict[int, list[RunRecord]]:
+        """Runs with good frames by the number of their energy, oldest first; see `sound_record`."""
+        found: dict[int, list[RunRecord]] = {}
+        for run in self.runs:
+            number = run.hyperspectral["number"]
+            record = sound_record(run)
+            if number is not None and good_targets(record):
+                found.setdefault(int(number), []).append(record)
+        return dict(sorted(found.items()))
+
+    def progress(self) -> Progress:
+        """What the scan has: for each energy the targets with a good frame in its file."""
+        energies = {number: _progress(records) for number, records in self.energies().items()}
+        rows = RunRecord.from_journal(self.runs[0].path).rows("baseline")
+        first = rows[0] if rows else {}
+        places = {name: float(first[name]) for name in _PLACES if isinstance(first.get(name), float)}
+        return Progress(self.uid, energies, places)
+
+
+def _progress(records: list[RunRecord]) -> EnergyProgress:
+    good = frozenset[int]().union(*(good_targets(record) for record in records))
+    return EnergyProgress(good, tuple(record.uid for record in records), _phase_deg(records[0]))
+
+
+def _phase_deg(record: RunRecord) -> float | None:
+    """Where in its step the first frame of a camera that ran freely lay, degrees."""
+    tomogram = record.start["tomogram"]
+    if tomogram["trigger"] != "free_running":
+        return None
+    step, first = record.start["acquisition"]["step_deg"], tomogram["start_deg"]
+    found = [
+        row["theta_deg"] - first - row["target"] * step for row in record.ledger if row["status"] == "ok"
+    ]
+    return float(np.median(found))
+
+
+def hyperspectral_scans(folder: Path) -> list[HyperspectralScan]:
+    """List the scans of a journal folder, oldest first."""
+    found: dict[str, list[RunSummary]] = {}
+    for run in list_runs(folder):
+        if run.hyperspectral:
+            found.setdefault(str(run.hyperspectral["scan"]), []).append(run)
+    return [HyperspectralScan(uid, tuple(runs)) for uid, runs in found.items()]
+
+
+def unfinished_scan(
+    folder: Path, params: Mapping[str, Any]
+) -> tuple[HyperspectralScan, Progress] | tuple[None, None]:
+    """The last scan with these parameters, if it is unfinished, with what it has.
+
+    Parameters
+    ----------
+    folder : Path
+        The journal folder.
+    params : mapping
+        As in the start document.
+    """
+    for scan in reversed(hyperspectral_scans(folder)):
+        if scan.start()["params"] == params:
+            progress = scan.progress()
+            return (scan, progress) if _unfinished(scan, progress) else (None, None)
+    return None, None
+
+
+def find_scan(folder: Path, which: str) -> HyperspectralScan:
+    """One scan by the beginning of its uid.
+
+    Raises
+    ------
+    ConfigError
+        There is none, or more than one.
+    """
+    scans = hyperspectral_scans(folder)
+    found = [scan for scan in scans if scan.uid.startswith(which)]
+    if len(found) == 1:
+        return found[0]
+    known = ", ".join(scan.uid[:8] for scan in scans[-5:]) or "none"
+    raise ConfigError(
+        "--resume", [f"wanted one scan that begins with {which!r}, found {len(found)}; there are {known}"]
+    )
+
+
+def _unfinished(scan: HyperspectralScan, progress: Progress) -> bool:
+    projections = int(scan.start()["params"]["projections"])
+    return not all(progress.complete(number, projections) for number in range(scan.count))
+
+
+def refuse_other(
+    scan: HyperspectralScan, progress: Progress, params: Mapping[str, Any], beamline: Mapping[str, Any]
+) -> None:
+    """Refuse to go on with a scan that is finished, being taken, or was begun otherwise.
+
+    Parameters
+    ----------
+    scan, progress
+    params, beamline : mapping
+        As they would stand in the start document.
+
+    Raises
+    ------
+    ConfigError
+        With every reason.
+    """
+    start = scan.start()
+    faults = [*_differing(start["params"], params, "params")]
+    for name in _SECTIONS:
+        faults += _differing(start["beamline"][name], beamline[name], f"beamline.{name}")
+    faults += _other_calibrations(start["beamline"]["calibration"], beamline["calibration"])
+    if any(is_being_written(run.path) for run in scan.runs):
+        faults.append("it is being taken now; wait for its end")
+    if not faults and not _unfinished(scan, progress):
+        faults.append("it is complete; start a new one without --resume")
+    if faults:
+        raise ConfigError(f"resume scan {scan.uid[:8]}", faults)
+
+
+def _differing(wanted: Any, found: Any, name: str) -> Iterator[str]:
+    if isinstance(wanted, dict) and isinstance(found, dict):
+        for key in dict.fromkeys((*wanted, *found)):
+            yield from _differing(wanted.get(key), found.get(key), f"{name}.{key}")
+    elif wanted != found:
+        yield f"{name}: wanted {wanted}, as the scan began, found {found}"
+
+
+def _other_calibrations(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[str]:
+    for name in _CALIBRATIONS:
+        if wanted[name] != found[name]:
+            yield (
+                f"calibration {name}: wanted {_named(wanted[name])}, as the scan began, found "
+                f"{_named(found[name])}; take the newer one out of the data folder, or start a new scan"
+            )
+
+
+def _named(calibration: Any) -> str:
+    """Name a calibration, or a table of them, by date and run."""
+    entries = calibration if isinstance(calibration, list) else [calibration]
+    named = [f"that of {entry['date']} {entry['run'][:8]}".strip() for entry in entries if entry]
+    return ", ".join(dict.fromkeys(named)) or "none"
