@@ -55,9 +55,7 @@ def test_a_scan_that_does_not_reach_the_focus_stores_nothing(tmp_path):
     """The error names the energy and says what to do; theory is right at 8300 eV, 280 um off at 8400."""
     scope = VirtualFocus(tmp_path, "nmc_graded", hidden(4.8, 0.0, 0.0, 0.0))
     params = FocusScan(energies_ev=(8300.0, 8400.0), points=9, frames_per_point=8, darks=5, roi=SMALL)
-    with pytest.raises(
-        CalibrationError, match=r"^8400\.0 eV: focus scan: .* end of .* scan beyond"
-    ):
+    with pytest.raises(CalibrationError, match=r"^8400\.0 eV: focus scan: .* end of .* scan beyond"):
         scope.scan(params)
     assert not scope.data.calibrations.exists()
 
