@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.system.virtual_focus import OWN_RATE, VirtualFocus, told_rate
+from xsn_acq.errors import CalibrationError
 from xsn_acq.params import FocusScan, Roi
 from xsn_acq.sim.alignment import Alignment
 from xsn_acq.sim.state import CameraSettings
@@ -48,6 +49,15 @@ def test_the_hidden_rate_is_recovered(tmp_path, rate, scans):
     assert told == pytest.approx(rate, rel=0.01)
     assert sigma < 0.004 * rate
     assert found.picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_scan_that_does_not_reach_the_focus_stores_nothing(tmp_path):
+    """The error names the energy and says what to do; theory is right at 8300 eV, 280 um off at 8400."""
+    scope = VirtualFocus(tmp_path, "nmc_graded", hidden(4.8, 0.0, 0.0, 0.0))
+    params = FocusScan(energies_ev=(8300.0, 8400.0), points=9, frames_per_point=8, darks=5, roi=SMALL)
+    with pytest.raises(CalibrationError, match=r"^8400\.0 eV: focus scan: .* end of .* scan beyond"):
+        scope.scan(params)
+    assert not scope.data.calibrations.exists()
 
 
 ENERGIES_EV = tuple(8283.0 + 10.0 * step for step in range(11))

@@ -123,7 +123,7 @@ def _peak(z: FloatArray, sharpness: FloatArray) -> tuple[float, float]:
     if np.unique(z[near]).size < _FEWEST:
         raise CalibrationError(
             f"focus scan: only {np.unique(z[near]).size} positions are near the focus at {best:.4f} mm, "
-            f"wanted {_FEWEST} or more; scan in finer steps or take more frames at each"
+            f"wanted {_FEWEST} or more; scan in finer steps or further, or take more frames at each"
         )
     span = np.ptp(z[near])
     away = (z[near] - best) / span
