@@ -64,8 +64,8 @@ def _judged(file: Any, params: Any, record: Record) -> dict[str, Any]:
         "cores": 2,
         "device": "cpu",
         "note": f"{min(between):.3f} to {max(between):.3f} s; the hardware takes {hardware:.3f} s (axis "
-        f"{slowest:.3f}, lock {LOCK_TIME_S:g}), we {value - hardware:.3f} s, {file.beam_monitor.count_s:g} s of "
-        f"them to count the beam monitor; {changes:.3f} s by the change's own watch",
+        f"{slowest:.3f}, lock {LOCK_TIME_S:g}), we {value - hardware:.3f} s, {file.beam_monitor.count_s:g} s "
+        f"of them to count the beam monitor; {changes:.3f} s by the change's own watch",
     }
 
 

@@ -31,7 +31,7 @@ darks: 3
 flats: 5
 roi: {{min_x: 1540, min_y: 1552, size_x: 128, size_y: 96}}
 """
-PATIENCE_S = 240
+PATIENCE_S = 600
 
 
 class Scan:

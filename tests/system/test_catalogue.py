@@ -1,10 +1,8 @@
 """The embedded catalogue (Tiled) and the process that keeps it level; no Channel Access."""
 
-import os
+import multiprocessing
 import signal
 import sqlite3
-import subprocess
-import sys
 import threading
 from contextlib import closing
 
@@ -23,7 +21,8 @@ from xsn_acq.storage.layout import DataFolder
 # Tiled and what it stands on warn of their own futures.
 pytestmark = [pytest.mark.system, pytest.mark.filterwarnings("ignore")]
 
-FOLLOW = "import sys; from xsn_acq.storage.catalogue_worker import follow; follow(sys.argv[1], {})"
+LOADED = ["bluesky_tiled_plugins", "tiled.catalog", "tiled.server.app", "tiled.commandline._catalog"]
+"""To import them takes a process three seconds."""
 
 
 @pytest.fixture
@@ -154,13 +153,13 @@ def test_following_a_run_while_it_goes_on(data):
         assert all(is_catalogued(catalogue, run.uid, stopped=True) for run in list_runs(data.journal))
 
 
-def test_a_session_that_dies_ends_the_run_in_the_catalogue(data):
+def test_a_session_that_dies_ends_the_run_in_the_catalogue(data, start_worker):
     journal = Journal(data.journal)
     record_part(journal, data, 14)
-    worker = start_worker(data, f"one_run=True, since={T0}")
+    worker = start_worker(data, one_run=True, since=T0)
     wait_until(lambda: catalogue_has_runs(data))
     journal.close()
-    assert worker.wait(60) == 0
+    assert ended(worker, 60) == 0
     with opened_catalogue(data.root) as catalogue:
         assert catalogue[-1].metadata["stop"]["reason"] == INTERRUPTED
 
@@ -205,12 +204,32 @@ def wait_until(condition, timeout_s=60.0, pause_s=0.2):
     raise TimeoutError(condition)
 
 
-def start_worker(data, arguments):
-    return subprocess.Popen([sys.executable, "-c", FOLLOW.format(arguments), str(data.root)])
+@pytest.fixture(scope="module")
+def processes():
+    """Processes that are forks of one which has imported the catalogue, and done nothing else."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([*LOADED, "xsn_acq.storage.catalogue_worker"])
+    return context
+
+
+@pytest.fixture
+def start_worker(processes):
+    def start(data, **options):
+        process = processes.Process(target=follow, args=(data.root,), kwargs=options, daemon=True)
+        process.start()
+        return process
+
+    return start
+
+
+def ended(process, timeout_s):
+    """Exit status of a process that ends by itself."""
+    process.join(timeout_s)
+    return process.exitcode
 
 
 @pytest.mark.timeout(400)
-def test_killed_at_any_time_nothing_is_lost(data):
+def test_killed_at_any_time_nothing_is_lost(data, start_worker):
     """SIGKILL when so many nodes have been written, in levelling and in following; then one may finish."""
     uids = [record(data, seed=seed, time_s=T0 - 100 * seed) for seed in range(1, 5)]
     journal = Journal(data.journal)
@@ -218,14 +237,14 @@ def test_killed_at_any_time_nothing_is_lost(data):
     with opened_catalogue(data.root):
         pass
     for nodes in (2, 9, 30):  # a whole run has eleven
-        worker, before = start_worker(data, ""), last_node(data)
+        worker, before = start_worker(data), last_node(data)
         wait_until(lambda before=before, nodes=nodes: last_node(data) >= before + nodes, pause_s=0.002)
-        worker.send_signal(signal.SIGKILL)
-        assert worker.wait() == -signal.SIGKILL
+        worker.kill()
+        assert ended(worker, 60) == -signal.SIGKILL
     assert any_part(data)  # a kill did hit a run half written
     for name, doc in rest:
         journal(name, doc)
-    assert start_worker(data, "once=True").wait(120) == 0
+    assert ended(start_worker(data, once=True), 120) == 0
     uids.append(list_runs(data.journal)[-1].uid)
     with opened_catalogue(data.root) as catalogue:
         assert sorted(catalogue) == sorted(uids)
@@ -235,17 +254,17 @@ def test_killed_at_any_time_nothing_is_lost(data):
             assert catalogue[uid]["projections"]["camera_image"].shape[0] == 12
 
 
-def test_a_second_worker_leaves_the_work_to_the_first(data, caplog):
+def test_a_second_worker_leaves_the_work_to_the_first(data, start_worker, caplog):
     record(data)
-    first = start_worker(data, "")
+    first = start_worker(data)
     try:
         wait_until(lambda: catalogue_has_runs(data))
         follow(data.root, once=True)
         assert "another process keeps it level" in caplog.text
-        assert first.poll() is None
+        assert first.is_alive()
     finally:
         first.kill()
-        first.wait()
+        first.join()
 
 
 def test_catalogues_of_one_process_share_no_connections(data):
@@ -264,13 +283,11 @@ def test_a_catalogue_that_is_no_database_is_told(data):
         open_catalogue(data.root)
 
 
-def test_two_processes_may_make_the_catalogue_at_once(data):
+def test_two_processes_may_make_the_catalogue_at_once(data, processes):
     record(data)
-    code = (
-        "import sys; from xsn_acq.storage import catalogue; print(len(catalogue.open_catalogue(sys.argv[1])))"
-    )
-    processes = [
-        subprocess.Popen([sys.executable, "-c", code, str(data.root)], stdout=subprocess.PIPE, env=os.environ)
-        for _ in range(2)
-    ]
-    assert [process.communicate(timeout=120)[0] for process in processes] == [b"0\n", b"0\n"]
+    both = [processes.Process(target=open_catalogue, args=(data.root,), daemon=True) for _ in range(2)]
+    for process in both:
+        process.start()
+    assert [ended(process, 60) for process in both] == [0, 0]
+    with opened_catalogue(data.root) as catalogue:
+        assert len(catalogue) == 0

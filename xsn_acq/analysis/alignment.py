@@ -19,9 +19,9 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
-from scipy.signal.windows import tukey
 
 from xsn_acq.analysis.correlation import DetailCorrelation
+from xsn_acq.analysis.taper import tukey
 from xsn_acq.errors import ReconstructionError
 from xsn_acq.optics.arrays import ComplexArray, FloatArray
 from xsn_acq.optics.schlieren import Schlieren, transfer_functions

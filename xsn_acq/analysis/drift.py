@@ -14,10 +14,10 @@ import numpy as np
 import scipy.fft
 from numpy.typing import ArrayLike
 from scipy.interpolate import make_smoothing_spline
-from scipy.signal.windows import tukey
 
 from xsn_acq.analysis.correlation import DetailCorrelation
 from xsn_acq.analysis.least_squares import least_squares
+from xsn_acq.analysis.taper import tukey
 from xsn_acq.errors import ReconstructionError
 from xsn_acq.optics.arrays import FloatArray
 

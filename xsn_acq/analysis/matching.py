@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
-from scipy.signal.windows import tukey
 
+from xsn_acq.analysis.taper import tukey
 from xsn_acq.optics.arrays import ComplexArray, FloatArray
 
 _BAND = 0.35

@@ -107,10 +107,10 @@ def _tell_volume(run: Any, data: Any) -> None:
     """Where the reconstruction is, if there is one."""
     from xsn_acq.live.volume import FILE_NAME
 
-    for uid in [*run.hyperspectral.get("resumes", [])[:1], run.uid]:
-        path = data.results(uid) / FILE_NAME
-        if path.exists():
-            print(f"volume {path}", flush=True)
+    uid, *_ = [*run.hyperspectral.get("resumes", []), run.uid]
+    path = data.results(uid) / FILE_NAME
+    if path.exists():
+        print(f"volume {path}", flush=True)
 
 
 def _evaluate(run: Any, data: Any, tried: Try) -> bool:
