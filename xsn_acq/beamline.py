@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from typing import Any
 
 from ophyd import Device
 from ophyd.status import StatusBase
@@ -277,6 +278,7 @@ def make_safe(instrument: Instrument, timeout_s: float = SAFE_TIMEOUT_S) -> list
     usual = instrument.file.axes.sample_theta.velocity
     parts: tuple[tuple[Device, Callable[[], StatusBase]], ...] = (
         (instrument.shutter, lambda: instrument.shutter.set("closed")),
+        *((axis, axis.stand) for axis in _energy_axes(instrument)),
         (theta, theta.stand),
         (compare, compare.disarm),
         (camera, camera.stop_acquiring),
@@ -284,6 +286,12 @@ def make_safe(instrument: Instrument, timeout_s: float = SAFE_TIMEOUT_S) -> list
         (theta, lambda: theta.velocity.set(usual)),
     )
     return [fault for device, act in parts for fault in operation_faults(device, act, timeout_s)]
+
+
+def _energy_axes(instrument: Instrument) -> tuple[Any, ...]:
+    """What a killed energy change may have left moving."""
+    mono, lens = instrument.mono, instrument.zone_plate
+    return mono.bragg, mono.second_crystal_gap, lens.x, lens.y, lens.z, instrument.undulator
 
 
 def baseline(instrument: Instrument) -> list[Device]:

@@ -20,7 +20,7 @@ NAME = "pls2-7c-xni"
 def main(folder, documents, focus, following):
     data = DataFolder(Path(folder))
     with open_session(load_beamline(NAME), data, documents, connect_timeout_s=30.0) as session:
-        uid = session.run("focus_scan", plan_parameters("focus_scan", Path(focus)))
+        (uid,) = session.run("focus_scan", plan_parameters("focus_scan", Path(focus)))
         found = calibrate(RunRecord.from_journal(find_run(data.journal, uid).path), data)
         print(found.line, flush=True)
         known = load_beamline(NAME, calibrations=data.calibrations)

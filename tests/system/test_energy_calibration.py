@@ -57,7 +57,7 @@ data = DataFolder(folder / "data")
 for plan in ("mono_calibration", "undulator_calibration"):
     file = load_beamline("pls2-7c-xni", calibrations=data.calibrations)
     with open_session(file, data, address, connect_timeout_s=30.0) as session:
-        uid = session.run(plan, plan_parameters(plan, folder / f"{plan}.yaml"))
+        (uid,) = session.run(plan, plan_parameters(plan, folder / f"{plan}.yaml"))
     calibrate(RunRecord.from_journal(find_run(data.journal, uid).path), data)
 """
 """What `xsn-acq run` does twice, without the catalogue beside it."""

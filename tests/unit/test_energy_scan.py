@@ -140,18 +140,52 @@ def test_an_abort_in_a_change_puts_the_energy_back(devices, tmp_path):
     assert (devices.shutter.word, devices.mono.feedback.word) == ("closed", "on")
 
 
-def test_an_energy_that_was_changed_from_elsewhere_ends_the_scan(devices, tmp_path):
-    """Somebody moves the Bragg axis while flats are taken."""
+AXES = {
+    "bragg": (lambda devices: devices.mono.bragg.user_readback, 0.01),
+    "zone plate": (lambda devices: devices.zone_plate.z.user_readback, 0.3),
+    "gap": (lambda devices: devices.undulator.gap, 0.5),
+}
+
+
+@pytest.mark.parametrize("axis", AXES)
+@pytest.mark.parametrize("moment", ["before frames", "during frames"])
+def test_an_axis_that_is_moved_from_elsewhere_is_brought_back_and_its_frames_come_again(
+    devices, tmp_path, axis, moment
+):
+    """Somebody's hand, as the sample comes in for its first images or while they are taken."""
+    signal_of, by = AXES[axis]
+    hands = [lambda: setattr(signal_of(devices), "value", signal_of(devices).value + by)]
 
     def before(msg):
-        if msg.command == "set" and msg.obj is devices.sample.x and msg.args[0] == 0.0:
-            devices.mono.energy_ev.value = 8305.0
+        coming_in = msg.command == "set" and msg.obj is devices.sample.x and msg.args[0] == 0.0
+        exposing = msg.command == "complete" and devices.sample.x.user_readback.value == 0.0
+        taken = sum(len(rows) for name, rows in machine.rows.items() if name == "points")
+        if (coming_in if moment == "before frames" else exposing and taken) and hands:
+            hands.pop()()
+
+    machine = EnergyMachine(devices, before=before)
+    machine.run(energy_scan(devices, SCAN, folder=tmp_path))
+    assert machine.error is None
+    points = machine.rows["points"]
+    good = [(row["wanted_ev"], row["kind"]) for row in points if row["status"] == "ok"]
+    assert sorted(good) == sorted((energy, kind) for energy in ENERGIES for kind in ("flat", "projection"))
+    assert any(row["status"] == "flagged" for row in points)
+    for row in points:
+        if row["status"] == "ok":
+            wanted = at_energy(FILE, row["wanted_ev"])
+            assert row["zone_plate_z_mm"] == pytest.approx(wanted.zone_plate_z_mm, abs=1e-9)
+            assert row["undulator_gap_mm"] == pytest.approx(wanted.undulator_gap_mm, abs=1e-9)
+
+
+def test_a_hand_that_does_not_rest_ends_the_scan(devices, tmp_path):
+    def before(msg):
+        if msg.command == "complete" and devices.shutter.word == "open":
+            devices.zone_plate.z.user_readback.value += 0.3
 
     machine = scanned(devices, tmp_path, before=before)
-    assert "mono: energy: wanted 8304.0 eV, found 8305.0 eV; the Bragg axis was moved from elsewhere" in str(
-        machine.error
-    )
-    assert {row["kind"] for row in machine.rows["points"]} == {"flat"}
+    assert "zone_plate_z: energy scan: wanted" in str(machine.error)
+    assert "mm; it was moved from elsewhere" in str(machine.error)
+    assert not [row for row in machine.rows.get("points", []) if row["status"] == "ok"]
 
 
 REFUSED = [

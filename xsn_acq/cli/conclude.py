@@ -107,8 +107,8 @@ def _tell_volume(run: Any, data: Any) -> None:
     """Where the reconstruction is, if there is one."""
     from xsn_acq.live.volume import FILE_NAME
 
-    uid, *_ = [*run.hyperspectral.get("resumes", []), run.uid]
-    path = data.results(uid) / FILE_NAME
+    earlier: list[str] = run.hyperspectral.get("resumes", [])
+    path = data.results([*earlier, run.uid][0]) / FILE_NAME
     if path.exists():
         print(f"volume {path}", flush=True)
 

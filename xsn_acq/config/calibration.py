@@ -147,8 +147,14 @@ class Calibration(Frozen):
         return self._of(self.focus, "offset_mm", energy_ev) or 0.0
 
     def zone_plate_place_um(self, energy_ev: float) -> tuple[float, float] | None:
-        """Readings x and y of the zone plate with which the image stays in place; None where not measured."""
+        """Readings x and y of the zone plate with which the image stays in place; None where not measured.
+
+        Beyond the reach of what was measured those of its end.
+        """
         entries = tuple(entry for entry in self.focus if entry.zone_plate_x_um is not None)
+        if entries:
+            low, high = reach_ev([entry.energy_ev for entry in entries])
+            energy_ev = min(max(energy_ev, low), high)
         x, y = (self._of(entries, f"zone_plate_{axis}_um", energy_ev) for axis in "xy")
         return None if x is None or y is None else (x, y)
 

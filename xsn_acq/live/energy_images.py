@@ -127,13 +127,17 @@ class EnergyImages(Closing):
         return self._flats[number]
 
     def _light(self, number: int) -> tuple[FloatArray, float]:
-        """Mean frame of a point above dark, per mA of ring current, and the variance of a pixel of it."""
+        """Mean frame of a point above dark over the light that came, and the variance of a pixel of it.
+
+        The light: ring current, times the beam monitor's counts for each mA at that energy where it counted.
+        A flat of another energy then tells nothing of how bright that one was.
+        """
         row = self._rows[number]
         first, count = int(row["first_frame"]), int(row["frames"])
         if self._reader is None:
             self._reader = FrameReader(self.record.streams["stills"].resource)
         frames = self._reader.read(first, first + count).astype(np.float32)
-        current = np.float32(row["ring_current_ma"])
+        current = np.float32(row["ring_current_ma"]) * np.float32(row["light"] if row["light"] > 0 else 1.0)
         light = (frames.mean(axis=0, dtype=np.float32) - self.dark) / current
         if count < 2:
             return light, float("nan")
@@ -143,8 +147,9 @@ class EnergyImages(Closing):
     def _repaired(self, image: FloatArray) -> FloatArray:
         if self._repair is None:
             number, light = next(iter(self._flats.items()))
-            counts = light * np.float32(self._rows[number]["ring_current_ma"]) + self.dark
-            self._repair = Repair(bad_pixels(self.dark, counts))
+            row = self._rows[number]
+            scale = row["ring_current_ma"] * (row["light"] if row["light"] > 0 else 1.0)
+            self._repair = Repair(bad_pixels(self.dark, light * np.float32(scale) + self.dark))
         return self._repair(image)
 
 

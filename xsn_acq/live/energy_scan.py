@@ -85,7 +85,7 @@ def conclude(stack: GrowingStack, record: RunRecord, data: DataFolder) -> Evalua
     )
     written = write_region_spectra(data.exports / f"{name}-xas.h5", spectra, record.start)
     picture = draw_energy_scan(folder / "energy_scan.png", spectra, edges, stack, title=f"energy scan {name}")
-    lines = [*_lines(spectra), *([why] if why else [])]
+    lines = [*_lines(spectra), *([why] if why else []), *_not_aligned(stack)]
     lines += [f"stack {exported}", f"spectra {written or folder / SPECTRA_NAME}", f"picture {picture}"]
     return EvaluatedScan(exported, picture, tuple(lines))
 
@@ -103,6 +103,17 @@ def _edge_map(stack: GrowingStack, energies: np.ndarray) -> tuple[EdgeMap | None
         return found, ""
     except ReconstructionError as error:
         return None, f"no edge map: {error}"
+
+
+def _not_aligned(stack: GrowingStack) -> list[str]:
+    """Images whose place could not be found: too little in them, or too much noise."""
+    shift = stack.shift_px[()][stack.known]
+    lost = stack.energies_ev[stack.known][np.isnan(shift).any(axis=1)]
+    return (
+        [f"not moved into place: {', '.join(f'{e:g}' for e in lost)} eV, too little to see"]
+        if lost.size
+        else []
+    )
 
 
 def _maps(edges: EdgeMap) -> dict[str, tuple[np.ndarray, str]]:

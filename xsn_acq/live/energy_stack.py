@@ -19,7 +19,7 @@ import numpy as np
 from xsn_acq.analysis.energy_stack import StackAligner, to_pixel_size
 from xsn_acq.closing import Closing
 from xsn_acq.errors import ReconstructionError, StorageError
-from xsn_acq.live.energy_images import EnergyImages
+from xsn_acq.live.energy_images import SAME_EV, EnergyImages
 from xsn_acq.optics.arrays import FloatArray
 from xsn_acq.storage.run import Row, RunRecord
 
@@ -42,7 +42,7 @@ class GrowingStack(Closing):
     energies_ev : (n,)
         Rising.
     pixel_size_m : float
-        Of all images: that of the first energy that had one.
+        Of all images: that of the scan's first energy, whose image the others are moved to.
 
     Raises
     ------
@@ -58,7 +58,8 @@ class GrowingStack(Closing):
             raise ReconstructionError(f"run {record.uid[:8]}: wanted an energy scan, found plan {plan!r}")
         acquisition: dict[str, Any] = record.start["acquisition"]
         self.energies_ev = np.unique(np.asarray(acquisition["energies_ev"], float))
-        self.pixel_size_m = float("nan")
+        self._first_ev = float(acquisition["energies_ev"][0])
+        self.pixel_size_m = float(acquisition["pixel_sizes_m"][0])
         self._images = EnergyImages(record)
         self._centre = optical_axis(record.start)
         self._done: dict[int, Any] = {}
@@ -79,9 +80,11 @@ class GrowingStack(Closing):
         """Take in rows of the stream ``points``; the numbers of the energies whose image is new or better."""
         self._images.push(rows)
         changed = []
-        for energy in self._images.energies_ev:
+        for energy in sorted(self._images.energies_ev, key=lambda energy: abs(energy - self._first_ev)):
             number = int(np.argmin(np.abs(self.energies_ev - energy)))
             sources = self._images.sources(energy)
+            if self._aligner is None and abs(energy - self._first_ev) > SAME_EV:
+                break  # all are moved to the image of the first, which comes first
             if sources and sources != self._done.get(number):
                 self._done[number] = sources
                 self._put(number, energy)
@@ -106,11 +109,9 @@ class GrowingStack(Closing):
         image, noise = self._images.absorbance(energy_ev)
         pixel = self._images.pixel_size_m(energy_ev)
         if self._aligner is None:
-            self.pixel_size_m, self._aligner = pixel, StackAligner(image)
-            aligned, shift = image, (0.0, 0.0)
-        else:
-            scaled = to_pixel_size(image, pixel, self.pixel_size_m, centre=self._centre)
-            aligned, shift, _ = self._aligner.push(scaled)
+            self._aligner = StackAligner(to_pixel_size(image, pixel, self.pixel_size_m, centre=self._centre))
+        scaled = to_pixel_size(image, pixel, self.pixel_size_m, centre=self._centre)
+        aligned, shift, _ = self._aligner.push(scaled)
         self.absorbance[number], self.noise[number], self.shift_px[number] = aligned, noise, shift
 
 

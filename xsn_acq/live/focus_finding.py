@@ -31,6 +31,7 @@ _NEAREST = 5
 """Positions about the focus whose images are registered."""
 
 Entry = dict[str, Any]
+_SIDEWAYS = ("zone_plate_x_um", "zone_plate_y_um", "sideways_sigma_um")
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,9 +170,15 @@ def _place(place_um: FloatArray, sigma_um: float) -> Entry:
 
 
 def _merged(file: Beamline, entries: Sequence[Entry]) -> list[Entry]:
-    """New entries with the table's at other energies; what they do not tell of one they replace stays."""
+    """New entries with the table's at other energies; what they do not tell of one they replace stays.
+
+    Readings sideways belong together: where the new run has its own, those of earlier runs go.
+    """
     kept = []
+    anew = any("zone_plate_x_um" in entry for entry in entries)
     for before in (entry.model_dump() for entry in file.calibration.focus):
+        if anew:
+            before |= dict.fromkeys(_SIDEWAYS)
         same = [new for new in entries if abs(before["energy_ev"] - new["energy_ev"]) <= SAME_ENERGY_EV]
         for new in same:
             new |= {name: value for name, value in before.items() if name not in new}

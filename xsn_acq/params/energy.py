@@ -1,6 +1,6 @@
 """Parameters of plans that change the energy."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -87,6 +87,15 @@ class HyperspectralTomography(Energies, XsnTomography):
         """A list of energies takes the place of the default."""
         listed = isinstance(raw, dict) and raw.get("energies_ev") and "segments" not in raw
         return {**raw, "segments": ()} if listed else raw
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        if len(set(self.sequence_ev)) < len(self.sequence_ev):
+            raise ValueError(
+                f"energies_ev: wanted each energy once, found {len(self.sequence_ev)} energies, "
+                f"{len(set(self.sequence_ev))} of them different; take repeats as scans of their own"
+            )
+        return self
 
     def tomogram(self, number: int) -> XsnTomography:
         """Parameters of the tomogram at energy ``number``: every second one turns back, over the same angles.

@@ -40,6 +40,7 @@ def check_before(
     file = devices.file
     faults = [
         *general_faults(devices, params, state),
+        *state.beam_faults,
         *source_faults(file, state),
         *focus_faults(file, state),
         *cutoff_faults(file, state),
@@ -57,12 +58,11 @@ def check_before(
 
 
 def general_faults(devices: Instrument, params: CameraParams, state: State) -> Iterator[str]:
-    """What forbids every run: no beam, the wrong energy, the sample left outside, something at work.
+    """What forbids every run: the wrong energy, the sample left outside, something at work.
 
-    That the gap fits the energy matters only to runs that do not set it: see `source_faults`.
+    That gap and feedback are right matters only to runs that do not set them: see `source_faults`.
     """
     yield from number_faults(state)
-    yield from state.beam_faults
     yield from sample_faults(devices.file, params, state)
     yield from energy_faults(devices.file, state)
     yield from state.left_behind

@@ -48,6 +48,7 @@ class EnergyChanger:
         self._devices, self._interruption, self._beam = devices, interruption, beam
         self._judge_light = judge_light
         self._light: tuple[float, float] | None = None
+        self._reference: tuple[float, float] | None = None
 
     @property
     def light(self) -> float:
@@ -78,13 +79,10 @@ class EnergyChanger:
         """
         planned = plan_energy(self._devices, energy_ev, beyond_focus_table=beyond_focus_table)
         began = time.monotonic()
-        if self._light is None:
-            yield from self._beam.wait_for_source()
-            self._light = yield from self._count(planned.from_ev)
+        if self._reference is None:
+            yield from self._count_first(planned.from_ev)
         try:
-            yield from in_plain_words(self._go(planned.moves, also))
-            share = yield from self._light_up(energy_ev, then_open=then_open)
-            found = self._verified(planned.at)
+            share, found = yield from in_plain_words(self._make(planned, also, then_open=then_open))
         except RunEngineControlException:
             yield from self._make_safe()
             logger.warning("energy change broken off between %s", planned.between)
@@ -97,6 +95,12 @@ class EnergyChanger:
             "light_share": share,
             "duration_s": time.monotonic() - began,
         }
+
+    def _make(self, planned: EnergyMoves, also: Sequence[tuple[Any, Any]], *, then_open: bool) -> Plan:
+        """Go there, light up, verify; share of light, and where the axes are."""
+        yield from self._go(planned.moves, also)
+        share = yield from self._light_up(planned.at.energy_ev, then_open=then_open)
+        return share, self._verified(planned.at)
 
     def restore(self, starts: Mapping[str, float]) -> Plan:
         """Bring the axes back to `xsn_acq.plans.energy_moves.positions` of before, the feedback on.
@@ -134,6 +138,7 @@ class EnergyChanger:
                 lost = yield from self._beam.lost_since(losses)
                 if not lost:
                     raise
+                yield from self._shut()  # no beam comes back onto the sample unasked for
 
     def _lock_and_count(self, energy_ev: float, *, then_open: bool) -> Plan:
         devices = self._devices
@@ -145,12 +150,27 @@ class EnergyChanger:
             raise EnergyChangeError("; ".join(faults))
         share = self._share(light)
         self._light = light
+        if self._reference is None and light[1] > 0:
+            self._reference = light
         return share
 
+    def _count_first(self, energy_ev: float) -> Plan:
+        """Count what later counts are judged by, unless the feedback does not hold the beam now."""
+        yield from self._beam.wait_for_source()
+        if not self._devices.mono.feedback.is_locked:
+            logger.warning("light before the energy change is not known: the feedback is not locked")
+            return
+        light = yield from self._count(energy_ev)
+        if light[1] > 0:
+            self._light = self._reference = light
+
     def _share(self, light: tuple[float, float]) -> float:
-        """Light over what was to be expected, NaN where not known; if judged, too little is an error."""
-        before, file = self._light, self._devices.file
-        if before is None or before[1] <= 0:
+        """Light over what the first good count leads to expect, NaN before that; too little is an error.
+
+        The first, not the last: losses from change to change would add up unseen.
+        """
+        before, file = self._reference, self._devices.file
+        if before is None:
             return math.nan
         expected = before[1] * counts_share(file, before[0], light[0])
         share, least = light[1] / expected, file.beam_monitor.least_share

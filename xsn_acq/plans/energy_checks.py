@@ -9,6 +9,7 @@ from xsn_acq.config import Beamline
 from xsn_acq.config.energy import at_energy, energy_faults
 from xsn_acq.errors import LimitError
 from xsn_acq.params import CameraParams, EnergyScan
+from xsn_acq.plans.beam import Beam
 from xsn_acq.plans.checks import cutoff_faults, folder_faults, general_faults, record_faults
 from xsn_acq.plans.energy_moves import (
     AxisMove,
@@ -51,6 +52,7 @@ def check_energy_run(
     file = devices.file
     faults = [
         *general_faults(devices, params, state),
+        *Beam(devices).source_faults(),
         *cutoff_faults(file, state),
         *file_faults(file, params, frame, where, beyond_focus_table=beyond_focus_table),
     ]

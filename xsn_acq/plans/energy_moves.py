@@ -111,7 +111,7 @@ def plan_energy(
         faults = list(place_faults(devices, {"zone_plate_z": {at.zone_plate_z_mm}} | places_of(moves)))
     if faults:
         raise LimitError(f"{reference} to {energy_ev:g} eV", faults)
-    return EnergyMoves(float(devices.mono.energy_ev.get()), at, moves)
+    return EnergyMoves(float(devices.mono.energy_ev.get(use_monitor=False)), at, moves)
 
 
 def targets_at(at: AtEnergy) -> dict[str, float]:

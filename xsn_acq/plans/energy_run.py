@@ -1,7 +1,8 @@
 """Frames at rest at a list of energies, as one run: flats and images, each with its energy."""
 
+import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from xsn_acq.config.energy import at_energy
 from xsn_acq.errors import DeviceError, EnergyChangeError
 from xsn_acq.params import CameraParams
 from xsn_acq.plans.energy_change import EnergyChanger
-from xsn_acq.plans.energy_moves import axis_move, positions
+from xsn_acq.plans.energy_moves import axis_facts, axis_move, positions, targets_at
 from xsn_acq.plans.energy_places import EnergyPlace
 from xsn_acq.plans.energy_rows import EnergyChangeRow, EnergyPoint
 from xsn_acq.plans.framing import Framing
@@ -21,8 +22,10 @@ from xsn_acq.plans.state import State, imaging
 from xsn_acq.plans.steps import Plan, move, move_together, step, stop
 from xsn_acq.plans.stills_checks import motor
 
-WRONG_EV = 0.2
-"""An energy that is off by more is not the one asked for."""
+MOST_DISTURBED = 3
+"""So many points are taken again because an axis was moved from elsewhere; then the run fails."""
+
+logger = logging.getLogger(__name__)
 
 
 class EnergyRun(PointsRun):
@@ -60,6 +63,7 @@ class EnergyRun(PointsRun):
         self._changes = Rows("energy_changes", EnergyChangeRow)
         self._energy_ev: float | None = None
         self._stays = False
+        self._disturbed = 0
         self._starts = positions(devices)
 
     def start(self) -> dict[str, Any]:
@@ -117,19 +121,16 @@ class EnergyRun(PointsRun):
     def go_to(self, point: int) -> Plan:
         """Change the energy where it is another; all motors that it does not need move meanwhile."""
         place = self._where[point]
-        if self._energy_ev != place.energy_ev:
+        if self._energy_ev != place.energy_ev or self._astray(place, positions(self._devices)):
             free = [pair for pair in self._others(place) if pair[0] is not self._devices.zone_plate.z]
             yield from self._change(place.energy_ev, free)
         yield from self._move(self._others(place))
-        found = float(self._devices.mono.energy_ev.get())
-        if not abs(found - place.energy_ev) <= WRONG_EV:
-            hint = "the Bragg axis was moved from elsewhere"
-            raise DeviceError("mono", "energy", place.energy_ev, found, "eV", hint)
 
     def row(self, point: int, first_frame: int, current_ma: float) -> EnergyPoint:
         """Energy and positions as read back."""
         devices, place, here = self._devices, self._where[point], positions(self._devices)
-        energy = float(devices.mono.energy_ev.get())
+        energy = float(devices.mono.energy_ev.get(use_monitor=False))
+        self._note_disturbance(place, here)
         return EnergyPoint(
             point=point,
             kind=place.kind,
@@ -150,6 +151,35 @@ class EnergyRun(PointsRun):
             light=self._changer.light,
             status="ok",
         )
+
+    def _astray(self, place: EnergyPlace, here: Mapping[str, float]) -> list[DeviceError]:
+        """Axes that are not where the energy of a place wants them; its own ``axes`` are left out."""
+        file, own = self._devices.file, {name for name, _ in place.axes}
+        wanted = targets_at(at_energy(file, place.energy_ev, self._state.detector_z_mm))
+        found = []
+        for name, target in wanted.items():
+            unit, tolerance, _ = axis_facts(file, name)
+            if name not in own and not abs(here[name] - target) <= tolerance:
+                hint = "it was moved from elsewhere"
+                found.append(DeviceError(name, "energy scan", target, here[name], unit, hint))
+        return found
+
+    def _note_disturbance(self, place: EnergyPlace, here: Mapping[str, float]) -> None:
+        """Frames that were taken while an axis was elsewhere count as interrupted, and come again.
+
+        Raises
+        ------
+        DeviceError
+            It happened too often.
+        """
+        astray = self._astray(place, here)
+        if not astray:
+            return
+        self._disturbed += 1
+        self._closures += 1
+        logger.warning("frames at %g eV are taken again: %s", place.energy_ev, astray[0])
+        if self._disturbed > MOST_DISTURBED:
+            raise astray[0]
 
     def _change(self, energy_ev: float, others: Sequence[tuple[Any, float]]) -> Plan:
         """Change the energy and record what was decided; after a failure it stays where it was left."""

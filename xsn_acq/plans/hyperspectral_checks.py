@@ -9,6 +9,7 @@ from xsn_acq.config import Beamline
 from xsn_acq.errors import LimitError
 from xsn_acq.params import HyperspectralTomography, XsnTomography
 from xsn_acq.params.progress import Progress
+from xsn_acq.plans.beam import Beam
 from xsn_acq.plans.checks import cutoff_faults, folder_faults, general_faults, move_faults
 from xsn_acq.plans.energy_checks import energies_faults, reach_faults
 from xsn_acq.plans.energy_places import change_s
@@ -40,6 +41,7 @@ def check_hyperspectral(
     file, theta = devices.file, (state.theta_acceleration_s, state.theta_max_velocity)
     faults = [
         *general_faults(devices, params, state),
+        *Beam(devices).source_faults(),
         *cutoff_faults(file, state),
         *_file_faults(file, params, *theta),
         *_place_faults(devices, done),
@@ -91,8 +93,10 @@ def _turns(params: HyperspectralTomography) -> Iterator[XsnTomography]:
 
 def _place_faults(devices: Instrument, done: Progress) -> Iterator[str]:
     """Motors that no longer stand where the scan began, which would give another image."""
-    sample, cutoff = devices.sample, devices.cutoff
-    for motor in (sample.x, sample.y, sample.z, cutoff.x, cutoff.z, devices.detector.z):
+    sample, cutoff, lens = devices.sample, devices.cutoff, devices.zone_plate
+    followed = any(entry.zone_plate_x_um is not None for entry in devices.file.calibration.focus)
+    sideways = () if followed else (lens.x, lens.y)  # else each energy change sends them where they belong
+    for motor in (sample.x, sample.y, sample.z, cutoff.x, cutoff.z, devices.detector.z, *sideways):
         wanted = done.places.get(motor.name)
         found = float(motor.user_readback.get(use_monitor=False))
         if wanted is not None and not abs(found - wanted) <= 2 * motor.axis.tolerance:

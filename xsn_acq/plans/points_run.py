@@ -86,6 +86,8 @@ class PointsRun(Measurement):
     def _point(self, point: int) -> Plan:
         """Go there and take its frames; its row."""
         devices = self._devices
+        if devices.shutter.state() == "open" and self._beam.faults():
+            yield from move(devices.shutter, "closed", self._interruption)
         yield from self._beam.wait()
         yield from self.go_to(point)
         if devices.shutter.state() != "open":

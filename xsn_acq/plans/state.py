@@ -54,7 +54,7 @@ def read_state(devices: Instrument) -> State:
         shutter=devices.shutter.state(),
         gap_mm=_asked(devices.undulator.gap),
         gap_deadband_mm=_asked(devices.undulator.deadband),
-        energy_ev=float(devices.mono.energy_ev.get()),
+        energy_ev=float(devices.mono.energy_ev.get(use_monitor=False)),
         zone_plate_z_mm=_asked(devices.zone_plate.z.user_readback),
         detector_z_mm=_asked(devices.detector.z.user_readback),
         cutoff_x_um=_asked(devices.cutoff.x.user_readback),

@@ -74,6 +74,7 @@ def check_stills(
     file = devices.file
     faults = [
         *general_faults(devices, params, state),
+        *state.beam_faults,
         *source_faults(file, state),
         *(() if "zone_plate_z" in where.axes else focus_faults(file, state)),
         *(() if "cutoff_z" in where.axes else cutoff_faults(file, state)),

@@ -144,7 +144,7 @@ class GapRun(Run):
         return GapPoint(
             point=point,
             wanted_ev=place.energy_ev,
-            energy_ev=float(devices.mono.energy_ev.get()),
+            energy_ev=float(devices.mono.energy_ev.get(use_monitor=False)),
             harmonic=devices.file.undulator.harmonic,
             undulator_gap_mm=_asked(devices.undulator.gap),
             counts=_asked(devices.beam_monitor.counts),

@@ -13,7 +13,16 @@ from xsn_acq.storage.journal import RunSummary, is_being_written, list_runs, rea
 from xsn_acq.storage.run import RunRecord
 from xsn_acq.storage.sound import good_targets, sound_record
 
-_PLACES = ("sample_x", "sample_y", "sample_z", "cutoff_x", "cutoff_z", "detector_z")
+_PLACES = (
+    "sample_x",
+    "sample_y",
+    "sample_z",
+    "cutoff_x",
+    "cutoff_z",
+    "detector_z",
+    "zone_plate_x",
+    "zone_plate_y",
+)
 """Motors that must stand where they stood as the scan began."""
 _SECTIONS = ("detection", "geometry", "zone_plate", "monochromator")
 _CALIBRATIONS = ("knife_edge", "rotation_axis", "pupil_plane", "focus", "pixel_size", "mono")
