@@ -9,6 +9,7 @@ from fake_instrument import ENERGY_EV, FILE, instrument
 
 from xsn_acq.config.energy import at_energy
 from xsn_acq.errors import DeviceError, EnergyChangeError, LimitError
+from xsn_acq.plans import energy_change
 from xsn_acq.plans.beam import Beam
 from xsn_acq.plans.energy_change import EnergyChanger
 from xsn_acq.plans.energy_moves import positions
@@ -184,6 +185,52 @@ def test_too_little_light_is_rolled_back(devices):
     machine = changed(devices, fail=dim, then_open=True)
     assert "beam_monitor: count: wanted 1250 or more counts per s and mA, found 1000" in str(machine.error)
     assert "rolled back to 8300.0 eV, shutter shut, feedback on" in str(machine.error)
+
+
+def test_light_that_is_lost_little_by_little_is_noticed(devices):
+    """Each change loses a third: the second leaves less than half of what the first count saw."""
+    made = changer(devices)
+    errors = []
+    for step in range(3):
+        machine = EnergyMachine(devices)
+        if step:
+            devices.beam_monitor.counts_per_s *= 0.66
+        machine.run(made.change(UP + 4.0 * step))
+        errors.append(str(machine.error))
+    assert errors[:2] == ["None", "None"]
+    assert "beam_monitor: count: wanted 1250 or more counts per s and mA, found 1089" in errors[2]
+
+
+def test_light_of_a_feedback_that_is_off_judges_nothing(devices):
+    devices.mono.feedback.word, devices.mono.feedback.is_locked = "off", False
+    devices.beam_monitor.counts_per_s = 10.0
+    made = changer(devices)
+    machine = EnergyMachine(devices)
+    assert machine.run(made.change(UP)).count(COUNT) == 1
+    assert machine.error is None
+    assert math.isnan(machine.value["light_share"])
+
+
+def test_a_record_that_does_not_answer_as_all_is_verified_is_rolled_back(devices, monkeypatch):
+    asked = energy_change.positions
+    failing = [True]
+
+    def silent(instrument):
+        if (
+            failing
+            and instrument.mono.feedback.word == "on"
+            and devices.mono.bragg.user_readback.value < start
+        ):
+            failing.clear()
+            raise TimeoutError("no answer")
+        return asked(instrument)
+
+    start = devices.mono.bragg.user_readback.value
+    monkeypatch.setattr(energy_change, "positions", silent)
+    machine = changed(devices, then_open=True)
+    assert "wanted an answer, found no answer" in str(machine.error)
+    assert "rolled back to 8300.0 eV, shutter shut, feedback on" in str(machine.error)
+    assert devices.shutter.word == "closed"
 
 
 def test_an_axis_that_wanders_off_is_rolled_back(devices):
