@@ -5,6 +5,7 @@ analysed as a user's would be. What the microscope hides, it hides from both.
 """
 
 from dataclasses import replace
+from datetime import date
 
 import numpy as np
 from documents import SyntheticRun
@@ -13,7 +14,8 @@ from xsn_acq.analysis.calibration.knife_edge import knife_edge_curve
 from xsn_acq.analysis.calibration.rotation_axis import rotation_axis
 from xsn_acq.analysis.flatfield import normalise
 from xsn_acq.config import load_beamline
-from xsn_acq.config.imaging import detector_fwhm_m
+from xsn_acq.config.calibration import Calibration, KnifeEdgeCalibration, RotationAxisCalibration
+from xsn_acq.config.imaging import axis_on_sensor, detector_fwhm_m, knife_edge_at
 from xsn_acq.live.offline import reconstruct
 from xsn_acq.optics.schlieren import Schlieren
 from xsn_acq.sim.microscope import Microscope
@@ -28,6 +30,9 @@ EXPOSURE_S = 2.0
 SEED = 7
 ROI = (1412, 1472, 384, 256)
 SHAPE = (128, 192)
+BINNING = 2
+_FIRST_COLUMN = ROI[0] + (BINNING - 1) / 2
+"""Centre of the frames' first column on the unbinned sensor."""
 BEGIN_S = 1.7e9
 EVERYTHING = Truth(
     drift_x_nm=30.0,
@@ -42,7 +47,7 @@ scintillator, true aperture, motion blur, runout), and those that are off by def
 
 
 class VirtualBeamline:
-    """The microscope at one energy with one sample, the paper's exposure, 192 x 128 binned pixels."""
+    """The microscope with one sample, the paper's exposure, 192 x 128 binned pixels."""
 
     def __init__(self, sample, energy_ev, truth=EVERYTHING):
         self.file = load_beamline("pls2-7c-xni")
@@ -50,9 +55,16 @@ class VirtualBeamline:
         self.phantom = phantom(sample, SEED)
         self._with = Microscope(self.file, self.phantom, truth, SEED)
         self._without = Microscope(self.file, phantom("empty"), truth, SEED)
-        self._state = replace(nominal_state(self.file, energy_ev), shutter_open=True)
-        self._camera = CameraSettings(EXPOSURE_S, *ROI, binning=2)
+        self._state = self._nominal(energy_ev)
+        self._camera = CameraSettings(EXPOSURE_S, *ROI, binning=BINNING)
         self._frames = 0
+
+    def go_to(self, energy_ev):
+        """Another energy, all in place there. Time goes on, so that drifts do, and no noise comes twice."""
+        self.energy_ev, self._state = energy_ev, self._nominal(energy_ev)
+
+    def _nominal(self, energy_ev):
+        return replace(nominal_state(self.file, energy_ev), shutter_open=True)
 
     def frame(self, *, sample=True, **state):
         """One exposure; the clock goes on by one frame period."""
@@ -91,41 +103,59 @@ class VirtualBeamline:
         images = normalise(stills, dark, flat, background=optics.background, air_columns=6)
         return rotation_axis(theta, images, optics=optics).column
 
-    def tomogram(self, folder, *, projections=900):
-        """Calibrate, take a full turn on the fly, and reconstruct: the paths of volume and fields."""
+    def calibrate(self):
+        """Calibrations as the program keeps them."""
         found = self.knife_edge()
-        edge = found.curve
+        curve, when = found.curve, {"date": date(2026, 1, 1), "energy_ev": self.energy_ev}
+        knife_edge = KnifeEdgeCalibration(
+            frequency_per_um=tuple(curve.frequency_per_m * UM),
+            transmitted=tuple(curve.transmitted),
+            stray_fraction=found.stray_fraction,
+            **when,
+        )
+        axis = RotationAxisCalibration(
+            column=_FIRST_COLUMN + BINNING * self.axis_column(curve),
+            sample_x_um=self._state.sample_x_um,
+            **when,
+        )
+        return self.file.calibration.model_copy(update={"knife_edge": knife_edge, "rotation_axis": axis})
+
+    def tomogram(self, folder, *, projections=900, calibration=None, turning=True):
+        """Take a full turn on the fly and reconstruct: the paths of volume and fields.
+
+        ``calibration`` may be of another energy; left out: calibrate here. Few projections on the fly smear
+        what is far from the axis: not ``turning`` the stage stands still during each exposure.
+        """
         run = SyntheticRun(
             projections=projections, darks=20, flats=40, shape=SHAPE, exposure_s=EXPOSURE_S, per_flush=100
         )
-        run.acquisition = self._acquisition(edge, self.axis_column(edge), found.stray_fraction)
+        run.acquisition = self._acquisition(calibration or self.calibrate())
         run.dark = lambda _: self.frame(sample=False, shutter_open=False)
         run.flat = lambda _: self.frame(sample=False)
-        half = 0.5 * run.step_deg * EXPOSURE_S / run.period_s
+        half = 0.5 * run.step_deg * EXPOSURE_S / run.period_s if turning else 0.0
         run.projection = lambda _, theta: self.frame(theta_start_deg=theta - half, theta_end_deg=theta + half)
         record = RunRecord.from_documents(run.play(folder / "frames"))
         return reconstruct(record, folder / "results")
 
-    def _acquisition(self, edge, axis_column, stray_fraction):
+    def _acquisition(self, calibration: Calibration):
+        file, energy = self.file.model_copy(update={"calibration": calibration}), self.energy_ev
+        axis = axis_on_sensor(file, energy, self._state.sample_x_um)
         return {
-            "energy_ev": self.energy_ev,
-            "wavelength_m": wavelength_m(self.energy_ev),
+            "energy_ev": energy,
+            "wavelength_m": wavelength_m(energy),
             "pixel_size_m": self._pixel_size_m,
-            "numerical_aperture": self.file.zone_plate.numerical_aperture(self.energy_ev),
+            "numerical_aperture": file.zone_plate.numerical_aperture(energy),
             "cutoff_per_m": self._cutoff_per_m,
-            "cutoff_passes": self.file.geometry.cutoff_passes,
-            "detector_fwhm_m": detector_fwhm_m(self.file, self.energy_ev),
-            "stray_fraction": stray_fraction,
-            "axis_column": axis_column,
-            "knife_edge": {
-                "frequency_per_m": edge.frequency_per_m.tolist(),
-                "transmitted": edge.transmitted.tolist(),
-            },
+            "cutoff_passes": file.geometry.cutoff_passes,
+            "detector_fwhm_m": detector_fwhm_m(file, energy),
+            "stray_fraction": calibration.knife_edge.stray_fraction,
+            "axis_column": (axis - _FIRST_COLUMN) / BINNING,
+            "knife_edge": knife_edge_at(calibration.knife_edge, energy),
         }
 
     @property
     def _pixel_size_m(self):
-        return self.file.pixel_size_m(self.energy_ev, 2)
+        return self.file.pixel_size_m(self.energy_ev, BINNING)
 
     @property
     def _aperture_per_m(self):
