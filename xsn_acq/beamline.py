@@ -255,7 +255,8 @@ def _sample_stage_problems(instrument: Instrument) -> list[str]:
         )
     x = float(sample.x.user_readback.get(use_monitor=False))
     if file.geometry.is_out(x):
-        found.append(f"{sample.x.name}: the sample is out of the beam, at {x:.1f} um; move it back")
+        back = f"caput {sample.x.prefix} {file.geometry.sample_x_centre_um:g}"
+        found.append(f"{sample.x.name}: the sample is out of the beam, at {x:.1f} um; move it back ({back})")
     if instrument.shutter.is_open:
         found.append(f"{instrument.shutter.name}: wanted closed while nothing is measured, found open")
     return found

@@ -35,7 +35,7 @@ def _part(part: dict[str, Any]) -> str:
     """Which energy of a hyperspectral scan a run is; empty for other runs."""
     if not part:
         return ""
-    number = part["number"]
+    number, scan = part["number"], f"scan {part['scan'][:8]}"
     if number is None:
-        return "hyperspectral"
-    return f"hyperspectral {number + 1}/{part['count']}, {part['energies_ev'][number]:g} eV"
+        return scan
+    return f"{scan} {number + 1}/{part['count']}, {part['energies_ev'][number]:g} eV"

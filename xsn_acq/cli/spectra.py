@@ -12,9 +12,7 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "spectra", help="spectra of regions from an energy scan, or from the volumes of a hyperspectral scan"
     )
-    parser.add_argument(
-        "which", metavar="RUN", help="energy scan as 'last' or its uid, or the uid of a hyperspectral scan"
-    )
+    parser.add_argument("which", metavar="RUN", help="'last' or the uid of a run, or of a hyperspectral scan")
     parser.add_argument(
         "--region",
         action="append",
@@ -35,6 +33,9 @@ def run(args: argparse.Namespace) -> int:
 
     data, regions = DataFolder(args.data), _regions(args.region)
     scans = [scan for scan in hyperspectral_scans(data.journal) if scan.uid.startswith(args.which)]
+    if not scans:
+        of = find_run(data.journal, args.which).hyperspectral
+        scans = [scan for scan in hyperspectral_scans(data.journal) if of and scan.uid == of["scan"]]
     if len(scans) == 1:
         choose(data.results(scans[0].uid), regions)
         lines = spectra_of_scan(scans[0], data)

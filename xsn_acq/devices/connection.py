@@ -69,9 +69,11 @@ def operation_faults(device: Device, operation: Callable[[], StatusBase], timeou
 
 def _line(device: Device, error: Exception) -> str:
     """Our own errors name the device."""
-    return (
-        str(error) if isinstance(error, XsnError) else f"{device.name}: {str(error) or type(error).__name__}"
-    )
+    if isinstance(error, XsnError):
+        return str(error)
+    if isinstance(error, TimeoutError):
+        return f"{device.name}: wanted done, found still under way; look at its screen, and try again"
+    return f"{device.name}: {str(error) or type(error).__name__}"
 
 
 def sought_where(environment: Mapping[str, str]) -> str:

@@ -7,8 +7,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from xsn_acq.analysis.edge_map import EdgeMap
+from xsn_acq.analysis.spectra import Region
 from xsn_acq.live.energy_stack import GrowingStack
 from xsn_acq.live.spectra import RegionSpectrum
 from xsn_acq.optics.arrays import FloatArray
@@ -20,6 +22,7 @@ def draw_energy_scan(
     spectra: Sequence[RegionSpectrum],
     edges: EdgeMap | None,
     stack: GrowingStack,
+    regions: Sequence[Region],
     *,
     title: str,
 ) -> Path:
@@ -34,7 +37,10 @@ def draw_energy_scan(
     if edges is None:
         right.set_axis_off()
     else:
-        _image(figure, right, edges.edge_ev, stack.pixel_size_m, "edge energy, eV", "viridis")
+        title_ = "edge energy, eV (white: none found)"
+        _image(figure, right, edges.edge_ev, stack.pixel_size_m, title_, "viridis")
+    for number, region in enumerate(regions):
+        _outline(middle, region, stack, f"C{number}")
     figure.suptitle(title, fontsize=10)
     figure.savefig(path, dpi=100)
     return path
@@ -57,6 +63,15 @@ def draw_spectra(axes: Axes, spectra: Sequence[RegionSpectrum]) -> None:
                 axes.plot(energy, each.normalised.post, color=colour, lw=0.6, ls="--")
     axes.set(xlabel="photon energy, eV", ylabel=", ".join(dict.fromkeys(each.quantity for each in spectra)))
     axes.legend(fontsize=7)
+
+
+def _outline(axes: Axes, region: Region, stack: GrowingStack, colour: str) -> None:
+    """Draw the box of a region."""
+    ny, nx = stack.absorbance.shape[1:]
+    pixel_um = stack.pixel_size_m / UM
+    corner = (region.min_x - nx / 2) * pixel_um, (region.min_y - ny / 2) * pixel_um
+    size = region.size_x * pixel_um, region.size_y * pixel_um
+    axes.add_patch(Rectangle(corner, *size, fill=False, edgecolor=colour, lw=1.2))
 
 
 def _image(

@@ -1,6 +1,5 @@
 """An energy scan evaluated: stack, spectra of regions, edge map; the files that XANES programs open."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +9,14 @@ from xsn_acq.analysis.edge_map import EdgeMap, edge_map
 from xsn_acq.errors import ReconstructionError
 from xsn_acq.live.energy_pictures import draw_energy_scan
 from xsn_acq.live.energy_stack import GrowingStack
-from xsn_acq.live.spectra import SPECTRA_NAME, RegionSpectrum, regions_now, spectra_of_images, write_spectra
+from xsn_acq.live.spectra import (
+    SPECTRA_NAME,
+    RegionSpectrum,
+    edge_lines,
+    regions_now,
+    spectra_of_images,
+    write_spectra,
+)
 from xsn_acq.live.xas_file import write_region_spectra
 from xsn_acq.optics.edges import k_edge_between
 from xsn_acq.storage.energy_stack import write_energy_stack
@@ -84,8 +90,15 @@ def conclude(stack: GrowingStack, record: RunRecord, data: DataFolder) -> Evalua
         maps=None if edges is None else _maps(edges),
     )
     written = write_region_spectra(data.exports / f"{name}-xas.h5", spectra, record.start)
-    picture = draw_energy_scan(folder / "energy_scan.png", spectra, edges, stack, title=f"energy scan {name}")
-    lines = [*_lines(spectra), *([why] if why else []), *_not_aligned(stack)]
+    picture = draw_energy_scan(
+        folder / "energy_scan.png",
+        spectra,
+        edges,
+        stack,
+        regions_now(folder, record.start, stack.absorbance.shape[1:]),
+        title=f"energy scan {name}: {record.start.get('note') or 'no note'}",
+    )
+    lines = [*edge_lines(spectra), *([why] if why else []), *_not_aligned(stack)]
     lines += [f"stack {exported}", f"spectra {written or folder / SPECTRA_NAME}", f"picture {picture}"]
     return EvaluatedScan(exported, picture, tuple(lines))
 
@@ -122,13 +135,3 @@ def _maps(edges: EdgeMap) -> dict[str, tuple[np.ndarray, str]]:
         "edge_energy_errors": (edges.sigma_ev, "eV"),
         "jump": (edges.jump, ""),
     }
-
-
-def _lines(spectra: Sequence[RegionSpectrum]) -> list[str]:
-    """The edges that were found, a line each."""
-    return [
-        f"{each.region}: edge at {each.edge.energy_ev:.2f} +- {each.edge.sigma_ev:.2f} eV "
-        f"({each.edge.method.replace('_', ' ')})"
-        for each in spectra
-        if each.edge is not None
-    ]

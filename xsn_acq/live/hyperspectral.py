@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from xsn_acq.errors import ReconstructionError
 from xsn_acq.live.energy_pictures import draw_spectra
 from xsn_acq.live.results import ResultPublisher
-from xsn_acq.live.spectra import RegionSpectrum, regions_now, spectra_of_images, write_spectra
+from xsn_acq.live.spectra import RegionSpectrum, edge_lines, regions_now, spectra_of_images, write_spectra
 from xsn_acq.live.volume import FILE_NAME, VolumeFile
 from xsn_acq.live.volume_slices import slices_of
 from xsn_acq.live.xas_file import write_region_spectra
@@ -71,13 +71,8 @@ def spectra_of_volumes(
     spectra = spectra_of_images(slices_of(volumes), regions_now(folder, start, (nz, nx)))
     written = [write_spectra(folder, spectra), _draw(folder / "spectra.png", spectra, scan)]
     exported = write_region_spectra(data.exports / f"{scan[:8]}-xas.h5", spectra, start)
-    lines = [
-        f"{each.region}: edge at {each.edge.energy_ev:.2f} +- {each.edge.sigma_ev:.2f} eV "
-        f"({each.edge.method.replace('_', ' ')})"
-        for each in spectra
-        if each.edge is not None
-    ]
-    return spectra, [*lines, *(f"spectra {path}" for path in [*written, *([exported] if exported else [])])]
+    files = [*written, *([exported] if exported else [])]
+    return spectra, [*edge_lines(spectra), *(f"spectra {path}" for path in files)]
 
 
 def _draw(path: Path, spectra: Sequence[RegionSpectrum], scan: str) -> Path:

@@ -123,6 +123,18 @@ def region_spectrum(region: str, quantity: str, values: Spectrum) -> RegionSpect
     return RegionSpectrum(region, quantity, values, lines, found)
 
 
+def edge_lines(spectra: Sequence[RegionSpectrum]) -> list[str]:
+    """Where each region has its edge, a line each; the error is that of the noise alone."""
+    return [
+        f"{each.region}: edge at {each.edge.energy_ev:.2f} eV (noise +- {each.edge.sigma_ev:.3f} eV, "
+        f"{each.edge.method.replace('_', ' ')})"
+        if each.edge is not None
+        else f"{each.region}: no edge found"
+        for each in spectra
+        if each.quantity != "delta"
+    ]
+
+
 def regions_now(folder: Path, start: Mapping[str, Any], shape: tuple[int, int]) -> list[Region]:
     """Whole image (ny, nx), and the regions of ``regions.json`` in the results folder, else of the run.
 

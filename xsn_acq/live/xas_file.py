@@ -5,10 +5,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from xsn_acq.live.spectra import RegionSpectrum
+from xsn_acq.optics.arrays import FloatArray
 from xsn_acq.optics.edges import k_edge_between
 from xsn_acq.storage.nxxas import Curve, Spectrum, XasMeasurement, write_nxxas
+from xsn_acq.units import HC_EV_M
 
+THICKNESS_M = 1e-6
+"""Of which the absorbance is given where beta is what was measured."""
 _NOT_A_NAME = re.compile(r"[^A-Za-z0-9_]")
 
 
@@ -21,7 +27,7 @@ def write_region_spectra(
     ----------
     path : Path
     spectra : sequence of RegionSpectrum
-        Absorbance, or delta and beta; beta stands where absorbance is wanted.
+        Absorbance, or delta and beta: the absorbance is then that of `THICKNESS_M` of the material.
     start : mapping
         Start document of the run, or of the first of several.
 
@@ -47,26 +53,45 @@ def write_region_spectra(
         element=edge[0],
         edge="K",
         exposure_s=float(params["exposure_s"]),
-        parameters={"run": str(start["uid"]), "plan": str(start["plan_name"])},
+        parameters=_parameters(start, volumes="absorbance" not in {each.quantity for each in spectra}),
     )
     return write_nxxas(path, entries, measurement)
 
 
+def _parameters(start: Mapping[str, Any], *, volumes: bool) -> dict[str, str | float]:
+    found: dict[str, str | float] = {"plan": str(start["plan_name"])}
+    if not volumes:
+        return {"run": str(start["uid"]), **found}
+    found["scan"] = str(start["hyperspectral"]["scan"])
+    found["thickness_m"], found["absorbance"] = THICKNESS_M, "4 pi beta thickness_m / wavelength"
+    return found
+
+
 def _entry(name: str, found: Mapping[str, RegionSpectrum]) -> Spectrum:
     main = found["absorbance"] if "absorbance" in found else found["beta"]
-    lines, edge = main.normalised, main.edge
+    lines, edge, energy = main.normalised, main.edge, main.values.energy_ev
+    scale = np.ones(energy.size) if main.quantity == "absorbance" else absorbance_of_beta(energy)
     return Spectrum(
         name=_NOT_A_NAME.sub("_", name),
-        energies_ev=main.values.energy_ev,
-        absorbance=_curve(main),
+        energies_ev=energy,
+        absorbance=Curve(scale * main.values.mean, scale * main.values.error),
         delta=_curve(found["delta"]) if "delta" in found else None,
         beta=_curve(found["beta"]) if "beta" in found else None,
         normalised=None if lines is None or lines.normalised is None else Curve(lines.normalised),
-        pre_edge_line=None if lines is None else lines.pre,
-        post_edge_line=None if lines is None else lines.post,
+        pre_edge_line=None if lines is None else scale * lines.pre,
+        post_edge_line=None if lines is None or lines.post is None else scale * lines.post,
         edge_energy_ev=None if edge is None else edge.energy_ev,
         edge_energy_error_ev=None if edge is None else edge.sigma_ev,
     )
+
+
+def absorbance_of_beta(energy_ev: FloatArray) -> FloatArray:
+    """Return the absorbance of `THICKNESS_M` of a material for each unit of beta.
+
+    >>> round(float(absorbance_of_beta(np.array([8333.0]))[0] * 4.6e-7), 4)
+    0.0388
+    """
+    return np.asarray(4 * np.pi * THICKNESS_M * np.asarray(energy_ev) / HC_EV_M)
 
 
 def _curve(spectrum: RegionSpectrum) -> Curve:

@@ -83,7 +83,8 @@ def sample_faults(file: Beamline, params: CameraParams, state: State) -> Iterato
     out = sample_out_um(file, params)
     if file.geometry.is_out(state.sample_x_um, out):
         found = f"found it at {state.sample_x_um:.1f} um, near {out:g} um where flats are taken"
-        yield f"sample_x: wanted the sample in the beam, {found}; was a run killed? Move it back"
+        back = f"caput {file.axes.sample_x.pv} {file.geometry.sample_x_centre_um:g}"
+        yield f"sample_x: wanted the sample in the beam, {found}; was a run killed? Move it back: {back}"
 
 
 def energy_faults(file: Beamline, state: State) -> Iterator[str]:
@@ -130,7 +131,7 @@ def source_faults(file: Beamline, state: State) -> Iterator[str]:
     if abs(given - state.energy_ev) > tolerance:
         yield (
             f"undulator gap: wanted harmonic {source.harmonic} at {state.energy_ev:.1f} +- {tolerance:.1f} "
-            f"eV, found {given:.1f} eV at {state.gap_mm:.4f} mm; set the gap for this energy"
+            f"eV, found {given:.1f} eV at {state.gap_mm:.4f} mm; run change_energy"
         )
 
 

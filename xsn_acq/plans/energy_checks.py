@@ -141,8 +141,19 @@ def infeasible_energy_scan(file: Beamline, params: EnergyScan) -> list[str]:
     faults = energies_faults(file, params.sequence_ev)
     if faults:
         return faults
-    where = energy_places(params, file, file.geometry.sample_x_centre_um)
-    return list(file_faults(file, params, framing(file, params), where))
+    where, frame = energy_places(params, file, file.geometry.sample_x_centre_um), framing(file, params)
+    return [*region_faults(params, frame), *file_faults(file, params, frame, where)]
+
+
+def region_faults(params: EnergyScan, frame: Framing) -> Iterator[str]:
+    """Regions that do not lie in the frame."""
+    ny, nx = frame.shape
+    for name, (x, y, width, height) in params.regions.items():
+        if min(x, y) < 0 or min(width, height) < 1 or x + width > nx or y + height > ny:
+            yield (
+                f"regions.{name}: wanted pixels within the binned frame of {nx} x {ny}, found columns {x} to "
+                f"{x + width - 1} and rows {y} to {y + height - 1}; move it"
+            )
 
 
 @dataclass(frozen=True)

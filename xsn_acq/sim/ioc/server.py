@@ -101,6 +101,14 @@ async def _serve(
         async def broadcast_beacon_loop(self) -> None:
             """Send no beacons: clients on this machine search until they find."""
 
+        async def server_accept_loop(self, sock: socket.socket) -> None:
+            """Send answers at once, as EPICS servers do: accepted connections take this over.
+
+            An answer behind a monitor would else wait for an acknowledgement, 40 ms.
+            """
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            await super().server_accept_loop(sock)
+
     try:
         simulated = SimulatedBeamline(beamline, speed=speed, seed=seed, sample=sample, truth=truth)
     except ValueError as error:
