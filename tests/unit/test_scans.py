@@ -210,7 +210,7 @@ def test_the_command_refuses_what_cannot_be_resumed(data, resumed):
 def test_runs_are_listed_with_their_energy(data, capsys):
     begun(data, Part(1))
     assert main(["runs", "--data", str(data.root)]) == 0
-    assert "  hyperspectral 2/2, 8333 eV   complete" in capsys.readouterr().out
+    assert "  scan 5ca1ab1e 2/2, 8333 eV   complete" in capsys.readouterr().out
 
 
 KILLED = """
