@@ -191,7 +191,7 @@ def refused(run, params):
 
 
 def test_refused_before_motion(run, devices, monkeypatch):
-    where = devices.sample.theta.position
+    where = devices.sample.theta.user_readback.get(use_monitor=False)
     message = refused(run, small_tomogram(start_deg=60.0, exposure_s=0.1, sample_out_um=2500.0))
     for part in (
         "98.68 deg/s, its greatest speed is 30 deg/s",
@@ -203,7 +203,7 @@ def test_refused_before_motion(run, devices, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(shutil, "disk_usage", lambda folder: space)
         assert "GB free" in refused(run, small_tomogram())
-    assert devices.sample.theta.position == where
+    assert devices.sample.theta.user_readback.get(use_monitor=False) == where
     assert devices.shutter.state() == "closed"
 
 
