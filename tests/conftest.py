@@ -1,6 +1,5 @@
 """Channel Access stays on this machine, on ports of its own; set before anything imports epics."""
 
-import logging
 import os
 
 import pytest
@@ -15,11 +14,3 @@ os.environ.update(loopback(_server_port, _repeater_port))
 def ca_ports():
     """Ports of this session's simulated beamline: Channel Access, and its repeater."""
     return {"port": _server_port, "repeater_port": _repeater_port}
-
-
-@pytest.fixture(autouse=True)
-def _loggers_speak():
-    """A catalogue in this process sets up its database with alembic, which silences all loggers there are."""
-    for name, logger in logging.root.manager.loggerDict.items():
-        if name.startswith("xsn_acq") and isinstance(logger, logging.Logger):
-            logger.disabled = False

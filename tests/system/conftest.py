@@ -1,3 +1,6 @@
+import logging
+import threading
+
 import pytest
 
 from tests.system.ca_client import Client
@@ -39,3 +42,19 @@ def ca(ioc):
     client = Client()
     yield client
     client.close()
+
+
+@pytest.fixture
+def beam_awaited():
+    """Set once a plan has said that it waits for beam."""
+    event = threading.Event()
+
+    class Listener(logging.Handler):
+        def emit(self, record):
+            if "waiting for beam" in record.getMessage():
+                event.set()
+
+    logger, listener = logging.getLogger("xsn_acq.plans.beam"), Listener()
+    logger.addHandler(listener)
+    yield event
+    logger.removeHandler(listener)

@@ -158,7 +158,7 @@ def test_the_front_end_closes(run, devices, ca):
     assert_whole_and_bright(run.documents.record())
 
 
-def test_the_front_end_is_shut_while_paused(run, devices, ca, caplog):
+def test_the_front_end_is_shut_while_paused(run, devices, ca, beam_awaited):
     """Somebody pauses, goes into the hutch, and resumes before it is searched."""
     front_end = devices.file.pvs.front_end_shutter
     run.documents.once(flying, run.RE.request_pause)
@@ -168,14 +168,12 @@ def test_the_front_end_is_shut_while_paused(run, devices, ca, caplog):
     ca.until(f"{front_end}Sts", "Closed")
 
     def open_later():
-        waiting.wait(60.0)
+        beam_awaited.wait(60.0)
         ca.put(f"{front_end}Cmd", "Open")
 
-    waiting = threading.Event()
-    caplog.handler.addFilter(lambda record: waiting.set() if "waiting for beam" in record.msg else True)
     threading.Thread(target=open_later, daemon=True).start()
     run.RE.resume()
-    assert waiting.is_set()
+    assert beam_awaited.is_set()
     assert_whole_and_bright(run.documents.record())
     assert at_rest(devices) == SAFE
 

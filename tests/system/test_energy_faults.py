@@ -226,18 +226,16 @@ def test_the_ioc_dies_in_the_middle_of_a_change(run, devices, caught):
     assert_all_stands(devices)
 
 
-def test_beam_lost_in_the_middle_of_a_change_is_waited_for(run, devices, ca, caught, caplog):
+def test_beam_lost_in_the_middle_of_a_change_is_waited_for(run, devices, ca, caught, beam_awaited):
     def lose():
         run.ioc.fault("beam_dump")
         ca.until(f"{devices.file.pvs.ring}Current", lambda current: current < 1.0)
-        waiting.wait(DONE_S)
+        beam_awaited.wait(DONE_S)
         run.ioc.clear_faults()
 
-    waiting = threading.Event()
-    caplog.handler.addFilter(lambda record: waiting.set() if "waiting for beam" in record.msg else True)
     caught(lose)
     run.scan(ENERGIES[:3])
-    assert waiting.is_set()
+    assert beam_awaited.is_set()
     assert_whole(run, devices)
 
 
