@@ -12,7 +12,7 @@ from ophyd.status import StatusBase
 from xsn_acq.config import Beamline
 from xsn_acq.config.energy import bragg_offset_deg
 from xsn_acq.devices.beam_monitor import BeamMonitor
-from xsn_acq.devices.connection import connection_faults, operation_faults
+from xsn_acq.devices.connection import be_patient, connection_faults, operation_faults
 from xsn_acq.devices.cutoff import CutoffFilter
 from xsn_acq.devices.diffuser import RotatingDiffuser
 from xsn_acq.devices.kinetix import Kinetix
@@ -174,6 +174,7 @@ def position_compare(file: Beamline) -> PositionCompare:
 
 def build(beamline: Beamline) -> Instrument:
     """Make every device; nothing is waited for."""
+    be_patient()
     return Instrument(
         file=beamline,
         ring=ring(beamline),

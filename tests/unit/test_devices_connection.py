@@ -12,11 +12,18 @@ from xsn_acq.errors import DeviceError, UnansweredError
 
 class Record:
     def __init__(self, pvname, connected):
-        self.pvname, self.connected = pvname, connected
+        self.pvname, self.connected = pvname, connected is not False
+        self.busy = connected == "busy"
 
     def wait_for_connection(self, timeout):
         assert 0 < timeout <= 0.1
         if not self.connected:
+            raise TimeoutError
+
+    def get(self, use_monitor, timeout):
+        assert not use_monitor
+        assert 0 < timeout <= 0.1
+        if self.busy:
             raise TimeoutError
 
 
@@ -28,6 +35,11 @@ def device(name, **records):
 
 def test_nothing_to_tell_when_all_answer():
     assert connection_faults([device("ring", Current=True), device("shutter", Sts=True)], 0.1) == []
+
+
+def test_an_ioc_that_is_connected_but_answers_nothing_yet_is_waited_for():
+    (line,) = connection_faults([device("ring", Current=True), device("sample", a=True, b="busy")], 0.1)
+    assert line == "sample: b did not answer within 0.1 s; is the IOC running?"
 
 
 def test_every_device_with_silent_records_is_named():

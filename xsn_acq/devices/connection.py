@@ -3,15 +3,21 @@
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 
 from epics.ca import CASeverityException, ChannelAccessException, ChannelAccessGetFailure
 from ophyd import Device, Signal
+from ophyd.signal import EpicsSignalBase
 from ophyd.status import StatusBase
 from ophyd.utils import DisconnectedError
 
 from xsn_acq.errors import UnansweredError, XsnError
 
 CA_PORT = "5064"
+SHORTEST_S = 0.01
+"""A read gets at least so many seconds."""
+READ_S = 10.0
+"""So long a busy IOC may take to answer; one that is dead is noticed at once, when its connection closes."""
 
 UNANSWERED = (
     TimeoutError,
@@ -23,8 +29,17 @@ UNANSWERED = (
 """What ophyd and pyepics raise when a record does not answer, or is lost while it is asked."""
 
 
+def be_patient() -> None:
+    """Give reads `READ_S` instead of ophyd's 2 s, which a busy machine exceeds once in some thousand reads.
+
+    ophyd lets this be said before the first signal of a process is made, no later.
+    """
+    with suppress(RuntimeError):
+        EpicsSignalBase.set_defaults(timeout=READ_S)
+
+
 def connection_faults(devices: Sequence[Device], timeout_s: float) -> list[str]:
-    """Wait until every record has answered, all at the same time; what did not.
+    """Wait until every record is connected, all at the same time, and each device answers; what did not.
 
     One line for each device with records that did not answer, a single one when none answered at all.
     """
@@ -105,4 +120,17 @@ def _missing(records: Sequence[Signal], deadline: float) -> list[str]:
                 record.wait_for_connection(timeout=left)
         except TimeoutError:
             break
-    return [str(record.pvname) for record in records if not record.connected]
+    lost = [str(record.pvname) for record in records if not record.connected]
+    return lost or [str(record.pvname) for record in records[-1:] if not _answers(record, deadline)]
+
+
+def _answers(record: Signal, deadline: float) -> bool:
+    """Wait until a connected record is read: by then its IOC has dealt with all that connecting asked of it.
+
+    An IOC that has just come back is connected at once, and may answer its first read seconds later.
+    """
+    try:
+        record.get(use_monitor=False, timeout=max(deadline - time.monotonic(), SHORTEST_S))
+    except UNANSWERED:
+        return False
+    return True
