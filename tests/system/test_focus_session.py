@@ -23,7 +23,7 @@ energies_ev: [8200, 8470]
 exposure_s: 3.0
 half_range_mm: 0.15
 points: 9
-frames_per_point: 8
+frames_per_point: 16
 flats: 20
 darks: 3
 roi: {min_x: 1444, min_y: 1472, size_x: 320, size_y: 256}
@@ -71,7 +71,7 @@ def test_the_hidden_rate_is_found_and_followed_by_the_next_run(tmp_path):
     table = load_beamline(NAME, calibrations=data.calibrations)
     low, high = table.calibration.focus
     assert (low.run, high.run) == (scan.uid, scan.uid)
-    # the depth of focus is 24 um; noise of this scan scatters it by 5 um, and the sample pulls it by 4 um
+    # the depth of focus is 24 um; noise of this scan scatters it by 4 um, and the sample pulls it by 4 um
     assert (low.offset_mm, high.offset_mm) == pytest.approx((1e-3 * OFF_UM,) * 2, abs=0.018)
     way_mm = table.zone_plate_z_mm(high.energy_ev) - table.zone_plate_z_mm(low.energy_ev)
     # a pixel of the images is 0.04 um

@@ -16,8 +16,8 @@ from xsn_acq.errors import UnansweredError, XsnError
 CA_PORT = "5064"
 SHORTEST_S = 0.01
 """A read gets at least so many seconds."""
-READ_S = 10.0
-"""So long a busy IOC may take to answer; one that is dead is noticed at once, when its connection closes."""
+READ_S = 4.0
+"""So long a busy IOC may take to answer; a read under way when it dies waits as long, so no longer."""
 
 UNANSWERED = (
     TimeoutError,
