@@ -294,25 +294,37 @@ def test_a_feedback_that_does_not_lock_though_there_is_beam_fails(devices):
 
 
 def test_an_abort_leaves_all_safe(devices):
-    """The run that is aborted brings the energy back itself: `restore`."""
+    """The run that is aborted brings the energy back itself: `put_back`."""
     made, starts = changer(devices), positions(devices)
     machine = EnergyMachine(devices, lambda name, target: RequestAbort() if name == "undulator" else None)
     words = machine.run(made.change(UP))
     assert isinstance(machine.error, RequestAbort)
     assert words[-8:] == ["shutter closed", "mono_feedback off", *STOPS]
     machine = EnergyMachine(devices)
-    words = machine.run(made.restore(starts))
+    words = machine.run(made.put_back())
     assert machine.error is None
     assert positions(devices) == starts
     assert words[-1] == "mono_feedback on"
 
 
 def test_restoring_what_is_there_does_nothing_but_switch_the_feedback_on(devices):
-    made, starts = changer(devices), positions(devices)
-    assert EnergyMachine(devices).run(made.restore(starts)) == []
+    made = changer(devices)
+    assert EnergyMachine(devices).run(made.put_back()) == []
     devices.mono.feedback.word = "off"
-    words = EnergyMachine(devices).run(made.restore(starts))
+    words = EnergyMachine(devices).run(made.put_back())
     assert words == ["mono_feedback off", "shutter closed", "mono_feedback on"]
+
+
+def test_after_a_change_that_failed_all_stays_as_that_left_it(devices):
+    """It has been rolled back, or stands where the message says: nothing is switched on again unasked."""
+    made, no_lock = changer(devices), DeviceError("mono_feedback", "lock", "Yes", "No")
+    machine = EnergyMachine(
+        devices, lambda name, target: no_lock if (name, target) == ("mono_feedback", "on") else None
+    )
+    machine.run(made.change(UP))
+    assert "NOT rolled back" in str(machine.error)
+    assert EnergyMachine(devices).run(made.put_back()) == []
+    assert devices.mono.feedback.word == "off"
 
 
 def test_restoring_does_not_wait_for_beam(devices):
@@ -320,7 +332,7 @@ def test_restoring_does_not_wait_for_beam(devices):
     EnergyMachine(devices).run(made.change(UP))
     devices.ring.current.value = 0.0
     machine = EnergyMachine(devices)
-    words = machine.run(made.restore(starts))
+    words = machine.run(made.put_back())
     assert "mono_feedback: put back: wanted on, found off; ring: wanted 50 mA or more" in str(machine.error)
     assert positions(devices) == starts
     assert words[-8:] == ["shutter closed", "mono_feedback off", *STOPS]

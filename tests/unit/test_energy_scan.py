@@ -224,7 +224,7 @@ def test_a_harmonic_of_somebody_elses_is_told_before_anything_moves(devices, tmp
 
 def test_the_estimate_adds_frames_and_changes():
     found = estimate_energy_scan(FILE, SCAN)
-    assert (found.frames, found.energies, found.shape) == (21, 3, (48, 64))
+    assert (found.frames, found.at, found.shape) == (21, "3 energies", (48, 64))
     assert found.disk_bytes == 21 * 48 * 64 * 2
     frame_s = 0.5 + 0.0114 * 96 / 3200
     assert found.open_shutter_s == pytest.approx(6 * frame_s)

@@ -9,7 +9,7 @@ import numpy as np
 from xsn_acq.analysis.pair_retrieval import Aligned
 from xsn_acq.analysis.pair_shifts import settled
 from xsn_acq.errors import ReconstructionError
-from xsn_acq.live.nexus import nxgroup
+from xsn_acq.storage.nexus import nxgroup
 
 UNSEEN_PX = 0.02
 """Shifts whose root mean square is below this stay in: 0.01 pixel of the axis changes beta by 1 %."""

@@ -24,9 +24,9 @@ from xsn_acq.analysis.chemistry import OXIDE, Composition, DensityModel, nickel_
 from xsn_acq.analysis.profile import Profile, ShellProfile
 from xsn_acq.errors import StorageError
 from xsn_acq.live.energy_pair import EnergyPair, Images, Particle
-from xsn_acq.live.nexus import nxdata, nxgroup
 from xsn_acq.optics.arrays import FloatArray
 from xsn_acq.optics.detector import FWHM_PER_SIGMA
+from xsn_acq.storage.nexus import nxdata, nxgroup
 from xsn_acq.units import NM
 
 FILE_NAME = "chemistry.h5"

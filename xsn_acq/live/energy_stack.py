@@ -20,6 +20,7 @@ from xsn_acq.analysis.energy_stack import StackAligner, to_pixel_size
 from xsn_acq.closing import Closing
 from xsn_acq.errors import ReconstructionError, StorageError
 from xsn_acq.live.energy_images import SAME_EV, EnergyImages
+from xsn_acq.live.scan import optical_axis
 from xsn_acq.optics.arrays import FloatArray
 from xsn_acq.storage.run import Row, RunRecord
 
@@ -118,16 +119,3 @@ class GrowingStack(Closing):
 def is_energy_scan(start: Mapping[str, Any]) -> bool:
     """Whether a start document belongs to a scan of images over energy."""
     return start.get("technique") == TECHNIQUE
-
-
-def optical_axis(start: dict[str, Any]) -> tuple[float, float]:
-    """Row and column of the frame, pixel centres at integers, where the optical axis meets it.
-
-    The middle of the sensor: there an image stays when the magnification changes.
-    """
-    acquisition, detection = start["acquisition"], start["beamline"]["detection"]
-    min_x, min_y, _, _ = acquisition["roi"]
-    binning = int(acquisition["binning"])
-    row = ((detection["sensor_rows"] - 1) / 2 - min_y - (binning - 1) / 2) / binning
-    column = ((detection["sensor_columns"] - 1) / 2 - min_x - (binning - 1) / 2) / binning
-    return float(row), float(column)

@@ -22,6 +22,7 @@ from xsn_acq.errors import CalibrationError
 from xsn_acq.live import calibration_pictures as pictures
 from xsn_acq.live.finding import SAME_ENERGY_EV, Finding, head, rounded
 from xsn_acq.live.points import EnergyPart, RunPoints
+from xsn_acq.live.scan import optical_axis
 from xsn_acq.optics.arrays import FloatArray
 from xsn_acq.units import MM, UM
 
@@ -108,7 +109,7 @@ def _tracks(points: RunPoints, scans: Sequence[_Scan]) -> tuple[Track, ...] | No
     """How the sample moves in the images; None where they are not alike."""
     views = [View(scan.near_mm, scan.images, scan.found.z_mm, _in_focus(points, scan)[1]) for scan in scans]
     rows, columns = _centre(points)
-    top, left = points.middle_px()
+    top, left = optical_axis(points.run.start)
     return tracks(views, (top - rows.start, left - columns.start))
 
 

@@ -145,13 +145,6 @@ class RunPoints(Closing):
         """Return the column of the unbinned sensor, centres at integers, of a column of the frame."""
         return int(self.acquisition["roi"][0]) + (self.binning - 1) / 2 + column * self.binning
 
-    def middle_px(self) -> tuple[float, float]:
-        """Return the row and column of the frame at which the optical axis meets it; it may lie outside."""
-        detection, (left, top, *_) = self.beamline.detection, self.acquisition["roi"]
-        middles = ((detection.sensor_rows - 1) / 2 - int(top), (detection.sensor_columns - 1) / 2 - int(left))
-        row, column = ((each - (self.binning - 1) / 2) / self.binning for each in middles)
-        return row, column
-
     def frames(self, row: Row) -> FloatArray:
         """Return the frames of a point above dark, per mA of ring current, float32 (n, ny, nx).
 

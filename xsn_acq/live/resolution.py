@@ -22,7 +22,7 @@ from xsn_acq.analysis.tomography import FilteredBackProjection, index_per_radian
 from xsn_acq.analysis.xsn_settings import XsnSettings
 from xsn_acq.analysis.xsn_stream import Quantity
 from xsn_acq.live.fields import FieldStore
-from xsn_acq.live.nexus import nxgroup
+from xsn_acq.storage.nexus import nxgroup
 
 GROUP = "resolution"
 RING_SIGMA_PER_M = 1e6

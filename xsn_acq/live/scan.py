@@ -3,7 +3,7 @@
 All of it can be written as JSON and read in another process or on another machine that sees the same files.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
@@ -169,3 +169,16 @@ def _require_frames(record: RunRecord, stream: str) -> None:
         raise ReconstructionError(
             f"run {record.uid[:8]}: wanted {stream}, found none; the run ended too early to be reconstructed"
         )
+
+
+def optical_axis(start: Mapping[str, Any]) -> tuple[float, float]:
+    """Row and column of the frame, pixel centres at integers, where the optical axis meets it.
+
+    The middle of the sensor: there an image stays when the magnification changes.
+    """
+    acquisition, detection = start["acquisition"], start["beamline"]["detection"]
+    min_x, min_y, _, _ = acquisition["roi"]
+    binning = int(acquisition["binning"])
+    row = ((detection["sensor_rows"] - 1) / 2 - min_y - (binning - 1) / 2) / binning
+    column = ((detection["sensor_columns"] - 1) / 2 - min_x - (binning - 1) / 2) / binning
+    return float(row), float(column)

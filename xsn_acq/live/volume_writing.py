@@ -25,11 +25,11 @@ from xsn_acq.live.chunks import backproject, volume_job
 from xsn_acq.live.executors import Executor
 from xsn_acq.live.fields import FieldStore
 from xsn_acq.live.in_place import InPlaceFile, allocate, digest_of, make
-from xsn_acq.live.nexus import nxdata, nxgroup
 from xsn_acq.live.resolution import compare_halves, write_halves
 from xsn_acq.live.settings import parameters
 from xsn_acq.live.volume import AXES, FILE_NAME, PLANES, QUANTITIES
 from xsn_acq.optics.arrays import FloatArray
+from xsn_acq.storage.nexus import nxdata, nxgroup
 
 PART_NAME = Path(FILE_NAME).with_suffix(".part").name
 _SLAB_BYTES = 128 * 2**20

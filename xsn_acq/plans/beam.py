@@ -11,7 +11,7 @@ from typing import Any
 from bluesky import plan_stubs as bps
 
 from xsn_acq.plans.instrument import Instrument
-from xsn_acq.plans.steps import Plan
+from xsn_acq.plans.steps import Plan, asked
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +85,7 @@ class Beam:
         """Reasons why no beam comes to the monochromator, asked now; one line each."""
         devices, least = self._devices, self._ring.min_current_ma
         current, front_end = (
-            float(devices.ring.current.get(use_monitor=False)),
+            asked(devices.ring.current),
             devices.front_end_shutter.state(),
         )
         found = []

@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from bluesky.utils import RunEngineControlException
@@ -23,13 +23,13 @@ from xsn_acq.plans.energy_moves import (
     targets_at,
 )
 from xsn_acq.plans.instrument import Instrument
-from xsn_acq.plans.steps import Interruption, Plan, every_one, in_plain_words, move_together, step
+from xsn_acq.plans.steps import Interruption, Plan, asked, every_one, in_plain_words, move_together, step
 
 logger = logging.getLogger(__name__)
 
 
 class EnergyChanger:
-    """Changes the energy of an instrument, again and again, and knows what light it left.
+    """Changes the energy of an instrument, again and again; knows where it began and what light it left.
 
     Parameters
     ----------
@@ -49,6 +49,8 @@ class EnergyChanger:
         self._judge_light = judge_light
         self._light: tuple[float, float] | None = None
         self._reference: tuple[float, float] | None = None
+        self._starts = positions(devices)
+        self._failed = False
 
     @property
     def light(self) -> float:
@@ -88,6 +90,7 @@ class EnergyChanger:
             logger.warning("energy change broken off between %s", planned.between)
             raise
         except XsnError as error:
+            self._failed = True
             raise (yield from self._take_back(planned, error)) from error
         return {
             **planned.metadata(),
@@ -102,15 +105,19 @@ class EnergyChanger:
         share = yield from self._light_up(planned.at.energy_ev, then_open=then_open)
         return share, self._verified(planned.at)
 
-    def restore(self, starts: Mapping[str, float]) -> Plan:
-        """Bring the axes back to `xsn_acq.plans.energy_moves.positions` of before, the feedback on.
+    def put_back(self) -> Plan:
+        """Bring the axes back to where they stood when this was made, the feedback on.
+
+        After a change that failed all stays as that left it, and said.
 
         Raises
         ------
         XsnError
             It failed, or there is no beam to switch the feedback on with; all has been left safe.
         """
-        moves = axis_moves(self._devices.file, positions(self._devices), starts)
+        if self._failed:
+            return
+        moves = axis_moves(self._devices.file, positions(self._devices), self._starts)
         if not moves and self._devices.mono.feedback.state() == "on":
             return
         errors = yield from every_one(lambda: self._bring_back(moves))
@@ -190,7 +197,7 @@ class EnergyChanger:
         devices = self._devices
         monitor, count_s = devices.beam_monitor, devices.file.beam_monitor.count_s
         yield from step("beam monitor count", lambda: monitor.count(count_s))
-        current = _asked(devices.ring.current)
+        current = asked(devices.ring.current)
         return energy_ev, monitor.rate() / current if current > 0 else 0.0
 
     def _verified(self, at: AtEnergy) -> dict[str, float]:
@@ -257,7 +264,3 @@ class EnergyChanger:
 
     def _device(self, axis: str) -> Any:
         return self._devices.undulator if axis == GAP else energy_motors(self._devices)[axis]
-
-
-def _asked(signal: Any) -> float:
-    return float(signal.get(use_monitor=False))

@@ -1,7 +1,6 @@
 """What is checked before a run over energies moves anything, and what it costs."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from xsn_acq.plans.energy_moves import (
     targets_at,
 )
 from xsn_acq.plans.energy_places import EnergyPlace, change_s, energy_places
-from xsn_acq.plans.estimate import SERIES_OVERHEAD_S, cost_line, move_s
+from xsn_acq.plans.estimate import SERIES_OVERHEAD_S, PointsEstimate, move_s
 from xsn_acq.plans.feasible import roi_faults, sample_out_faults
 from xsn_acq.plans.framing import Framing, framing
 from xsn_acq.plans.instrument import Instrument
@@ -156,43 +155,21 @@ def region_faults(params: EnergyScan, frame: Framing) -> Iterator[str]:
             )
 
 
-@dataclass(frozen=True)
-class EnergyEstimate:
-    """What a run over energies costs; ``open_shutter_s``: the sample is in the beam, for the dose."""
-
-    frames: int
-    energies: int
-    shape: tuple[int, int]
-    exposure_s: float
-    duration_s: float
-    open_shutter_s: float
-    disk_bytes: int
-
-    def summary(self, *, speed: float = 1.0) -> str:
-        """Lines for a person; with the time on the wall where a simulated clock has another ``speed``."""
-        ny, nx = self.shape
-        cost = cost_line(self.duration_s, self.open_shutter_s, self.disk_bytes, speed)
-        return (
-            f"{self.frames} frames of {nx} x {ny} ({self.energies} energies, "
-            f"exposure {self.exposure_s:g} s)\n{cost}"
-        )
-
-
-def estimate_energy_scan(file: Beamline, params: EnergyScan) -> EnergyEstimate:
+def estimate_energy_scan(file: Beamline, params: EnergyScan) -> PointsEstimate:
     """Estimate time, disk and dose of an energy scan in which nothing is interrupted."""
     where = energy_places(params, file, file.geometry.sample_x_centre_um)
     return estimate_places(file, params, where)
 
 
-def estimate_places(file: Beamline, params: CameraParams, where: Sequence[EnergyPlace]) -> EnergyEstimate:
+def estimate_places(file: Beamline, params: CameraParams, where: Sequence[EnergyPlace]) -> PointsEstimate:
     """Estimate time, disk and dose of frames at places."""
     frame = framing(file, params)
     frames = params.darks + sum(place.frames for place in where)
     moves = sum(_between_s(file, before, after) for before, after in pairwise(where))
     exposed = sum(place.frames for place in where if place.kind == "projection") * frame.period_s
-    return EnergyEstimate(
+    return PointsEstimate(
         frames=frames,
-        energies=len(energies_of(where)),
+        at=f"{len(energies_of(where))} energies",
         shape=frame.shape,
         exposure_s=params.exposure_s,
         duration_s=frames * frame.period_s + moves + len(where) * POINT_OVERHEAD_S + 2 * SERIES_OVERHEAD_S,

@@ -11,6 +11,7 @@ from xsn_acq.config.energy import AtEnergy, at_energy, clearance_mm, energy_faul
 from xsn_acq.devices.motor import Motor
 from xsn_acq.errors import LimitError
 from xsn_acq.plans.instrument import Instrument
+from xsn_acq.plans.steps import asked
 
 GAP = "undulator_gap"
 NEGLIGIBLE = 0.1
@@ -76,8 +77,8 @@ def energy_motors(devices: Instrument) -> dict[str, Motor]:
 
 def positions(devices: Instrument) -> dict[str, float]:
     """Where the axes of an energy change stand, asked now."""
-    here = {name: _asked(motor.user_readback) for name, motor in energy_motors(devices).items()}
-    return {**here, GAP: _asked(devices.undulator.gap)}
+    here = {name: asked(motor.user_readback) for name, motor in energy_motors(devices).items()}
+    return {**here, GAP: asked(devices.undulator.gap)}
 
 
 def plan_energy(
@@ -103,7 +104,7 @@ def plan_energy(
     faults = energy_faults(file, energy_ev, beyond_focus_table=beyond_focus_table)
     if faults:
         raise LimitError(f"{reference} to {energy_ev:g} eV", faults)
-    here, detector_z = positions(devices), _asked(devices.detector.z.user_readback)
+    here, detector_z = positions(devices), asked(devices.detector.z.user_readback)
     faults = number_faults({**here, "detector_z": detector_z})
     if not faults:
         at = at_energy(file, energy_ev, detector_z)
@@ -111,7 +112,7 @@ def plan_energy(
         faults = list(place_faults(devices, {"zone_plate_z": {at.zone_plate_z_mm}} | places_of(moves)))
     if faults:
         raise LimitError(f"{reference} to {energy_ev:g} eV", faults)
-    return EnergyMoves(float(devices.mono.energy_ev.get(use_monitor=False)), at, moves)
+    return EnergyMoves(asked(devices.mono.energy_ev), at, moves)
 
 
 def targets_at(at: AtEnergy) -> dict[str, float]:
@@ -183,7 +184,7 @@ def places_of(moves: Iterable[AxisMove]) -> dict[str, set[float]]:
 
 def place_faults(devices: Instrument, places: Mapping[str, Collection[float]]) -> Iterator[str]:
     """Why the axes may not go to places: limits, the harmonic and dead band of the undulator, a collision."""
-    harmonic, wanted = int(devices.undulator.harmonic.get(use_monitor=False)), devices.file.undulator.harmonic
+    harmonic, wanted = int(asked(devices.undulator.harmonic)), devices.file.undulator.harmonic
     if harmonic != wanted:
         yield f"undulator: wanted harmonic {wanted}, found {harmonic}; set it, or the beamline file's"
     motors = energy_motors(devices)
@@ -200,13 +201,9 @@ def place_faults(devices: Instrument, places: Mapping[str, Collection[float]]) -
 def collision_faults(devices: Instrument, zone_plate_z_mm: float) -> Iterator[str]:
     """The zone plate would come too near to the sample or the pinhole."""
     least = devices.file.zone_plate.clearance_mm
-    left = clearance_mm(devices.file, zone_plate_z_mm, _asked(devices.sample.z.user_readback))
+    left = clearance_mm(devices.file, zone_plate_z_mm, asked(devices.sample.z.user_readback))
     if not left >= least:
         yield (
             f"zone_plate_z: wanted {least:g} mm or more to sample and pinhole, found {left:.3f} mm at "
             f"{zone_plate_z_mm:.4f} mm; choose higher energies, or move the sample upstream"
         )
-
-
-def _asked(signal: Any) -> float:
-    return float(signal.get(use_monitor=False))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from xsn_acq.config.energy import at_energy
-from xsn_acq.errors import DeviceError, EnergyChangeError
+from xsn_acq.errors import DeviceError
 from xsn_acq.params import CameraParams
 from xsn_acq.plans.energy_change import EnergyChanger
 from xsn_acq.plans.energy_moves import axis_facts, axis_move, positions, targets_at
@@ -19,7 +19,7 @@ from xsn_acq.plans.places import AxisName
 from xsn_acq.plans.points_run import STREAM, PointsRun
 from xsn_acq.plans.record import Rows
 from xsn_acq.plans.state import State, imaging
-from xsn_acq.plans.steps import Plan, move, move_together, step, stop
+from xsn_acq.plans.steps import Plan, asked, move, move_together, step, stop
 from xsn_acq.plans.stills_checks import motor
 
 MOST_DISTURBED = 3
@@ -62,9 +62,7 @@ class EnergyRun(PointsRun):
         self._changer = EnergyChanger(devices, self._interruption, self._beam)
         self._changes = Rows("energy_changes", EnergyChangeRow)
         self._energy_ev: float | None = None
-        self._stays = False
         self._disturbed = 0
-        self._starts = positions(devices)
 
     def start(self) -> dict[str, Any]:
         """Name and technique, how the images are made, and what each energy asks for."""
@@ -107,7 +105,7 @@ class EnergyRun(PointsRun):
             self.salvage,
             lambda: step("camera close file", camera.close_file),
             *(lambda name=name: self._put_back(name) for name in moved),
-            self._energy_back,
+            self._changer.put_back,
         )
 
     def points(self) -> int:
@@ -129,7 +127,7 @@ class EnergyRun(PointsRun):
     def row(self, point: int, first_frame: int, current_ma: float) -> EnergyPoint:
         """Energy and positions as read back."""
         devices, place, here = self._devices, self._where[point], positions(self._devices)
-        energy = float(devices.mono.energy_ev.get(use_monitor=False))
+        energy = asked(devices.mono.energy_ev)
         self._note_disturbance(place, here)
         return EnergyPoint(
             point=point,
@@ -184,13 +182,9 @@ class EnergyRun(PointsRun):
     def _change(self, energy_ev: float, others: Sequence[tuple[Any, float]]) -> Plan:
         """Change the energy and record what was decided; after a failure it stays where it was left."""
         self._energy_ev = None
-        try:
-            change = yield from self._changer.change(
-                energy_ev, also=others, beyond_focus_table=self._beyond, then_open=True
-            )
-        except EnergyChangeError:
-            self._stays = True
-            raise
+        change = yield from self._changer.change(
+            energy_ev, also=others, beyond_focus_table=self._beyond, then_open=True
+        )
         self._energy_ev = energy_ev
         self._changes.push([EnergyChangeRow.of(change)])
         yield from self._changes.emit()
@@ -208,7 +202,7 @@ class EnergyRun(PointsRun):
         """Move motors together; those that would come from the wrong side first go beyond their target."""
         beyond = []
         for device, target in others:
-            here = float(device.user_readback.get(use_monitor=False))
+            here = asked(device.user_readback)
             way = axis_move(device.name, here, target, device.axis.unit, device.axis.backlash)
             if way.via is not None:
                 beyond.append((device, way.via))
@@ -221,9 +215,5 @@ class EnergyRun(PointsRun):
         if abs(self._readback(name) - before) > motor(self._devices, name).axis.tolerance:
             yield from move(motor(self._devices, name), before, self._interruption)
 
-    def _energy_back(self) -> Plan:
-        if not self._stays:
-            yield from self._changer.restore(self._starts)
-
     def _readback(self, name: AxisName) -> float:
-        return float(motor(self._devices, name).user_readback.get(use_monitor=False))
+        return asked(motor(self._devices, name).user_readback)

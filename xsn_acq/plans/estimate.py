@@ -74,6 +74,28 @@ def estimate(file: Beamline, params: XsnTomography) -> Estimate:
     )
 
 
+@dataclass(frozen=True)
+class PointsEstimate:
+    """What frames at points cost; ``open_shutter_s``: the sample is in the beam, for the dose.
+
+    ``at`` says at what they are taken: "9 points", "11 energies".
+    """
+
+    frames: int
+    at: str
+    shape: tuple[int, int]
+    exposure_s: float
+    duration_s: float
+    open_shutter_s: float
+    disk_bytes: int
+
+    def summary(self, *, speed: float = 1.0) -> str:
+        """Lines for a person; with the time on the wall where a simulated clock has another ``speed``."""
+        ny, nx = self.shape
+        cost = cost_line(self.duration_s, self.open_shutter_s, self.disk_bytes, speed)
+        return f"{self.frames} frames of {nx} x {ny} ({self.at}, exposure {self.exposure_s:g} s)\n{cost}"
+
+
 def cost_line(duration_s: float, open_shutter_s: float, disk_bytes: int, speed: float) -> str:
     """Time, dose and disk for a person; with the time on the wall where a clock has another ``speed``."""
     wall = "" if speed == 1.0 else f" ({shown_time(duration_s / speed)} at {speed:g} times real time)"

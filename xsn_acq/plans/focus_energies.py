@@ -8,7 +8,6 @@ from xsn_acq.config import Beamline
 from xsn_acq.errors import LimitError
 from xsn_acq.params import FocusScan
 from xsn_acq.plans.energy_checks import (
-    EnergyEstimate,
     check_energy_run,
     energies_faults,
     estimate_places,
@@ -16,12 +15,13 @@ from xsn_acq.plans.energy_checks import (
 )
 from xsn_acq.plans.energy_places import EnergyPlace
 from xsn_acq.plans.energy_run import EnergyRun
+from xsn_acq.plans.estimate import PointsEstimate
 from xsn_acq.plans.framing import framing, sample_out_um
 from xsn_acq.plans.instrument import Instrument
 from xsn_acq.plans.places import AxisName, focus_positions_mm, opened_cutoff_um
 from xsn_acq.plans.state import read_state
 from xsn_acq.plans.steps import Plan
-from xsn_acq.plans.stills_checks import StillsEstimate, estimate_stills, infeasible_stills
+from xsn_acq.plans.stills_checks import estimate_stills, infeasible_stills
 
 
 def scan_focus_over_energies(
@@ -92,7 +92,7 @@ def focus_places(
     return tuple(found)
 
 
-def estimate_focus_scan(file: Beamline, params: FocusScan) -> StillsEstimate | EnergyEstimate:
+def estimate_focus_scan(file: Beamline, params: FocusScan) -> PointsEstimate:
     """Estimate time, disk and dose of a focus scan in which nothing is interrupted."""
     if not params.energies_ev:
         return estimate_stills(file, params)

@@ -9,14 +9,13 @@ from typing import Any
 
 from bluesky import preprocessors as bpp
 
-from xsn_acq.errors import EnergyChangeError, LedgerError
+from xsn_acq.errors import LedgerError
 from xsn_acq.params import HyperspectralTomography, XsnTomography
 from xsn_acq.params.progress import NOTHING, EnergyProgress, Progress
 from xsn_acq.plans.beam import Beam
 from xsn_acq.plans.checks import check_before
 from xsn_acq.plans.empty_run import tell_failure
 from xsn_acq.plans.energy_change import EnergyChanger
-from xsn_acq.plans.energy_moves import positions
 from xsn_acq.plans.framing import Framing, framing
 from xsn_acq.plans.hyperspectral_checks import check_hyperspectral
 from xsn_acq.plans.instrument import Instrument
@@ -94,8 +93,6 @@ class _Scan:
         self._folder, self._md, self._done = folder, md, done
         self._interruption, self._beam = Interruption(), Beam(devices)
         self._changer = EnergyChanger(devices, self._interruption, self._beam)
-        self._starts = positions(devices)
-        self._stays = False
 
     def run(self) -> Plan:
         """Take all energies, put the energy back; nothing is replayed."""
@@ -107,7 +104,7 @@ class _Scan:
             yield from bpp.contingency_wrapper(
                 self._energies(),
                 except_plan=self._restore_after,
-                else_plan=lambda: self._told(None, self._energy_back()),
+                else_plan=lambda: self._told(None, self._changer.put_back()),
             )
 
     def _energies(self) -> Plan:
@@ -124,11 +121,7 @@ class _Scan:
 
     def _go_to(self, number: int, energy_ev: float) -> Plan:
         """Change the energy; the tomogram to be taken there, whose geometry has been checked."""
-        try:
-            change = yield from self._changer.change(energy_ev)
-        except EnergyChangeError:
-            self._stays = True
-            raise
+        change = yield from self._changer.change(energy_ev)
         yield from self._beam.wait()
         params, state = self._params.tomogram(number), read_state(self._devices)
         check_before(self._devices, params, self._frame, state, self._folder)
@@ -176,13 +169,9 @@ class _Scan:
 
         return (yield from bpp.contingency_wrapper(in_plain_words(plan), except_plan=tell))
 
-    def _energy_back(self) -> Plan:
-        if not self._stays:
-            yield from self._changer.restore(self._starts)
-
     def _restore_after(self, error: Exception) -> Plan:
         """Put the energy back after an abort or a failure, whose own error stays the one that is raised."""
-        for another in (yield from every_one(self._energy_back)):
+        for another in (yield from every_one(self._changer.put_back)):
             logger.warning("while the energy was put back after %r: %s", error, another)
 
 

@@ -18,6 +18,7 @@ from xsn_acq.plans.feasible import infeasible
 from xsn_acq.plans.framing import Framing
 from xsn_acq.plans.instrument import Instrument
 from xsn_acq.plans.state import State
+from xsn_acq.plans.steps import asked
 
 CHANGE_OVERHEAD_S = 1.0
 """Feedback, beam monitor and the checks of an energy change, seconds."""
@@ -98,7 +99,7 @@ def _place_faults(devices: Instrument, done: Progress) -> Iterator[str]:
     sideways = () if followed else (lens.x, lens.y)  # else each energy change sends them where they belong
     for motor in (sample.x, sample.y, sample.z, cutoff.x, cutoff.z, devices.detector.z, *sideways):
         wanted = done.places.get(motor.name)
-        found = float(motor.user_readback.get(use_monitor=False))
+        found = asked(motor.user_readback)
         if wanted is not None and not abs(found - wanted) <= 2 * motor.axis.tolerance:
             unit = motor.axis.unit
             yield (

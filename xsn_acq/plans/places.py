@@ -1,7 +1,7 @@
 """Where each calibration takes its stills, and what it costs: from parameters and beamline file."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import singledispatch
 from itertools import pairwise, product
 from typing import Literal
 
@@ -51,32 +51,12 @@ class Places:
         )
 
 
-@singledispatch
-def places(
-    params: StillsParams, file: Beamline, *, energy_ev: float, detector_z_mm: float, sample_x_um: float
-) -> Places:
-    """Where a calibration takes its stills.
-
-    Parameters
-    ----------
-    params : StillsParams
-        The calibration.
-    file : Beamline
-        The instrument, with what is calibrated so far.
-    energy_ev, detector_z_mm, sample_x_um : float
-        Where the instrument stands.
-    """
-    raise NotImplementedError(type(params).__name__)
-
-
-@places.register
 def _knife_edge(params: KnifeEdgeScan, file: Beamline, **_: float) -> Places:
     """Across the pupil and back: drift that is linear in time cancels."""
     there = _about(file.geometry.cutoff_x_zero_um, params.half_range_um, params.points)
     return Places(("cutoff_x",), tuple((x,) for x in (*there, *reversed(there))))
 
 
-@places.register
 def _foucault(params: FoucaultTest, file: Beamline, **_: float) -> Places:
     """Plane by plane; across the pupil in turns from either side."""
     planes = _about(file.cutoff_z_mm, params.half_range_mm, params.planes)
@@ -85,7 +65,6 @@ def _foucault(params: FoucaultTest, file: Beamline, **_: float) -> Places:
     return Places(("cutoff_z", "cutoff_x"), tuple(point for row in rows for point in row))
 
 
-@places.register
 def _focus(
     params: FocusScan, file: Beamline, *, energy_ev: float, detector_z_mm: float, sample_x_um: float
 ) -> Places:
@@ -108,13 +87,11 @@ def opened_cutoff_um(file: Beamline, opened_um: float) -> float:
     return geometry.cutoff_x_zero_um + (-opened_um if geometry.cutoff_passes == "positive" else opened_um)
 
 
-@places.register
 def _axis(params: FindRotationAxis, file: Beamline, **_: float) -> Places:
     """With rising angle."""
     return Places(("sample_theta",), tuple((angle,) for angle in params.angles_deg))
 
 
-@places.register
 def _pixel_size(
     params: PixelSize, file: Beamline, *, energy_ev: float, detector_z_mm: float, sample_x_um: float
 ) -> Places:
@@ -126,3 +103,30 @@ def _pixel_size(
 
 def _about(centre: float, half_range: float, points: int) -> tuple[float, ...]:
     return tuple(float(x) for x in np.linspace(centre - half_range, centre + half_range, points))
+
+
+_PLACES: Mapping[type[StillsParams], Callable[..., Places]] = {
+    KnifeEdgeScan: _knife_edge,
+    FoucaultTest: _foucault,
+    FocusScan: _focus,
+    FindRotationAxis: _axis,
+    PixelSize: _pixel_size,
+}
+
+
+def places(
+    params: StillsParams, file: Beamline, *, energy_ev: float, detector_z_mm: float, sample_x_um: float
+) -> Places:
+    """Where a calibration takes its stills.
+
+    Parameters
+    ----------
+    params : StillsParams
+        The calibration.
+    file : Beamline
+        The instrument, with what is calibrated so far.
+    energy_ev, detector_z_mm, sample_x_um : float
+        Where the instrument stands.
+    """
+    there = {"energy_ev": energy_ev, "detector_z_mm": detector_z_mm, "sample_x_um": sample_x_um}
+    return _PLACES[type(params)](params, file, **there)

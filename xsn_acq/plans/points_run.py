@@ -12,7 +12,7 @@ from xsn_acq.plans.framing import Framing
 from xsn_acq.plans.instrument import Instrument
 from xsn_acq.plans.measurement import Measurement
 from xsn_acq.plans.state import State
-from xsn_acq.plans.steps import Plan, finished, move, shut, step
+from xsn_acq.plans.steps import Plan, asked, finished, move, shut, step
 from xsn_acq.plans.stills import expose, open_stream
 from xsn_acq.plans.sure_points import SurePoints
 
@@ -81,7 +81,7 @@ class PointsRun(Measurement):
 
     def ring_current(self) -> float:
         """Ring current now, mA."""
-        return float(self._devices.ring.current.get(use_monitor=False))
+        return asked(self._devices.ring.current)
 
     def _point(self, point: int) -> Plan:
         """Go there and take its frames; its row."""

@@ -12,6 +12,7 @@ from xsn_acq.plans.beam import Beam
 from xsn_acq.plans.framing import Framing
 from xsn_acq.plans.instrument import Instrument
 from xsn_acq.plans.places import AxisName
+from xsn_acq.plans.steps import asked
 from xsn_acq.units import wavelength_m
 
 
@@ -52,23 +53,19 @@ def read_state(devices: Instrument) -> State:
     return State(
         beam_faults=tuple(Beam(devices).faults()),
         shutter=devices.shutter.state(),
-        gap_mm=_asked(devices.undulator.gap),
-        gap_deadband_mm=_asked(devices.undulator.deadband),
-        energy_ev=float(devices.mono.energy_ev.get(use_monitor=False)),
-        zone_plate_z_mm=_asked(devices.zone_plate.z.user_readback),
-        detector_z_mm=_asked(devices.detector.z.user_readback),
-        cutoff_x_um=_asked(devices.cutoff.x.user_readback),
-        cutoff_z_mm=_asked(devices.cutoff.z.user_readback),
-        sample_x_um=_asked(devices.sample.x.user_readback),
-        theta_deg=_asked(theta.user_readback),
-        theta_max_velocity=_asked(theta.max_velocity),
-        theta_acceleration_s=_asked(theta.acceleration),
+        gap_mm=asked(devices.undulator.gap),
+        gap_deadband_mm=asked(devices.undulator.deadband),
+        energy_ev=asked(devices.mono.energy_ev),
+        zone_plate_z_mm=asked(devices.zone_plate.z.user_readback),
+        detector_z_mm=asked(devices.detector.z.user_readback),
+        cutoff_x_um=asked(devices.cutoff.x.user_readback),
+        cutoff_z_mm=asked(devices.cutoff.z.user_readback),
+        sample_x_um=asked(devices.sample.x.user_readback),
+        theta_deg=asked(theta.user_readback),
+        theta_max_velocity=asked(theta.max_velocity),
+        theta_acceleration_s=asked(theta.acceleration),
         left_behind=tuple(left_behind(devices.camera, devices.position_compare)),
     )
-
-
-def _asked(signal: Any) -> float:
-    return float(signal.get(use_monitor=False))
 
 
 def imaging(file: Beamline, frame: Framing, state: State, expected: Mapping[str, int]) -> dict[str, Any]:

@@ -20,6 +20,11 @@ POLL_S = 0.1
 """Between looks at what sends no message when it changes, seconds."""
 
 
+def asked(signal: Any) -> float:
+    """Value of a record now, asked for over the network: a monitor may have been lost."""
+    return float(signal.get(use_monitor=False))
+
+
 class Step:
     """An operation of a device that bluesky has no message for; it travels as a ``trigger`` message."""
 

@@ -1,7 +1,6 @@
 """What is checked before a calibration moves anything, and what it costs."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from xsn_acq.config import Beamline
@@ -16,7 +15,7 @@ from xsn_acq.plans.checks import (
     record_faults,
     source_faults,
 )
-from xsn_acq.plans.estimate import SERIES_OVERHEAD_S, cost_line, move_s
+from xsn_acq.plans.estimate import SERIES_OVERHEAD_S, PointsEstimate, move_s
 from xsn_acq.plans.feasible import roi_faults, sample_out_faults
 from xsn_acq.plans.framing import Framing, framing, sample_out_um
 from xsn_acq.plans.instrument import Instrument
@@ -115,28 +114,7 @@ def _move_faults(devices: Instrument, params: StillsParams, state: State, where:
         yield from devices.sample.x.limit_faults(state.sample_x_um)
 
 
-@dataclass(frozen=True)
-class StillsEstimate:
-    """What a calibration costs; ``open_shutter_s`` is the time the sample is in the beam, for the dose."""
-
-    frames: int
-    places: int
-    shape: tuple[int, int]
-    exposure_s: float
-    duration_s: float
-    open_shutter_s: float
-    disk_bytes: int
-
-    def summary(self, *, speed: float = 1.0) -> str:
-        """Lines for a person; with the time on the wall where a simulated clock has another ``speed``."""
-        ny, nx = self.shape
-        return (
-            f"{self.frames} frames of {nx} x {ny} ({self.places} points, exposure {self.exposure_s:g} s)\n"
-            f"{cost_line(self.duration_s, self.open_shutter_s, self.disk_bytes, speed)}"
-        )
-
-
-def estimate_stills(file: Beamline, params: StillsParams) -> StillsEstimate:
+def estimate_stills(file: Beamline, params: StillsParams) -> PointsEstimate:
     """Estimate time, disk and dose of a calibration in which nothing is interrupted."""
     frame, where = framing(file, params), places_now(file, params)
     scan = params.places * (POINT_OVERHEAD_S + params.frames_per_point * frame.period_s)
@@ -145,9 +123,9 @@ def estimate_stills(file: Beamline, params: StillsParams) -> StillsEstimate:
     stills = (params.darks + params.flats_taken) * frame.period_s + series * SERIES_OVERHEAD_S
     out = sample_out_um(file, params) - file.geometry.sample_x_centre_um
     ways = 2 * move_s(file.axes.sample_x, out)
-    return StillsEstimate(
+    return PointsEstimate(
         frames=params.frames,
-        places=params.places,
+        at=f"{params.places} points",
         shape=frame.shape,
         exposure_s=params.exposure_s,
         duration_s=scan + stills + ways,

@@ -12,7 +12,7 @@ from xsn_acq.plans.places import AxisName, Places
 from xsn_acq.plans.points import Point
 from xsn_acq.plans.points_run import STREAM, PointsRun
 from xsn_acq.plans.state import State, imaging
-from xsn_acq.plans.steps import Plan, move, step, stop
+from xsn_acq.plans.steps import Plan, asked, move, step, stop
 from xsn_acq.plans.stills_checks import motor
 
 
@@ -127,4 +127,4 @@ class StillsRun(PointsRun):
             yield from move(motor(self._devices, name), target, self._interruption)
 
     def _readback(self, name: AxisName) -> float:
-        return float(motor(self._devices, name).user_readback.get(use_monitor=False))
+        return asked(motor(self._devices, name).user_readback)

@@ -9,17 +9,16 @@ from typing import Any, Literal
 from bluesky import plan_stubs as bps
 
 from xsn_acq.config.energy import gap_mm
-from xsn_acq.errors import EnergyChangeError
 from xsn_acq.params import UndulatorCalibration
 from xsn_acq.plans.energy_change import EnergyChanger
-from xsn_acq.plans.energy_moves import GAP, axis_moves, positions
+from xsn_acq.plans.energy_moves import GAP, axis_moves
 from xsn_acq.plans.energy_rows import EnergyChangeRow
 from xsn_acq.plans.gap_checks import check_gap_scans, gap_places
 from xsn_acq.plans.instrument import Instrument
 from xsn_acq.plans.record import Rows
 from xsn_acq.plans.run import Run
 from xsn_acq.plans.state import read_state
-from xsn_acq.plans.steps import Plan, move, step, stop
+from xsn_acq.plans.steps import Plan, asked, move, step, stop
 from xsn_acq.plans.sure_points import SurePoints
 
 
@@ -96,9 +95,7 @@ class GapRun(Run):
         self._changer = EnergyChanger(devices, self._interruption, self._beam, judge_light=False)
         self._changes = Rows("energy_changes", EnergyChangeRow)
         self._energy_ev: float | None = None
-        self._stays = False
-        self._starts = positions(devices)
-        self._preset_s = _asked(devices.beam_monitor.preset_s)
+        self._preset_s = asked(devices.beam_monitor.preset_s)
 
     def start(self) -> dict[str, Any]:
         """Name and technique, and what is scanned."""
@@ -125,7 +122,7 @@ class GapRun(Run):
             lambda: stop(devices.undulator),
             self._points.give_up,
             lambda: bps.abs_set(devices.beam_monitor.preset_s, self._preset_s, wait=True),
-            self._energy_back,
+            self._changer.put_back,
         )
 
     def how_far(self) -> str:
@@ -139,17 +136,17 @@ class GapRun(Run):
         if self._energy_ev != place.energy_ev:
             yield from self._change(place.energy_ev)
         yield from self._go(place.gap_mm)
-        current_ma, count_s = _asked(devices.ring.current), self._params.count_s
+        current_ma, count_s = asked(devices.ring.current), self._params.count_s
         yield from step("beam monitor count", lambda: devices.beam_monitor.count(count_s))
         return GapPoint(
             point=point,
             wanted_ev=place.energy_ev,
-            energy_ev=float(devices.mono.energy_ev.get(use_monitor=False)),
+            energy_ev=asked(devices.mono.energy_ev),
             harmonic=devices.file.undulator.harmonic,
-            undulator_gap_mm=_asked(devices.undulator.gap),
-            counts=_asked(devices.beam_monitor.counts),
+            undulator_gap_mm=asked(devices.undulator.gap),
+            counts=asked(devices.beam_monitor.counts),
             count_s=count_s,
-            ring_current_ma=0.5 * (current_ma + _asked(devices.ring.current)),
+            ring_current_ma=0.5 * (current_ma + asked(devices.ring.current)),
             ended=time.time(),
             status="ok",
         )
@@ -159,11 +156,7 @@ class GapRun(Run):
         if self._energy_ev is not None:
             yield from self._go(gap_mm(self._devices.file, self._energy_ev))
         self._energy_ev = None
-        try:
-            change = yield from self._changer.change(energy_ev, beyond_focus_table=True)
-        except EnergyChangeError:
-            self._stays = True
-            raise
+        change = yield from self._changer.change(energy_ev, beyond_focus_table=True)
         self._energy_ev = energy_ev
         self._changes.push([EnergyChangeRow.of(change)])
         yield from self._changes.emit()
@@ -171,20 +164,12 @@ class GapRun(Run):
     def _go(self, target_mm: float) -> Plan:
         """Move the gap; where it would come from the wrong side, first beyond."""
         devices = self._devices
-        here = {GAP: _asked(devices.undulator.gap)}
+        here = {GAP: asked(devices.undulator.gap)}
         for gap in axis_moves(devices.file, here, {GAP: target_mm}):
             if gap.via is not None:
                 yield from move(devices.undulator, gap.via, self._interruption)
             yield from move(devices.undulator, gap.target, self._interruption)
 
-    def _energy_back(self) -> Plan:
-        if not self._stays:
-            yield from self._changer.restore(self._starts)
-
     def _interruptions(self) -> tuple[int, int]:
         """Pauses and losses of beam."""
         return self._interruption.pauses, self._beam.losses
-
-
-def _asked(signal: Any) -> float:
-    return float(signal.get(use_monitor=False))

@@ -71,18 +71,12 @@ def follow(
             if once:
                 level(catalogue, data.journal)
                 return
+            strict = one_run or to_the_end
+            worker = _Worker(catalogue, since if strict and since is not None else 0.0)
             with Follower(data.journal, address) as follower:
-                counts = (one_run or to_the_end) and since is not None
-                worker = _Worker(catalogue, since if counts and since is not None else 0.0)
-                worker.level(list_runs(data.journal))
-                while not stop.is_set() and not (one_run and (worker.entered or worker.fault)):
-                    worker.turn(follower)
-                if to_the_end:
-                    while worker.turn(follower):
-                        pass
-                    worker.level(list_runs(data.journal))
-                if (one_run or to_the_end) and worker.fault:
-                    raise StorageError(worker.fault)
+                worker.follow(follower, data.journal, stop, one_run=one_run, to_the_end=to_the_end)
+            if strict and worker.fault:
+                raise StorageError(worker.fault)
 
 
 def level(catalogue: Any, journal: Path) -> int:
@@ -119,6 +113,18 @@ class _Worker:
         self._since = since
         self._writers: dict[Path, RunWriter | None] = {}
         self._started: dict[Path, float] = {}
+
+    def follow(
+        self, follower: Follower, journal: Path, stop: threading.Event, *, one_run: bool, to_the_end: bool
+    ) -> None:
+        """Level first, then each document as it comes; see `follow`."""
+        self.level(list_runs(journal))
+        while not stop.is_set() and not (one_run and (self.entered or self.fault)):
+            self.turn(follower)
+        if to_the_end:
+            while self.turn(follower):
+                pass
+            self.level(list_runs(journal))
 
     def level(self, runs: list[RunSummary]) -> None:
         """Enter what ended before; a run that fails is logged and passed over."""

@@ -80,6 +80,21 @@ def centred_m(length: int, pixel_size_m: float) -> np.ndarray:
     return (np.arange(length) - (length - 1) / 2) * pixel_size_m
 
 
+def nxdata(
+    parent: h5py.Group,
+    name: str,
+    signal: str,
+    axes: tuple[str, ...],
+    lengths: Mapping[str, int],
+    pixel_size_m: float,
+) -> h5py.Group:
+    """NXdata whose axes are metres from the centre."""
+    group = nxgroup(parent, name, "NXdata", signal=signal, axes=list(axes))
+    for axis in axes:
+        nxvalue(group, axis, centred_m(lengths[axis], pixel_size_m), "m")
+    return group
+
+
 def iso_time(time_s: float) -> str:
     """Unix seconds as NeXus writes them.
 
