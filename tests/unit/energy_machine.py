@@ -3,6 +3,7 @@
 import numpy as np
 from bluesky.utils import FailedStatus, RunEngineControlException
 from fake_instrument import UID
+from ophyd.status import StatusBase
 
 from xsn_acq.config.energy import energy_of_bragg_ev
 from xsn_acq.devices.camera_setup import CameraSetup, Rearm
@@ -65,9 +66,10 @@ class EnergyMachine:
     def set(self, msg):
         obj, target = msg.obj, msg.args[0]
         failure = self.fail(obj.name, target)
+        status = self._ended(failure)
         if failure is not None:
-            self._late = failed(failure)
-        elif hasattr(obj, "word"):
+            return status
+        if hasattr(obj, "word"):
             obj.word = target
             if obj.name == "mono_feedback":
                 obj.is_locked = target == "on"
@@ -77,11 +79,18 @@ class EnergyMachine:
             obj.user_readback.value = target
             if obj.name == "mono_bragg":
                 self.devices.mono.energy_ev.value = energy_of_bragg_ev(self.devices.file, target)
+        return status
 
     def trigger(self, msg):
-        failure = self.fail(msg.obj.name, None)
+        return self._ended(self.fail(msg.obj.name, None))
+
+    def _ended(self, failure):
+        """Status of an operation that has ended; a failure is thrown at the wait."""
+        status = StatusBase()
+        status.set_finished()
         if failure is not None:
-            self._late = failed(failure)
+            self._late = failed(failure, status)
+        return status
 
     def prepare(self, msg):
         self._armed = msg.args[0].frames
@@ -113,11 +122,11 @@ def word(message):
     return name if message.command == "trigger" else f"{message.command} {name}".strip()
 
 
-def failed(cause):
+def failed(cause, status):
     """What a RunEngine throws at the wait when a status has failed, or an abort as it is."""
     if isinstance(cause, RunEngineControlException):
         return cause
-    error = FailedStatus("a status")
+    error = FailedStatus(status)
     error.__cause__ = cause
     return error
 

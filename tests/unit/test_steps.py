@@ -2,8 +2,9 @@
 
 import pytest
 from bluesky.simulators import RunEngineSimulator
-from bluesky.utils import Msg, RequestAbort
+from bluesky.utils import FailedStatus, Msg, RequestAbort
 from epics.ca import CASeverityException, ChannelAccessGetFailure
+from ophyd.status import StatusBase
 
 from xsn_acq.errors import DeviceError
 from xsn_acq.plans.steps import every_one, in_plain_words
@@ -72,3 +73,36 @@ def test_a_record_that_is_lost_while_it_is_read_is_told_in_words(error):
     """All are seen when an IOC dies: not connected, lost with the question under way, or just before."""
     with pytest.raises(DeviceError, match=r"wanted an answer, found .*; is the IOC running\?"):
         RunEngineSimulator().simulate_plan(in_plain_words(Part(error)()))
+
+
+def ended():
+    status = StatusBase()
+    status.set_finished()
+    return status
+
+
+def thrown(parts, error, reply):
+    """What `every_one` returns when its first message is answered so, and the second gets an error."""
+    plan = every_one(*parts)
+    try:
+        next(plan)
+        plan.send(reply)
+        plan.throw(error)
+        while True:
+            plan.send(None)
+    except StopIteration as stopped:
+        return stopped.value
+
+
+def setting():
+    yield Msg("set")
+    yield Msg("wait")
+
+
+def test_what_the_failure_of_an_operation_before_breaks_off_is_begun_again():
+    """Two axes stop together on a dead IOC: bluesky throws the second failure at whatever comes next."""
+    mine, other, last = ended(), FailedStatus(ended()), Part()
+    assert thrown([setting, last], other, mine) == []
+    assert last.done
+    own = FailedStatus(mine)
+    assert thrown([setting, Part()], own, mine) == [own]

@@ -16,6 +16,11 @@ logger = logging.getLogger(__name__)
 
 Plan = Generator[Msg, Any, Any]
 
+MOST_BROKEN_OFF = 2
+"""So often a part of what is put back may be broken off by an abort."""
+MOST_FOREIGN = 20
+"""The same for failures of operations before it; there are no more of them than devices."""
+
 POLL_S = 0.1
 """Between looks at what sends no message when it changes, seconds."""
 
@@ -158,18 +163,53 @@ def in_plain_words(plan: Plan) -> Plan:
 def every_one(*parts: Callable[[], Plan]) -> Plan:
     """Run all parts, the later ones also when an earlier one fails; the errors, in order.
 
-    A part that an abort breaks off is begun again: what must be put back is put back.
+    A part that an abort breaks off is begun again: what must be put back is put back. So is one that the
+    failure of an operation before it breaks off, which bluesky throws at whatever comes next.
     """
     errors: list[Exception] = []
     for part in parts:
-        for _ in range(2):
+        begun, broken_off, foreign = _Begun(), 0, 0
+        while broken_off < MOST_BROKEN_OFF:
+            begun.foreign = False
             try:
-                yield from in_plain_words(part())
+                yield from in_plain_words(begun.noted(part()))
             except RunEngineControlException:
+                broken_off += 1
                 continue
             except Exception as error:
+                if begun.foreign and foreign < MOST_FOREIGN:
+                    foreign += 1
+                    continue
                 errors.append(error)
             break
         else:
             errors.append(DeviceError("plan", "put back", "done", "broken off twice"))
     return errors
+
+
+class _Begun:
+    """Operations that a plan has begun; ``foreign`` once the failure of another one was thrown at it."""
+
+    def __init__(self) -> None:
+        self.foreign = False
+        self._statuses: list[StatusBase] = []
+
+    def noted(self, plan: Plan) -> Plan:
+        """The plan, its operations noted."""
+        try:
+            message = next(plan)
+            while True:
+                try:
+                    reply = yield message
+                except Exception as error:
+                    self.foreign = self.foreign or self._is_foreign(error)
+                    message = plan.throw(error)
+                else:
+                    if isinstance(reply, StatusBase):
+                        self._statuses.append(reply)
+                    message = plan.send(reply)
+        except StopIteration as ended:
+            return ended.value
+
+    def _is_foreign(self, error: Exception) -> bool:
+        return isinstance(error, FailedStatus) and not any(error.args[0] is each for each in self._statuses)
