@@ -11,17 +11,20 @@ from xsn_acq.errors import DeviceError, LimitError
 
 pytestmark = pytest.mark.system
 X = "7C:SAM:m1"
+SLOW_UM_S = 10.0
 SOON_S = 5.0
 """A dead IOC is noticed when its connection closes, long before the deadline of a move."""
 
 
 @pytest.fixture
 def x(devices, ca, no_faults):
-    """Sample x at rest at 0, slow enough to be caught on its way."""
-    motor = devices.sample.x
+    """Sample x at rest at 0, slow enough to be caught on its way: 2 mm take 10 s of real time."""
+    motor, usual = devices.sample.x, devices.sample.x.axis.velocity
     ca.put(f"{X}.SPMG", "Go")
     motor.set(0.0).wait(DONE_S)
+    motor.velocity.set(SLOW_UM_S).wait(DONE_S)
     yield motor
+    motor.velocity.set(usual).wait(DONE_S)
     ca.put(f"{X}.SPMG", "Go")
     ca.put(f"{X}.LLM", -2000.0)
     ca.put(f"{X}.HLM", 2000.0)
@@ -29,11 +32,11 @@ def x(devices, ca, no_faults):
 
 
 def under_way(motor, position):
-    """Wait until the motor has passed a position."""
-    passed = threading.Event()
-    number = motor.subscribe(lambda value, **_: passed.set() if value > position else None)
-    assert passed.wait(DONE_S)
-    motor.unsubscribe(number)
+    """Wait until the motor has passed a position: asked, for a monitor may still tell of the move before."""
+    end, pause = time.monotonic() + DONE_S, threading.Event()
+    while not motor.user_readback.get(use_monitor=False) > position:
+        assert time.monotonic() < end
+        pause.wait(0.02)
 
 
 def test_a_motor_stopped_from_a_panel_fails_the_move(x, ca):
