@@ -9,9 +9,9 @@ from bluesky import plan_stubs as bps
 from xsn_acq.devices.camera_setup import Rearm
 from xsn_acq.params import CameraParams
 from xsn_acq.plans.framing import Framing
-from xsn_acq.plans.instrument import Instrument
+from xsn_acq.plans.instrument import AnyInstrument
 from xsn_acq.plans.measurement import Measurement
-from xsn_acq.plans.state import State
+from xsn_acq.plans.state import AnyState
 from xsn_acq.plans.steps import Plan, asked, finished, move, shut, step
 from xsn_acq.plans.stills import expose, open_stream
 from xsn_acq.plans.sure_points import SurePoints
@@ -19,7 +19,7 @@ from xsn_acq.plans.sure_points import SurePoints
 STREAM = "stills"
 
 
-class PointsRun(Measurement):
+class PointsRun(Measurement[AnyInstrument, AnyState]):
     """A run whose frames all lie in one file, a few for each point.
 
     Parameters
@@ -32,10 +32,10 @@ class PointsRun(Measurement):
 
     def __init__(
         self,
-        devices: Instrument,
+        devices: AnyInstrument,
         params: CameraParams,
         frame: Framing,
-        state: State,
+        state: AnyState,
         folder: Path,
         row: type,
     ) -> None:

@@ -78,7 +78,7 @@ class GapPoint:
     status: Literal["ok", "flagged"]
 
 
-class GapRun(Run):
+class GapRun(Run[Instrument]):
     """One run of gap scans.
 
     Parameters
