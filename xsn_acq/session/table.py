@@ -15,8 +15,9 @@ from xsn_acq.params.base import Params
 class PlanEntry:
     """Where a plan is found: its parameters, what it costs, what forbids it, itself, as ``module:name``.
 
-    ``technique``: of the beamlines that have it. ``reconstructs``: its runs can be worked on while they go on.
-    ``resumes``: it can go on with what earlier runs have. ``assesses``: an assessor of its patterns goes along.
+    ``technique``: of the beamlines that have it. ``reconstructs``: its runs can be worked on while they go
+    on. ``resumes``: it can go on with what earlier runs have. ``assesses``: its patterns are assessed as they
+    come.
     """
 
     parameters: str
@@ -151,9 +152,8 @@ def refuse_technique(plan_name: str, file: AnyBeamline) -> None:
     wanted = plan_entry(plan_name).technique
     if wanted != file.technique:
         known = ", ".join(sorted(name for name, entry in PLANS.items() if entry.technique == file.technique))
-        fault = (
-            f"wanted a beamline of technique {wanted}, found {file.name} of {file.technique}; it has {known}"
-        )
+        found = f"found {file.name} of {file.technique}; it has {known}"
+        fault = f"wanted a beamline of technique {wanted}, {found}"
         raise ConfigError(f"plan {plan_name}", [fault])
 
 
