@@ -68,7 +68,7 @@ class PointsRun(Measurement[AnyInstrument, AnyState]):
         """Take every point; those that were interrupted, and those not beyond doubt by then, again."""
         yield from self._points.declare()
         with self._interruption.making_safe(lambda: shut(self._devices.shutter)):
-            yield from self._points.take(self.points(), self._point)
+            yield from self._points.take(range(self.points()), self._point)
         yield from move(self._devices.shutter, "closed", self._interruption)
         yield from step("camera close file", self._devices.camera.close_file)
         self._opened = False
@@ -84,7 +84,7 @@ class PointsRun(Measurement[AnyInstrument, AnyState]):
         return asked(self._devices.ring.current)
 
     def _point(self, point: int) -> Plan:
-        """Go there and take its frames; its row."""
+        """Go there and take its frames; its row, alone."""
         devices = self._devices
         if devices.shutter.state() == "open" and self._beam.faults():
             yield from move(devices.shutter, "closed", self._interruption)
@@ -95,7 +95,7 @@ class PointsRun(Measurement[AnyInstrument, AnyState]):
         first, current_ma = devices.camera.frames_written() if self._opened else 0, self.ring_current()
         yield from self._expose(self.frames_at(point))
         self._closures += devices.shutter.state() != "open"
-        return self.row(point, first, current_ma)
+        return (self.row(point, first, current_ma),)
 
     def _expose(self, frames: int) -> Plan:
         """Add the frames of one point to the file."""
