@@ -13,11 +13,11 @@ _MOMENT_S = 1e-3
 
 @dataclass(frozen=True)
 class PulseSettings:
-    """One arming: gates from the encoder, pulses inside them. Positions in the unit of the encoder, times in seconds.
+    """One arming: gates from the encoder, pulses inside them. Places in the encoder's unit, times in seconds.
 
     Gate number g opens at ``gate_start + direction * g * gate_step`` and is ``gate_width`` wide. Pulse i
-    of a gate is due ``pulse_start + i * pulse_step`` after its opening, and lasts ``pulse_width``, in position
-    or in time.
+    of a gate is due ``pulse_start + i * pulse_step`` after its opening, and lasts ``pulse_width``, in place or
+    in time.
     """
 
     direction: int
