@@ -12,7 +12,7 @@ from xsn_acq.errors import ConfigError
 from xsn_acq.sim.alignment import Alignment
 from xsn_acq.sim.ioc.exposures import Exposure
 from xsn_acq.sim.ioc.rendering import Renderer
-from xsn_acq.sim.ioc.world import World
+from xsn_acq.sim.ioc.schlieren import schlieren
 from xsn_acq.sim.microscope import Microscope
 from xsn_acq.sim.nominal import nominal_state
 from xsn_acq.sim.phantoms import phantom
@@ -87,12 +87,12 @@ def test_stray_light_passes_the_closed_filter():
 
 
 def test_the_served_camera_sees_the_hidden_truth_whatever_the_sample():
-    world = World(BEAMLINE)
-    world.shutter_open.set(True, 0.0)
     exposure = Exposure(1, 10.0, 12.0, 12.1, CAMERA)
 
     async def mean(truth):
-        renderer = Renderer(BEAMLINE, world, 0, "microparticles", truth)
+        microscope = schlieren(BEAMLINE, truth, 0)
+        microscope.world.shutter_open.set(True, 0.0)
+        renderer = Renderer(microscope.state, microscope.imager, "microparticles")
         renderer.change_sample("empty")
         image = await renderer.image(exposure)
         renderer.close()

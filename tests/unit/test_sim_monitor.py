@@ -9,11 +9,16 @@ from xsn_acq.config import load_beamline
 from xsn_acq.sim.clock import SimClock
 from xsn_acq.sim.ioc.monitor import COUNTS_PER_S, BeamMonitor
 from xsn_acq.sim.ioc.world import World
+from xsn_acq.sim.source import beam
 from xsn_acq.sim.truth import Truth
 
 BEAMLINE = load_beamline("pls2-7c-xni")
 STEADY = Truth(flux_drift=0.0)
 SPEED = 100.0
+
+
+def light(world):
+    return lambda time_s: beam(BEAMLINE, STEADY, world.state(time_s, time_s))
 
 
 def counted(prepare=lambda world, now: None, *, preset_s=0.1, seed=3, counts=1):
@@ -22,7 +27,7 @@ def counted(prepare=lambda world, now: None, *, preset_s=0.1, seed=3, counts=1):
     async def count():
         world, clock = World(BEAMLINE), SimClock(SPEED)
         prepare(world, clock.now())
-        monitor = BeamMonitor(BEAMLINE, world, STEADY, seed, clock)
+        monitor = BeamMonitor("I0:", light(world), seed, clock)
         await monitor["Preset"].write(preset_s)
         begin = clock.now()
         for _ in range(counts):
@@ -82,7 +87,7 @@ def test_counts_repeat_with_the_seed_and_differ_from_count_to_count():
 def test_a_count_ends_early_and_two_at_a_time_are_refused():
     async def check():
         clock = SimClock(SPEED)
-        monitor = BeamMonitor(BEAMLINE, World(BEAMLINE), STEADY, 0, clock)
+        monitor = BeamMonitor("I0:", light(World(BEAMLINE)), 0, clock)
         await monitor["Preset"].write(1e6)
         count = asyncio.create_task(monitor["Count"].write("Count"))
         while monitor.value("Count") == "Done":

@@ -6,7 +6,8 @@ Every fault is listed at once, with field, value and limit.
 
 from xsn_acq.config.axes import Axes, Axis
 from xsn_acq.config.beamline import Beamline
-from xsn_acq.config.load import beamline_path, load_beamline
+from xsn_acq.config.load import AnyBeamline, beamline_path, load_beamline, load_microscope
+from xsn_acq.config.microscope import Microscope
 from xsn_acq.config.parts import Detection
 from xsn_acq.config.stored import (
     calibration_folder,
@@ -14,16 +15,21 @@ from xsn_acq.config.stored import (
     newest_calibrations,
     write_calibration,
 )
+from xsn_acq.config.structured import StructuredBeamline
 
 __all__ = [
+    "AnyBeamline",
     "Axes",
     "Axis",
     "Beamline",
     "Detection",
+    "Microscope",
+    "StructuredBeamline",
     "beamline_path",
     "calibration_folder",
     "calibrations_in_use",
     "load_beamline",
+    "load_microscope",
     "newest_calibrations",
     "write_calibration",
 ]

@@ -40,24 +40,41 @@ class Axis(Frozen):
         return self
 
 
-class Axes(Frozen):
-    """Every motor of the instrument, by the name its device uses."""
+class MicroscopeAxes(Frozen):
+    """Motors of a full-field microscope with a zone plate, by the names their devices use."""
 
     bragg: Axis
     second_crystal_gap: Axis
     second_crystal_pitch: Axis
     condenser_x: Axis
     condenser_y: Axis
-    diffuser_x: Axis
     pinhole_x: Axis
     pinhole_y: Axis
     zone_plate_x: Axis
     zone_plate_y: Axis
     zone_plate_z: Axis
-    cutoff_x: Axis
-    cutoff_z: Axis
     sample_x: Axis
     sample_y: Axis
     sample_z: Axis
     sample_theta: Axis
     detector_z: Axis
+
+
+class Axes(MicroscopeAxes):
+    """Every motor of a schlieren microscope."""
+
+    diffuser_x: Axis
+    cutoff_x: Axis
+    cutoff_z: Axis
+
+
+class StructuredAxes(MicroscopeAxes):
+    """Every motor of a microscope with structured illumination."""
+
+    condenser_pitch: Axis
+    condenser_yaw: Axis
+    sandpaper_coarse_x: Axis
+    sandpaper_coarse_y: Axis
+    sandpaper_fine_x: Axis
+    sandpaper_fine_y: Axis
+    vortex_x: Axis

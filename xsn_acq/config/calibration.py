@@ -114,33 +114,27 @@ class PixelSizeCalibration(Measured):
     sigma: NotNegative | None = None
 
 
-class Calibration(Frozen):
-    """What was measured on the instrument, each with its date and energy.
+class MicroscopeCalibration(Frozen):
+    """What was measured on a microscope with a zone plate, each with its date and energy.
 
-    ``focus`` and ``gap`` are tables over energies, interpolated between two of them; ``gap`` is one for each
-    harmonic.
+    ``focus`` is a table over energies, interpolated between two of them.
     """
 
-    knife_edge: KnifeEdgeCalibration
-    rotation_axis: RotationAxisCalibration
-    pupil_plane: PupilPlaneCalibration | None = None
     focus: tuple[FocusCalibration, ...] = ()
     pixel_size: PixelSizeCalibration | None = None
-    gap: tuple[GapCalibration, ...] = ()
     mono: MonoCalibration | None = None
 
     @model_validator(mode="after")
     def _tables(self) -> Self:
-        tables: list[tuple[str, Sequence[Measured]]] = [("focus", self.focus)]
-        tables += [
-            ("gap", [entry for entry in self.gap if entry.harmonic == harmonic])
-            for harmonic in {entry.harmonic for entry in self.gap}
-        ]
-        for name, table in tables:
+        for name, table in self.tables():
             energies = [entry.energy_ev for entry in table]
             if any(b <= a for a, b in pairwise(energies)):
                 raise ValueError(f"{name}: energy_ev must rise from one entry to the next")
         return self
+
+    def tables(self) -> list[tuple[str, Sequence[Measured]]]:
+        """Each table over energies, with its name."""
+        return [("focus", self.focus)]
 
     def focus_offset_mm(self, energy_ev: float) -> float:
         """Offset of the focus from theory; mm, 0 without a table."""
@@ -169,3 +163,18 @@ class Calibration(Frozen):
         return interpolated(
             [entry.energy_ev for entry in table], [getattr(entry, field) for entry in table], energy_ev
         )
+
+
+class Calibration(MicroscopeCalibration):
+    """What was measured on a schlieren microscope; ``gap`` is a table over energies for each harmonic."""
+
+    knife_edge: KnifeEdgeCalibration
+    rotation_axis: RotationAxisCalibration
+    pupil_plane: PupilPlaneCalibration | None = None
+    gap: tuple[GapCalibration, ...] = ()
+
+    def tables(self) -> list[tuple[str, Sequence[Measured]]]:
+        """Each table over energies, with its name."""
+        harmonics = {entry.harmonic for entry in self.gap}
+        gaps = [("gap", [entry for entry in self.gap if entry.harmonic == each]) for each in harmonics]
+        return [*super().tables(), *gaps]

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from xsn_acq.config.beamline import Beamline
+from xsn_acq.config.microscope import Microscope
 from xsn_acq.config.table import interpolated, reach_ev
 from xsn_acq.optics import monochromator
 from xsn_acq.units import MM, UM, wavelength_m
@@ -112,13 +113,13 @@ def _gap_fits(file: Beamline, energy_ev: float, harmonic: int) -> bool:
     return source.gap_low_mm <= gap + _gap_offset_mm(file, energy_ev, harmonic) <= source.gap_high_mm
 
 
-def bragg_offset_deg(file: Beamline) -> float:
+def bragg_offset_deg(file: Microscope) -> float:
     """True Bragg angle less its reading, as calibrated."""
     found = file.calibration.mono
     return 0.0 if found is None else found.bragg_offset_deg
 
 
-def bragg_deg(file: Beamline, energy_ev: float) -> float:
+def bragg_deg(file: Microscope, energy_ev: float) -> float:
     """Reading of the Bragg axis at an energy.
 
     Raises
@@ -130,7 +131,7 @@ def bragg_deg(file: Beamline, energy_ev: float) -> float:
     return true - bragg_offset_deg(file)
 
 
-def energy_of_bragg_ev(file: Beamline, reading_deg: float) -> float:
+def energy_of_bragg_ev(file: Microscope, reading_deg: float) -> float:
     """Energy at a reading of the Bragg axis; the inverse of `bragg_deg`.
 
     Raises

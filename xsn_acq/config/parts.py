@@ -25,18 +25,29 @@ UndulatorRecord = Literal[
 ]
 
 
-class Prefixes(Frozen):
+class CommonPrefixes(Frozen):
     """PV prefixes of everything that is not a motor; the device classes know the suffixes."""
 
     ring: Prefix
     front_end_shutter: Prefix
     shutter: Prefix
-    undulator: Prefix
     mono_feedback: Prefix
     beam_monitor: Prefix
-    diffuser_rotation: Prefix
     camera: Prefix
     position_compare: Prefix
+
+
+class Prefixes(CommonPrefixes):
+    """Those of a schlieren microscope."""
+
+    undulator: Prefix
+    diffuser_rotation: Prefix
+
+
+class StructuredPrefixes(CommonPrefixes):
+    """Those of a microscope with structured illumination and a fluorescence detector."""
+
+    vortex: Prefix
 
 
 class Ring(Frozen):
@@ -166,15 +177,12 @@ class Detection(Frozen):
     readout_s: dict[Literal["1", "2", "3", "4"], Positive]
 
 
-class Geometry(Frozen):
-    """Where things are when the microscope is aligned.
+class SampleGeometry(Frozen):
+    """Where sample and pinhole are when the microscope is aligned.
 
     ``pinhole_z_mm``: the pinhole stands so far downstream of the sample plane (upstream negative).
     """
 
-    cutoff_passes: Literal["positive", "negative"]
-    cutoff_x_zero_um: Finite
-    cutoff_z_pupil_mm: Finite
     sample_x_centre_um: Finite
     sample_out_um: Finite
     pinhole_diameter_um: Positive
@@ -184,3 +192,11 @@ class Geometry(Frozen):
         """Whether the sample is where flats are taken (``sample_out_um`` or ``out_um``), not in the beam."""
         out = self.sample_out_um if out_um is None else out_um
         return abs(sample_x_um - out) < NEAR_OUT * abs(out - self.sample_x_centre_um)
+
+
+class Geometry(SampleGeometry):
+    """Where things are when a schlieren microscope is aligned: the cutoff filter too."""
+
+    cutoff_passes: Literal["positive", "negative"]
+    cutoff_x_zero_um: Finite
+    cutoff_z_pupil_mm: Finite

@@ -10,6 +10,22 @@ class Condenser(Stage):
     y = AxisComponent()
 
 
+class CapillaryCondenser(Stage):
+    """Capillary condenser: x and y in um, pitch and yaw in urad."""
+
+    x = AxisComponent()
+    y = AxisComponent()
+    pitch = AxisComponent()
+    yaw = AxisComponent()
+
+
+class Sandpaper(Stage):
+    """Sheet of sandpaper across the beam, x and y in mm."""
+
+    x = AxisComponent()
+    y = AxisComponent()
+
+
 class Pinhole(Stage):
     """Pinhole before the sample, x and y in um."""
 
@@ -23,6 +39,12 @@ class ZonePlateStage(Stage):
     x = AxisComponent()
     y = AxisComponent()
     z = AxisComponent()
+
+
+class FluorescenceStage(Stage):
+    """Fluorescence detector beside the sample: x in mm, away from it positive."""
+
+    x = AxisComponent()
 
 
 class DetectorStage(Stage):

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from xsn_acq.config import Beamline
+from xsn_acq.config import AnyBeamline
 from xsn_acq.sim.clock import SimClock
 from xsn_acq.sim.ioc.channels import Served
 from xsn_acq.sim.ioc.control import Control
@@ -14,10 +14,9 @@ from xsn_acq.sim.ioc.limit_switch import LimitSwitches
 from xsn_acq.sim.ioc.monitor import BeamMonitor
 from xsn_acq.sim.ioc.motor import Motor
 from xsn_acq.sim.ioc.rendering import Renderer
-from xsn_acq.sim.ioc.simple import DiffuserRotation, Feedback, Ring, Shutter
+from xsn_acq.sim.ioc.schlieren import schlieren
+from xsn_acq.sim.ioc.simple import Feedback, Ring, Shutter
 from xsn_acq.sim.ioc.table import Records
-from xsn_acq.sim.ioc.undulator import UndulatorControl
-from xsn_acq.sim.ioc.world import World
 from xsn_acq.sim.ioc.zebra import Zebra
 from xsn_acq.sim.truth import Truth
 
@@ -30,7 +29,7 @@ class SimulatedBeamline:
 
     Parameters
     ----------
-    beamline : Beamline
+    beamline : Beamline or StructuredBeamline
     speed : float
         Simulated seconds in a real second.
     seed : int
@@ -41,15 +40,17 @@ class SimulatedBeamline:
         What the beamline file does not know.
     """
 
-    def __init__(self, beamline: Beamline, *, speed: float, seed: int, sample: str, truth: Truth) -> None:
+    def __init__(self, beamline: AnyBeamline, *, speed: float, seed: int, sample: str, truth: Truth) -> None:
         self.clock, self.faults = SimClock(speed), Faults()
-        self.world = World(beamline, truth)
+        own = schlieren(beamline, truth, seed)
+        self.world = own.world
         clock, world, faults, pvs = self.clock, self.world, self.faults, beamline.pvs
+        moving = {**world.axes, **own.more_axes}
         self.motors = {
             name: Motor(name, getattr(beamline.axes, name), motion, clock, faults)
             for name, motion in world.axes.items()
         }
-        self.limit_switches = LimitSwitches({**world.axes, "gap": world.gap}, clock, faults)
+        self.limit_switches = LimitSwitches(moving, clock, faults)
         self.ring = Ring(pvs.ring, world, clock, faults)
         self.feedback = Feedback(pvs.mono_feedback, world, clock, faults)
         records: list[Records] = [
@@ -57,11 +58,10 @@ class SimulatedBeamline:
             self.feedback,
             Shutter(pvs.front_end_shutter, world.front_end_open, clock),
             Shutter(pvs.shutter, world.shutter_open, clock),
-            UndulatorControl(beamline, world, clock, faults),
-            BeamMonitor(beamline, world, truth, seed, clock),
-            DiffuserRotation(pvs.diffuser_rotation, world.diffuser_rotating, clock),
+            BeamMonitor(pvs.beam_monitor, own.light, seed, clock),
+            *own.records(clock, faults),
         ]
-        self.renderer = Renderer(beamline, world, seed, sample, truth)
+        self.renderer = Renderer(own.state, own.imager, sample)
         self.writer = Hdf5Plugin(f"{pvs.camera}HDF1:", clock, faults)
         self.camera = Kinetix(
             f"{pvs.camera}cam1:",
@@ -72,11 +72,10 @@ class SimulatedBeamline:
             self.writer.push,
             self.writer.drained,
         )
-        theta = beamline.axes.sample_theta
         self.zebra = Zebra(
             pvs.position_compare,
-            world.axes["sample_theta"],
-            theta.resolution,
+            world.axes[own.encoder],
+            getattr(beamline.axes, own.encoder).resolution,
             clock,
             faults,
             self.camera.trigger,
@@ -87,8 +86,9 @@ class SimulatedBeamline:
             self.channels |= part.channels()
         for motor in self.motors.values():
             self.channels |= motor.channels()
-        axes = frozenset(self.motors) | {"gap"}
-        self.control = Control(clock, faults, self.channels, axes, self.renderer.change_sample, sample)
+        self.control = Control(
+            clock, faults, self.channels, frozenset(moving), self.renderer.change_sample, sample
+        )
         self.channels |= self.control.channels()
 
     async def run(self, faults: Sequence[str] = ()) -> None:

@@ -1,17 +1,14 @@
 """Beam monitor: an ion chamber in front of the experiment shutter, and the counter behind it."""
 
 import asyncio
+from collections.abc import Callable
 
 import numpy as np
 from caproto import SkipWrite
 
-from xsn_acq.config import Beamline
 from xsn_acq.sim.clock import SimClock
 from xsn_acq.sim.ioc.channels import Double, enum
 from xsn_acq.sim.ioc.table import Records
-from xsn_acq.sim.ioc.world import World
-from xsn_acq.sim.source import beam
-from xsn_acq.sim.truth import Truth
 
 COUNTS_PER_S = 1e6
 """When all is aligned at the nominal ring current."""
@@ -26,19 +23,17 @@ class BeamMonitor(Records):
 
     Parameters
     ----------
-    beamline : Beamline
-    world : World
-        Where everything was while it counted.
-    truth : Truth
-        What the beamline file does not know.
+    prefix : str
+    light : callable
+        Light in front of the shutter at a time, of simulated epoch seconds; 1 when all is aligned.
     seed : int
         Of the noise, together with the number of the count.
     clock : SimClock
     """
 
-    def __init__(self, beamline: Beamline, world: World, truth: Truth, seed: int, clock: SimClock) -> None:
-        super().__init__(beamline.pvs.beam_monitor, clock.now)
-        self._beamline, self._world, self._truth, self._clock = beamline, world, truth, clock
+    def __init__(self, prefix: str, light: Callable[[float], float], seed: int, clock: SimClock) -> None:
+        super().__init__(prefix, clock.now)
+        self._light, self._clock = light, clock
         self._seed, self._number = seed, 0
         self._stopped = asyncio.Event()
         self.add("Preset", Double(now=clock.now, value=PRESET_S, units="s", precision=3, record="ao"))
@@ -79,8 +74,7 @@ class BeamMonitor(Records):
         """Return the counts of a period in the past."""
         step = (end_s - begin_s) / _MOMENTS
         moments = begin_s + (np.arange(_MOMENTS) + 0.5) * step
-        states = [self._world.state(float(moment), float(moment)) for moment in moments]
-        light = np.mean([beam(self._beamline, self._truth, state) for state in states])
+        light = np.mean([self._light(float(moment)) for moment in moments])
         rng = np.random.default_rng((self._seed, self._number, 5))
         self._number += 1
         return float(rng.poisson(COUNTS_PER_S * light * (end_s - begin_s)))

@@ -1,17 +1,16 @@
 """Turns exposures into frames, in a thread of its own, so that Channel Access stays quick."""
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from xsn_acq.config import Beamline
 from xsn_acq.sim.ioc.exposures import Exposure
-from xsn_acq.sim.ioc.world import World
-from xsn_acq.sim.truth import Truth
+from xsn_acq.sim.state import CameraSettings
 
 
 @dataclass(frozen=True)
@@ -23,24 +22,32 @@ class Frame:
     time_s: float
 
 
+class Imager(Protocol):
+    """A microscope with a sample in it."""
+
+    def frame(
+        self, state: Any, camera: CameraSettings, frame_number: int
+    ) -> NDArray[np.uint8] | NDArray[np.uint16]:
+        """Frame of a state of the beamline; its number seeds the noise."""
+
+
 class Renderer:
     """The microscope with one sample on its stage.
 
     Parameters
     ----------
-    beamline : Beamline
-    world : World
-        Where everything was during an exposure.
-    seed : int
-        Of sample and noise.
+    state : callable
+        Where everything was, from begin to end of an exposure, simulated epoch seconds.
+    imager : callable
+        Makes the microscope with the sample of a name; raises ValueError for an unknown one.
     sample : str
         Name of the phantom.
-    truth : Truth
-        What the beamline file does not know.
     """
 
-    def __init__(self, beamline: Beamline, world: World, seed: int, sample: str, truth: Truth) -> None:
-        self._beamline, self._world, self._seed, self._truth = beamline, world, seed, truth
+    def __init__(
+        self, state: Callable[[float, float], Any], imager: Callable[[str], Imager], sample: str
+    ) -> None:
+        self._state, self._imager = state, imager
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="render")
         self._rendered = 0
         self.change_sample(sample)
@@ -53,14 +60,11 @@ class Renderer:
         ValueError
             There is no phantom of that name.
         """
-        from xsn_acq.sim.microscope import Microscope
-        from xsn_acq.sim.phantoms import phantom
-
-        self._microscope = Microscope(self._beamline, phantom(name, self._seed), self._truth, self._seed)
+        self._microscope = self._imager(name)
 
     async def image(self, exposure: Exposure) -> NDArray[np.unsignedinteger]:
         """Frame that this exposure gave."""
-        state = self._world.state(exposure.begin_s, exposure.end_s)
+        state = self._state(exposure.begin_s, exposure.end_s)
         number, self._rendered = self._rendered, self._rendered + 1
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(

@@ -1,9 +1,11 @@
 """All of the beamline's hardware over simulated time, from which the beam during any exposure follows."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from xsn_acq.config import Beamline
+from xsn_acq.config import Beamline, Microscope
 from xsn_acq.sim.ioc.timeline import AxisMotion, Steps
 from xsn_acq.sim.nominal import nominal_state
 from xsn_acq.sim.state import BeamState
@@ -52,41 +54,79 @@ class RingCurrent:
         return self.period_s - time_s % self.period_s
 
 
-class World:
-    """Axes, shutters and switches, each with its past.
+class CommonWorld:
+    """Axes, shutters and switches of every beamline, each with its past.
+
+    Parameters
+    ----------
+    beamline : Microscope
+        What stands where.
+    start : mapping of str to float
+        Where each axis of the beamline file stands at first.
+    play : mapping of str to float, optional
+        Play of drives, in the unit of their axis.
+    """
+
+    def __init__(
+        self, beamline: Microscope, start: Mapping[str, float], play: Mapping[str, float] | None = None
+    ) -> None:
+        self._play = dict(play or {})
+        self.axes = {
+            name: _axis(start[name], axis.low, axis.high)
+            for name in type(beamline.axes).model_fields
+            for axis in [getattr(beamline.axes, name)]
+        }
+        self.ring = RingCurrent(beamline.ring.nominal_current_ma)
+        self.dumped = Steps(value=False)
+        self.feedback = Steps(value=True)
+        self.front_end_open = Steps(value=True)
+        self.shutter_open = Steps(value=False)
+
+    def current_ma(self, time_s: float) -> float:
+        """Ring current at ``time_s``."""
+        return 0.0 if self.dumped.at(time_s) else self.ring.at(time_s)
+
+    def positions(self, time_s: float) -> dict[str, float]:
+        """Where each axis truly is."""
+        return {
+            name: _true_position(axis, self._play.get(name, 0.0), time_s) for name, axis in self.axes.items()
+        }
+
+    def switches(self, begin_s: float, end_s: float) -> dict[str, Any]:
+        """Ring current, feedback and time at the middle; a shutter is open when it was so all the time."""
+        middle = 0.5 * (begin_s + end_s)
+        return {
+            "ring_current_ma": self.current_ma(middle),
+            "feedback_on": self.feedback.at(middle),
+            "front_end_open": all(self.front_end_open.during(begin_s, end_s)),
+            "shutter_open": all(self.shutter_open.during(begin_s, end_s)),
+            "time_s": middle,
+        }
+
+
+class World(CommonWorld):
+    """A schlieren microscope; everything starts aligned.
 
     Parameters
     ----------
     beamline : Beamline
-        What stands where; everything starts aligned.
     truth : Truth, optional
         The play of the drives is looked up there.
     """
 
     def __init__(self, beamline: Beamline, truth: Truth | None = None) -> None:
-        self.beamline = beamline
         truth = truth or Truth()
-        self._play = {"bragg": truth.bragg_play_deg, "zone_plate_z": truth.zone_plate_play_mm}
-        self._gap_play = truth.gap_play_mm
         start = nominal_state(beamline)
-        self.axes = {
-            name: _axis(getattr(start, field), axis.low, axis.high)
-            for name, field in AXIS_FIELDS.items()
-            for axis in [getattr(beamline.axes, name)]
-        }
+        super().__init__(
+            beamline,
+            {name: getattr(start, field) for name, field in AXIS_FIELDS.items()},
+            {"bragg": truth.bragg_play_deg, "zone_plate_z": truth.zone_plate_play_mm},
+        )
+        self._gap_play = truth.gap_play_mm
         undulator = beamline.undulator
         self.gap = _axis(start.gap_mm, undulator.gap_low_mm, undulator.gap_high_mm)
-        self.ring = RingCurrent(beamline.ring.nominal_current_ma)
-        self.dumped = Steps(value=False)
         self.harmonic = Steps(start.harmonic)
-        self.feedback = Steps(start.feedback_on)
         self.diffuser_rotating = Steps(start.diffuser_rotating)
-        self.front_end_open = Steps(start.front_end_open)
-        self.shutter_open = Steps(start.shutter_open)
-
-    def current_ma(self, time_s: float) -> float:
-        """Ring current at ``time_s``."""
-        return 0.0 if self.dumped.at(time_s) else self.ring.at(time_s)
 
     def state(self, begin_s: float, end_s: float) -> BeamState:
         """Beam during an exposure from ``begin_s`` to ``end_s``, both in the past.
@@ -95,23 +135,16 @@ class World:
         when it was open all the time.
         """
         middle = 0.5 * (begin_s + end_s)
-        positions = {
-            field: _true_position(self.axes[name], self._play.get(name, 0.0), middle)
-            for name, field in AXIS_FIELDS.items()
-        }
+        positions = {AXIS_FIELDS[name]: place for name, place in self.positions(middle).items()}
         theta = self.axes["sample_theta"]
         positions["theta_start_deg"] = theta.position(begin_s)
         return BeamState(
             **positions,
+            **self.switches(begin_s, end_s),
             theta_end_deg=theta.position(end_s),
-            ring_current_ma=self.current_ma(middle),
             gap_mm=_true_position(self.gap, self._gap_play, middle),
             harmonic=self.harmonic.at(middle),
-            feedback_on=self.feedback.at(middle),
             diffuser_rotating=all(self.diffuser_rotating.during(begin_s, end_s)),
-            front_end_open=all(self.front_end_open.during(begin_s, end_s)),
-            shutter_open=all(self.shutter_open.during(begin_s, end_s)),
-            time_s=middle,
         )
 
 

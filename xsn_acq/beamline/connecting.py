@@ -1,0 +1,75 @@
+"""Build the instrument of a beamline file; connect all, collect every failure."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ophyd import Device
+
+from xsn_acq.beamline.parts import CommonInstrument
+from xsn_acq.beamline.schlieren import schlieren_instrument
+from xsn_acq.config import AnyBeamline
+from xsn_acq.devices.connection import be_patient, connection_faults
+from xsn_acq.devices.motor import Motor
+from xsn_acq.errors import ConnectError
+
+
+def build(file: AnyBeamline) -> CommonInstrument:
+    """Make every device; nothing is waited for."""
+    be_patient()
+    return schlieren_instrument(file)
+
+
+@contextmanager
+def connected(file: AnyBeamline, timeout_s: float = 10.0) -> Iterator[CommonInstrument]:
+    """Build every device and wait for its records; let them go at the end.
+
+    Raises
+    ------
+    ConnectError
+        See `connect`.
+    """
+    instrument = build(file)
+    try:
+        connect(instrument, timeout_s)
+    except ConnectError:
+        destroy(instrument)
+        raise  # a Ctrl-C ends the program; to let go what is just connecting can crash libca
+    try:
+        yield instrument
+    finally:
+        destroy(instrument)
+
+
+def connect(instrument: CommonInstrument, timeout_s: float = 10.0) -> None:
+    """Wait for every record; all are sought at the same time.
+
+    Raises
+    ------
+    ConnectError
+        One line for each device with records that did not answer, a single one when none did; one for each
+        motor in the wrong unit.
+    """
+    faults = connection_faults(instrument.devices(), timeout_s)
+    if not faults:
+        faults = [fault for motor in instrument.motors() for fault in _unit_faults(motor)]
+    if faults:
+        raise ConnectError(f"beamline {instrument.file.name}", faults)
+
+
+def baseline(instrument: CommonInstrument) -> list[Device]:
+    """Devices to be read at the start and end of every run."""
+    flyers = instrument.flyers()
+    return [device for device in instrument.devices() if device not in flyers]
+
+
+def destroy(instrument: CommonInstrument) -> None:
+    """Let every record go."""
+    for device in instrument.devices():
+        device.destroy()
+
+
+def _unit_faults(motor: Motor) -> list[str]:
+    unit = motor.motor_egu.get()
+    if unit == motor.axis.unit:
+        return []
+    return [f"{motor.name}: {motor.prefix} is in {unit!r}, the beamline file says {motor.axis.unit!r}"]
