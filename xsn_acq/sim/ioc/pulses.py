@@ -7,8 +7,6 @@ from typing import Literal
 from xsn_acq.sim.ioc.timeline import AxisMotion
 
 Source = Literal["Position", "Time", "External"]
-_MOMENT_S = 1e-3
-"""The speed of the encoder is looked at over so long, simulated seconds."""
 
 
 @dataclass(frozen=True)
@@ -139,8 +137,7 @@ class PulseGenerator:
         width = self.settings.pulse_width
         if self.settings.pulse_source != "Position":
             return width
-        ways = [self._encoder.position(time_s + half) for half in (-_MOMENT_S, _MOMENT_S)]
-        speed = abs(ways[1] - ways[0]) / (2 * _MOMENT_S)
+        speed = abs(self._encoder.velocity(time_s))
         return width / speed if speed > 0 else math.inf
 
     def _reading(self, time_s: float) -> float:
