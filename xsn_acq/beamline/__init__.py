@@ -1,7 +1,6 @@
 """The instrument of a beamline file: one factory for each device; connect all, collect every failure."""
 
 from xsn_acq.beamline.condition import make_safe, problems
-<<<<<<< HEAD
 from xsn_acq.beamline.connecting import AnyInstrument, baseline, build, connect, connected, destroy
 from xsn_acq.beamline.parts import CommonInstrument
 from xsn_acq.beamline.schlieren import Instrument
@@ -12,15 +11,6 @@ __all__ = [
     "CommonInstrument",
     "Instrument",
     "StructuredInstrument",
-=======
-from xsn_acq.beamline.connecting import baseline, build, connect, connected, destroy
-from xsn_acq.beamline.parts import CommonInstrument
-from xsn_acq.beamline.schlieren import Instrument
-
-__all__ = [
-    "CommonInstrument",
-    "Instrument",
->>>>>>> wt-xrf
     "baseline",
     "build",
     "connect",

@@ -2,27 +2,18 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-<<<<<<< HEAD
 from typing import overload
-=======
->>>>>>> wt-xrf
 
 from ophyd import Device
 
 from xsn_acq.beamline.parts import CommonInstrument
-<<<<<<< HEAD
 from xsn_acq.beamline.schlieren import Instrument, schlieren_instrument
 from xsn_acq.beamline.structured import StructuredInstrument, structured_instrument
 from xsn_acq.config import AnyBeamline, Beamline, StructuredBeamline
-=======
-from xsn_acq.beamline.schlieren import schlieren_instrument
-from xsn_acq.config import AnyBeamline
->>>>>>> wt-xrf
 from xsn_acq.devices.connection import be_patient, connection_faults
 from xsn_acq.devices.motor import Motor
 from xsn_acq.errors import ConnectError
 
-<<<<<<< HEAD
 AnyInstrument = Instrument | StructuredInstrument
 
 
@@ -44,17 +35,6 @@ def connected(file: Beamline, timeout_s: float = 10.0) -> Iterator[Instrument]: 
 def connected(file: StructuredBeamline, timeout_s: float = 10.0) -> Iterator[StructuredInstrument]: ...
 @contextmanager
 def connected(file: AnyBeamline, timeout_s: float = 10.0) -> Iterator[AnyInstrument]:
-=======
-
-def build(file: AnyBeamline) -> CommonInstrument:
-    """Make every device; nothing is waited for."""
-    be_patient()
-    return schlieren_instrument(file)
-
-
-@contextmanager
-def connected(file: AnyBeamline, timeout_s: float = 10.0) -> Iterator[CommonInstrument]:
->>>>>>> wt-xrf
     """Build every device and wait for its records; let them go at the end.
 
     Raises
