@@ -50,8 +50,8 @@ def test_setup_refuses_what_cannot_be(changes):
 
 
 def test_a_pulse_train_that_cannot_be_is_refused():
-    good = {"start_deg": 0.0, "step_deg": 1.0, "count": 1, "direction": 1, "source": "camera"}
-    for changes in ({"step_deg": 0.0}, {"count": 0}, {"start_deg": float("nan")}):
+    good = {"start": 0.0, "step": 1.0, "count": 1, "direction": 1, "source": "camera"}
+    for changes in ({"step": 0.0}, {"count": 0}, {"start": float("nan")}, {"width": 1.0}, {"width": 0.0}):
         with pytest.raises(ValueError, match="pulse train"):
             PulseTrain(**{**good, **changes})
 

@@ -32,7 +32,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serve until interrupted."""
-    from xsn_acq.config import load_beamline
+    from xsn_acq.config import load_microscope
     from xsn_acq.sim.ioc.server import serve
     from xsn_acq.sim.process import how_to_reach
 
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"{line}\nto reach it from another shell: {how_to_reach(args.port)}", flush=True)
 
     serve(
-        load_beamline(args.beamline),
+        load_microscope(args.beamline),
         port=args.port,
         speed=args.speed,
         seed=args.seed,

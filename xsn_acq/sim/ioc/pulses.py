@@ -1,19 +1,23 @@
 """Position compare: at which instants an encoder passes the positions where pulses are due."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
 from xsn_acq.sim.ioc.timeline import AxisMotion
 
 Source = Literal["Position", "Time", "External"]
+_MOMENT_S = 1e-3
+"""The speed of the encoder is looked at over so long, simulated seconds."""
 
 
 @dataclass(frozen=True)
 class PulseSettings:
-    """One arming: gates from the encoder, pulses inside them. Positions in degrees, times in seconds.
+    """One arming: gates from the encoder, pulses inside them. Positions in the unit of the encoder, times in seconds.
 
     Gate number g opens at ``gate_start + direction * g * gate_step`` and is ``gate_width`` wide. Pulse i
-    of a gate is due ``pulse_start + i * pulse_step`` after its opening, in position or in time.
+    of a gate is due ``pulse_start + i * pulse_step`` after its opening, and lasts ``pulse_width``, in position
+    or in time.
     """
 
     direction: int
@@ -25,15 +29,16 @@ class PulseSettings:
     pulse_source: Source
     pulse_start: float
     pulse_step: float
-    pulse_width_s: float
+    pulse_width: float
     pulse_max: int
 
 
 @dataclass(frozen=True)
 class Pulse:
-    """A pulse and the encoder reading it captured; simulated epoch seconds and degrees."""
+    """A pulse and the encoder reading it captured; simulated epoch seconds, unit of the encoder."""
 
     time_s: float
+    width_s: float
     position: float
 
 
@@ -109,7 +114,7 @@ class PulseGenerator:
             self._last = time
             self._in_gate += 1
             self.count += 1
-            pulses.append(Pulse(time, self._reading(time)))
+            pulses.append(Pulse(time, self._width_s(time), self._reading(time)))
         return pulses
 
     def _next_pulse(self, until_s: float) -> float | None:
@@ -128,6 +133,15 @@ class PulseGenerator:
             return None
         place = s.gate_start + s.direction * (self._gate * s.gate_step + due)
         return self._encoder.crossing(place, s.direction, self._last, until_s)
+
+    def _width_s(self, time_s: float) -> float:
+        """How long a pulse lasts: over a way of the encoder, by its speed when the pulse begins."""
+        width = self.settings.pulse_width
+        if self.settings.pulse_source != "Position":
+            return width
+        ways = [self._encoder.position(time_s + half) for half in (-_MOMENT_S, _MOMENT_S)]
+        speed = abs(ways[1] - ways[0]) / (2 * _MOMENT_S)
+        return width / speed if speed > 0 else math.inf
 
     def _reading(self, time_s: float) -> float:
         counts = round(self._encoder.position(time_s) / self._resolution)

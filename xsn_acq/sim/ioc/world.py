@@ -135,7 +135,9 @@ class World(CommonWorld):
         when it was open all the time.
         """
         middle = 0.5 * (begin_s + end_s)
-        positions = {AXIS_FIELDS[name]: place for name, place in self.positions(middle).items()}
+        positions: dict[str, Any] = {
+            AXIS_FIELDS[name]: place for name, place in self.positions(middle).items()
+        }
         theta = self.axes["sample_theta"]
         positions["theta_start_deg"] = theta.position(begin_s)
         return BeamState(
