@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,15 +10,6 @@ from numpy.typing import NDArray
 
 from xsn_acq.sim.ioc.exposures import Exposure
 from xsn_acq.sim.state import CameraSettings
-
-
-@dataclass(frozen=True)
-class Frame:
-    """An image as the camera hands it to its plugins; ``time_s`` its stamp: the end of its readout."""
-
-    image: NDArray[Any]
-    unique_id: int
-    time_s: float
 
 
 class Imager(Protocol):
@@ -62,7 +52,7 @@ class Renderer:
         """
         self._microscope = self._imager(name)
 
-    async def image(self, exposure: Exposure) -> NDArray[np.unsignedinteger]:
+    async def image(self, exposure: Exposure[CameraSettings]) -> NDArray[np.unsignedinteger]:
         """Frame that this exposure gave."""
         state = self._state(exposure.begin_s, exposure.end_s)
         number, self._rendered = self._rendered, self._rendered + 1
