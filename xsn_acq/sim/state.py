@@ -54,7 +54,8 @@ class BeamState(MicroscopeState):
 class StructuredState(MicroscopeState):
     """That of a microscope with structured illumination.
 
-    The fine sheet may move during an exposure. ``sample_moves``: how often the sample stage was sent somewhere.
+    The fine sheet may move during an exposure. ``sample_moves``: how often the sample stage was
+    sent somewhere.
     """
 
     condenser_pitch_urad: float

@@ -14,8 +14,8 @@ class PulseSettings:
     """One arming: gates from the encoder, pulses inside them. Places in the encoder's unit, times in seconds.
 
     Gate number g opens at ``gate_start + direction * g * gate_step`` and is ``gate_width`` wide. Pulse i
-    of a gate is due ``pulse_start + i * pulse_step`` after its opening, and lasts ``pulse_width``, in place or
-    in time.
+    of a gate is due ``pulse_start + i * pulse_step`` after its opening, and is ``pulse_width`` long, in place
+    or in time.
     """
 
     direction: int

@@ -1,5 +1,6 @@
 """All hardware of a microscope with structured illumination over simulated time."""
 
+from collections.abc import Collection
 from typing import Any
 
 from xsn_acq.config import StructuredBeamline
@@ -61,13 +62,9 @@ class StructuredWorld(CommonWorld):
         )
         self._slipping: dict[str, float] = {}
 
-    def hold(self, axis: str, time_s: float) -> None:
-        """Let a sheet stay where it is while its motor goes on."""
-        self._slipping.setdefault(axis, self.axes[axis].position(time_s))
-
-    def release(self) -> None:
-        """Let every sheet go with its motor again."""
-        self._slipping.clear()
+    def hold(self, axes: Collection[str], time_s: float) -> None:
+        """From now on these axes stay where they are while their motors go on; all others go with theirs."""
+        self._slipping = {name: self._slipping.get(name, self.axes[name].position(time_s)) for name in axes}
 
     def state(self, begin_s: float, end_s: float) -> StructuredState:
         """Beam during an exposure from ``begin_s`` to ``end_s``, both in the past.
