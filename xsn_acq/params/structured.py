@@ -28,8 +28,8 @@ class CondenserSetting(Params):
 class Sheets(Params):
     """Where the two sheets of sandpaper stand, and how far they go from pattern to pattern.
 
-    The fine sheet goes along x from pattern to pattern and along y from line to line; the coarse one goes
-    along x from line to line.
+    Both go along x from pattern to pattern and along y from line to line; on the fly the coarse one stands in
+    a line. Steps of different size make the two patterns pass over each other.
     """
 
     fine_x_mm: Millimetres = -5.0
@@ -38,14 +38,16 @@ class Sheets(Params):
     """First line of the fine sheet, mm."""
     coarse_x_mm: Millimetres = -5.0
     """First place of the coarse sheet, mm."""
-    coarse_y_mm: Millimetres = 0.0
-    """Of the coarse sheet, mm."""
+    coarse_y_mm: Millimetres = -5.0
+    """First line of the coarse sheet, mm."""
     step_mm: Step = 0.05
-    """Between patterns, mm, to 10: more than a grain."""
+    """The fine sheet between patterns, mm, to 10: more than a grain."""
     line_mm: Step = 0.5
     """Between lines of the fine sheet, mm, to 10: more than the field before the condenser."""
-    coarse_step_mm: Step = 0.5
-    """The coarse sheet from line to line, mm, to 10."""
+    coarse_step_mm: Step = 0.08
+    """The coarse sheet between patterns, mm, to 10."""
+    coarse_line_mm: Step = 0.5
+    """Between lines of the coarse sheet, mm, to 10."""
 
 
 class Adaptive(Params):

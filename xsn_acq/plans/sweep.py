@@ -54,8 +54,8 @@ def place_of(params: StructuredIllumination, pattern: int) -> PatternPlace:
     sheets = params.sheets
     along = params.per_line - 1 - column if line % 2 else column
     return PatternPlace(
-        coarse_x_mm=sheets.coarse_x_mm + line * sheets.coarse_step_mm,
-        coarse_y_mm=sheets.coarse_y_mm,
+        coarse_x_mm=sheets.coarse_x_mm + (0 if params.mode == "fly" else along * sheets.coarse_step_mm),
+        coarse_y_mm=sheets.coarse_y_mm + line * sheets.coarse_line_mm,
         fine_x_mm=sheets.fine_x_mm + along * sheets.step_mm,
         fine_y_mm=sheets.fine_y_mm + line * sheets.line_mm,
         condenser=params.settings[setting],

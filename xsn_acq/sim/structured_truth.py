@@ -30,8 +30,8 @@ class StructuredTruth(Truth):
     axis_column: float = 1599.5
     glitches: tuple[tuple[float, float, float], ...] = ()
     runout_nm: float = 0.0
-    sample_photons_per_um2_s: float = 2e6
+    sample_photons_per_um2_s: float = 2e7
     pattern_shift_nm: float = 20.0
     sample_return_nm: float = 10.0
-    light: LightTruth = field(default=LightTruth())
+    light: LightTruth = field(default=LightTruth(demagnification=15.0))
     fluorescence: FluorescenceTruth = field(default=FluorescenceTruth())
