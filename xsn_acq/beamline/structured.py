@@ -49,5 +49,11 @@ def structured_instrument(file: StructuredBeamline) -> StructuredInstrument:
         sandpaper_coarse=Sandpaper(axes=coarse, name="sandpaper_coarse"),
         sandpaper_fine=Sandpaper(axes=fine, name="sandpaper_fine"),
         fluorescence_stage=FluorescenceStage(axes={"x": axes.vortex_x}, name="fluorescence_stage"),
-        vortex=Vortex(file.pvs.vortex, name="vortex"),
+        vortex=Vortex(
+            file.pvs.vortex,
+            name="vortex",
+            bins=file.vortex.bins,
+            dead_time_s=file.vortex.dead_time_s,
+            most_dead=file.vortex.most_dead,
+        ),
     )

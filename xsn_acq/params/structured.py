@@ -77,7 +77,7 @@ class StructuredIllumination(CameraParams):
     exposure_s: Annotated[float, Field(gt=0, le=600, allow_inf_nan=False)] = 0.5
     """Exposure of one pattern, image and spectrum, seconds, to 600."""
     mode: Literal["step", "fly"] = "step"
-    """``step``: the sheets stand. ``fly``: the fine sheet moves on, camera and detector are gated together."""
+    """``step``: the sheets stand. ``fly``: the fine sheet moves on, and gates both detectors together."""
     passes: Literal["pairs", "in", "out"] = "pairs"
     """Sample in and out; ``in`` alone, with the images of ``library``; ``out`` alone: a library, no dose."""
     library: Annotated[str, Field(pattern=r"^[0-9a-f-]{0,36}$")] = ""

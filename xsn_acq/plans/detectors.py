@@ -29,7 +29,7 @@ class Detectors:
 
     def __init__(self, devices: StructuredInstrument, camera: CameraSetup, spectra: SpectraSetup) -> None:
         self._camera, self._vortex = devices.camera, devices.vortex
-        self._setups = {FRAMES: camera, SPECTRA: spectra}
+        self._setups: dict[str, Any] = {FRAMES: camera, SPECTRA: spectra}
         self._devices: dict[str, Any] = {FRAMES: self._camera, SPECTRA: self._vortex}
         self._open: set[str] = set()
 
@@ -66,7 +66,8 @@ class Detectors:
         """Wait until each has the frames it is armed for, and announce them; the first failure is raised."""
         group, statuses = short_uid("frames"), []
         for stream in streams:
-            statuses.append((yield from bps.complete(self._devices[stream], group=group)))
+            status = yield from bps.complete(self._devices[stream], group=group)
+            statuses.append(status)
         while True:
             known = yield from bps.wait(group, timeout=FLUSH_S, error_on_timeout=False)
             ended = all(status is None or status.done for status in statuses)

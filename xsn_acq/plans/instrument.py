@@ -12,6 +12,7 @@ from xsn_acq.devices.optics import (
     CapillaryCondenser,
     Condenser,
     DetectorStage,
+    FluorescenceStage,
     Pinhole,
     Sandpaper,
     ZonePlateStage,
@@ -121,6 +122,10 @@ class StructuredInstrument(ImagingInstrument, Protocol):
     @property
     def sandpaper_fine(self) -> Sandpaper:
         """Sandpaper of fine grain."""
+
+    @property
+    def fluorescence_stage(self) -> FluorescenceStage:
+        """Stage of the fluorescence detector."""
 
     @property
     def vortex(self) -> Vortex:

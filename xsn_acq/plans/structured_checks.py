@@ -113,8 +113,8 @@ def _blur_faults(file: StructuredBeamline, params: StructuredIllumination, frame
     way_um, grain_um = velocity * frame.exposure_s * MM / UM, file.sandpaper_fine.grain_um
     if way_um > grain_um:
         yield (
-            f"step_mm: wanted a way of at most one grain, {grain_um:g} um, in an exposure, found {way_um:.3g} "
-            "um: the pattern is washed out; choose a smaller step_mm, or mode: step"
+            f"step_mm: wanted a way of at most one grain, {grain_um:g} um, in an exposure, "
+            f"found {way_um:.3g} um: the pattern is washed out; choose a smaller step_mm, or mode: step"
         )
 
 

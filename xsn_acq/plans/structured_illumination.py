@@ -46,8 +46,8 @@ def structured_illumination(
     Notes
     -----
     Streams: ``darks``, ``patterns`` (frames), ``spectra``, ``points`` (see
-    `xsn_acq.plans.pattern_rows.PatternRow`), ``assessments``. Patterns that were exposed while beam or plan were
-    interrupted are taken again. All motors end where they were.
+    `xsn_acq.plans.pattern_rows.PatternRow`), ``assessments``. Patterns that were exposed while beam or plan
+    were interrupted are taken again. All motors end where they were.
     """
     frame = framing(devices.file, params)
     state = read_structured_state(devices)

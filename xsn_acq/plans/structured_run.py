@@ -4,11 +4,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from bluesky import plan_stubs as bps
 
-from xsn_acq.devices.xspress3_setup import SpectraSetup
+from xsn_acq.devices.camera_setup import CameraSetup
+from xsn_acq.devices.spectra_setup import SpectraSetup
 from xsn_acq.errors import DeviceError
 from xsn_acq.params import StructuredIllumination
 from xsn_acq.plans.detectors import FRAMES, SPECTRA, Detectors
@@ -247,8 +248,8 @@ class StructuredRun(Measurement[StructuredInstrument, StructuredState]):
             lambda: self._interruptions() != self._mark,
         )
 
-    def _frames_setup(self) -> Any:
-        trigger = "external" if self._params.triggered else "internal"
+    def _frames_setup(self) -> CameraSetup:
+        trigger: Literal["internal", "external"] = "external" if self._params.triggered else "internal"
         return replace(self._setup(FRAMES, 1), trigger=trigger)
 
     def _spectra_setup(self) -> SpectraSetup:

@@ -119,6 +119,18 @@ class LostScalers:
 
 
 @dataclass(frozen=True)
+class SheetSlips:
+    """The part on ``axis`` stays where it is though its motor moves: a loose sheet of sandpaper."""
+
+    axis: str
+
+
+@dataclass(frozen=True)
+class MonitorDead:
+    """The beam monitor counts nothing."""
+
+
+@dataclass(frozen=True)
 class NanValue:
     """The PV reads NaN until the fault is cleared."""
 
@@ -140,6 +152,8 @@ Fault = (
     | DropSpectra
     | HighRate
     | LostScalers
+    | SheetSlips
+    | MonitorDead
     | NanValue
 )
 F = TypeVar("F")
@@ -159,6 +173,8 @@ KINDS: dict[str, type[Fault]] = {
     "drop_spectra": DropSpectra,
     "high_rate": HighRate,
     "lost_scalers": LostScalers,
+    "sheet_slips": SheetSlips,
+    "monitor_dead": MonitorDead,
     "nan": NanValue,
 }
 

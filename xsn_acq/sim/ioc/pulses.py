@@ -7,16 +7,14 @@ from typing import Literal
 from xsn_acq.sim.ioc.timeline import AxisMotion
 
 Source = Literal["Position", "Time", "External"]
-_MOMENT_S = 1e-3
-"""The speed of the encoder is looked at over so long, simulated seconds."""
 
 
 @dataclass(frozen=True)
 class PulseSettings:
-    """One arming: gates from the encoder, pulses inside them. Positions in the unit of the encoder, times in seconds.
+    """One arming: gates from the encoder, pulses inside them. Places in the encoder's unit, times in seconds.
 
     Gate number g opens at ``gate_start + direction * g * gate_step`` and is ``gate_width`` wide. Pulse i
-    of a gate is due ``pulse_start + i * pulse_step`` after its opening, and lasts ``pulse_width``, in position
+    of a gate is due ``pulse_start + i * pulse_step`` after its opening, and is ``pulse_width`` long, in place
     or in time.
     """
 
@@ -139,8 +137,7 @@ class PulseGenerator:
         width = self.settings.pulse_width
         if self.settings.pulse_source != "Position":
             return width
-        ways = [self._encoder.position(time_s + half) for half in (-_MOMENT_S, _MOMENT_S)]
-        speed = abs(ways[1] - ways[0]) / (2 * _MOMENT_S)
+        speed = abs(self._encoder.velocity(time_s))
         return width / speed if speed > 0 else math.inf
 
     def _reading(self, time_s: float) -> float:
