@@ -5,10 +5,11 @@ import pytest
 
 from xsn_acq.config import load_microscope
 from xsn_acq.optics.fluorescence import k_production_cm2_g, mass_attenuation_cm2_g
+from xsn_acq.optics.xspress3 import CLOCK_HZ, SCALERS
 from xsn_acq.sim.absorption import Absorption
 from xsn_acq.sim.fluorescence import FluorescenceTruth, Sample, fluorescence
 from xsn_acq.sim.fluorescence_shapes import mean_energy_ev
-from xsn_acq.sim.spectrometer import CLOCK_HZ, SCALERS, Electronics, counted
+from xsn_acq.sim.spectrometer import Electronics, counted
 
 VORTEX = load_microscope("ssrl-6-2c").vortex
 TRUTH = FluorescenceTruth()

@@ -14,23 +14,7 @@ from scipy.special import gammainc
 
 from xsn_acq.optics.arrays import FloatArray
 from xsn_acq.optics.silicon_drift import piled_up
-
-SCALERS = (
-    "clock_ticks",
-    "reset_ticks",
-    "reset_counts",
-    "all_events",
-    "all_good",
-    "window_1",
-    "window_2",
-    "pile_up",
-    "event_width",
-    "dead_time_factor",
-    "dead_time_percent",
-)
-"""Meaning of C1SCA:0 to C1SCA:10."""
-CLOCK_HZ = 80e6
-_FEWEST_TICKS = 10
+from xsn_acq.optics.xspress3 import CLOCK_HZ, FEWEST_TICKS, SCALERS
 
 
 @dataclass(frozen=True)
@@ -72,7 +56,7 @@ class Electronics:
 
 @dataclass(frozen=True, eq=False)
 class Counted:
-    """One exposure: spectrum uint32 (bins,), and the scalers float64 (11,) in the order of ``SCALERS``."""
+    """One exposure: spectrum uint32 (bins,), scalers float64 (11,) in the order of ``xspress3.SCALERS``."""
 
     spectrum: NDArray[np.uint32]
     scalers: NDArray[np.float64]
@@ -156,19 +140,27 @@ def _scalers(
     hidden: int,
     electronics: Electronics,
 ) -> NDArray[np.float64]:
-    """Scalers in the order of ``SCALERS``; the dead time as the EPICS driver computes it."""
+    """Scalers in order; the dead time as the EPICS driver computes it."""
 
     def within(low_ev: float, high_ev: float) -> int:
         return int(spectrum[(centres_ev >= low_ev) & (centres_ev < high_ev)].sum())
 
     ticks, reset_ticks = round(exposure_s * CLOCK_HZ), round(resets * electronics.reset_s * CLOCK_HZ)
     dead = events * electronics.believed_dead_ticks + reset_ticks
-    known = ticks > _FEWEST_TICKS
+    known = ticks > FEWEST_TICKS
     factor = ticks / (ticks - dead) if known and dead != ticks else 0.0
     percent = 100 * dead / ticks if known else 0.0
-    good = within(electronics.good_ev, np.inf)
-    windows = within(*electronics.window_1_ev), within(*electronics.window_2_ev)
-    width = electronics.believed_dead_ticks - 1
-    return np.array(
-        [ticks, reset_ticks, resets, events, good, *windows, hidden, width, factor, percent], np.float64
-    )
+    found = {
+        "clock_ticks": ticks,
+        "reset_ticks": reset_ticks,
+        "reset_counts": resets,
+        "all_events": events,
+        "all_good": within(electronics.good_ev, np.inf),
+        "window_1": within(*electronics.window_1_ev),
+        "window_2": within(*electronics.window_2_ev),
+        "pile_up": hidden,
+        "event_width": electronics.believed_dead_ticks - 1,
+        "dead_time_factor": factor,
+        "dead_time_percent": percent,
+    }
+    return np.array([found[name] for name in SCALERS], np.float64)

@@ -1,0 +1,1 @@
+"""Fluorescence spectra: how many counts each element's lines have."""
