@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,7 +126,7 @@ class GrowingSweep(Closing):
     def excluded(self) -> NDArray[np.uint8]:
         """Sum of `Exclusion` for each, (patterns,)."""
         flags = np.concatenate([block.pairs.excluded for block in self._ordered()])
-        flags[self.areas().flags != 0] |= Exclusion.SPECTRUM
+        flags[self.areas().flags != 0] |= np.uint8(Exclusion.SPECTRUM)
         return flags
 
     def exclusions(self) -> dict[str, int]:
@@ -325,6 +325,8 @@ class _Library(Closing):
 def _moved(pairs: PatternPairs, shift: FloatArray) -> PatternPairs:
     """All images of a block moved by rows and columns."""
     rows, columns = float(shift[0]), float(shift[1])
-    sums = (shift_image(image, rows, columns) for image in (pairs.top, pairs.bottom, pairs.squares))
+    top, bottom, squares = (
+        shift_image(image, rows, columns) for image in (pairs.top, pairs.bottom, pairs.squares)
+    )
     patterns = np.stack([shift_image(pattern, rows, columns) for pattern in pairs.patterns])
-    return PatternPairs(patterns, pairs.light, *sums, pairs.shift, pairs.excluded)
+    return replace(pairs, patterns=patterns, top=top, bottom=bottom, squares=squares)

@@ -64,10 +64,11 @@ class SweepReader(Closing):
         counts = _by_number(self._spectra, numbers)
         scalers = np.zeros((len(numbers), len(self._scalers)))
         there = np.flatnonzero(np.asarray(numbers) >= 0)
+        wanted = [int(numbers[n]) for n in there]
         with h5py.File(self._spectra.path, "r", swmr=True) as file:
             for column, name in enumerate(self._scalers):
                 values: Any = file[resources[name]["parameters"]["dataset"]]
-                scalers[there, column] = [values[numbers[n]] for n in there]
+                scalers[there, column] = [float(values[number]) for number in wanted]
         return counts[:, 0], scalers
 
     def has(self, row: Row) -> bool:

@@ -95,13 +95,13 @@ def pair_patterns(
     excluded = np.zeros(len(out), np.uint8)
     for frames, gain in ((out, gain_out), (within, gain_within)):
         found = flaws(frames, dark, saturation=saturation) & ~np.uint8(Flaw.DARK)
-        excluded[found != 0] |= Exclusion.FRAME
-        excluded[~(gain > _LEAST_GAIN * np.median(gain))] |= Exclusion.BEAM_MONITOR
+        excluded[found != 0] |= np.uint8(Exclusion.FRAME)
+        excluded[~(gain > _LEAST_GAIN * np.median(gain))] |= np.uint8(Exclusion.BEAM_MONITOR)
     gains = [np.where(gain > 0, gain, 1.0) for gain in (gain_out, gain_within)]
     normalised = normalise_patterns(out, dark, gain=gains[0])
     light = normalised.light * _typical(out, dark, gains[0])
     passes = register_passes(normalised.patterns, within - dark, least_significance=LEAST_SIGNIFICANCE)
-    excluded[passes.significance < LEAST_SIGNIFICANCE] |= Exclusion.PATTERNS_DIFFER
+    excluded[passes.significance < LEAST_SIGNIFICANCE] |= np.uint8(Exclusion.PATTERNS_DIFFER)
     shift = _common_shift(passes, excluded == 0)
     patterns = move_patterns(normalised.patterns, np.broadcast_to(shift, (len(out), 2)))
     top, bottom, squares = np.zeros(dark.shape), np.zeros(dark.shape), np.zeros(dark.shape)
