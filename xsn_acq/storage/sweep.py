@@ -64,7 +64,7 @@ class SweepReader(Closing):
         counts = _by_number(self._spectra, numbers)
         scalers = np.zeros((len(numbers), len(self._scalers)))
         there = np.flatnonzero(np.asarray(numbers) >= 0)
-        wanted = [int(numbers[n]) for n in there]
+        wanted = [number for number in numbers if number >= 0]
         with h5py.File(self._spectra.path, "r", swmr=True) as file:
             for column, name in enumerate(self._scalers):
                 values: Any = file[resources[name]["parameters"]["dataset"]]
