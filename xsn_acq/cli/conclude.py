@@ -165,6 +165,14 @@ def _calibrate(record: Any, data: Any) -> list[str]:
     return calibrate(record, data).lines()
 
 
+def _maps(record: Any, data: Any) -> list[str]:
+    """Make element maps; what to tell. The live worker may have made them: they are the same."""
+    from xsn_acq.live.sweep import shows_sample
+    from xsn_acq.live.sweep_files import evaluate_sweep
+
+    return list(evaluate_sweep(record, data).lines) if shows_sample(record.start) else []
+
+
 def _export(record: Any, data: Any) -> list[str]:
     """Write the NXtomo file; what to tell."""
     from xsn_acq.storage.nxtomo import write_nxtomo
@@ -175,6 +183,7 @@ def _export(record: Any, data: Any) -> list[str]:
 _MADE_OF: Mapping[str, tuple[str, Callable[[Any, Any], list[str]]]] = {
     "xsn": ("NXtomo file", _export),
     "calibration": ("calibration", _calibrate),
+    "nxsci": ("element maps", _maps),
 }
 """What is made of a run that came to its end, by its technique; of others nothing.
 
