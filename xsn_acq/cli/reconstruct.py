@@ -98,7 +98,6 @@ def run(args: argparse.Namespace) -> int:
 
 def _run(args: argparse.Namespace, chosen: Any, progress: Any) -> Any:
     from xsn_acq.live.offline import reconstruct
-    from xsn_acq.live.sweep import is_sweep
     from xsn_acq.storage.journal import find_run
     from xsn_acq.storage.layout import DataFolder
     from xsn_acq.storage.run import RunRecord

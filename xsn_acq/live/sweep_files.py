@@ -1,4 +1,4 @@
-"""Files of an evaluated sweep: maps, spectra that PyMca opens, sums as JSON, a picture; lines for a person."""
+"""Files of an evaluated sweep: maps, spectra for PyMca, sums as JSON, a picture; lines for a person."""
 
 import json
 import os

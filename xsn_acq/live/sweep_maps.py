@@ -1,4 +1,4 @@
-"""Maps of a sweep and what they are worth: sums of particles, resolution, correlations, why what is left out."""
+"""Maps of a sweep and what they are worth: sums of particles, resolution, correlations."""
 
 from dataclasses import dataclass
 
@@ -34,7 +34,7 @@ class SweepMaps:
     sums : RegionSums or None
         None with fewer patterns than regions.
     resolution_m : (E,)
-        By Fourier ring correlation at 1/7 between maps of every second pattern; NaN where it was not asked for.
+        By Fourier ring correlation at 1/7 between maps of every second pattern; NaN where not asked for.
     """
 
     elements: tuple[str, ...]
