@@ -6,11 +6,8 @@
     ├── ConfigError        a beamline or parameter file is wrong: every fault is listed
     ├── ConnectError       devices that did not answer, all of them
     ├── DeviceError        a device did not do what was asked: wanted, found, unit
-<<<<<<< HEAD
-    ├── EnergyChangeError  an energy change failed: what became of it
-=======
     │   └── UnansweredError  a record of it did not answer, or was lost meanwhile
->>>>>>> wt-tests
+    ├── EnergyChangeError  an energy change failed: what became of it
     ├── LimitError         refused before anything moved
     ├── LedgerError        frames, pulses and angles do not agree and could not be repaired
     ├── StorageError       a journal, catalogue or frame file cannot be read or written

@@ -15,6 +15,9 @@ class Ioc(SimulatedProcess):
     process crash it at exit.
     """
 
+    faults_at = "SIM:"
+    """Prefix of the PVs that take faults."""
+
     def __init__(self, port=None, **options):
         log = Path(tempfile.mkstemp(prefix="ioc-", suffix=".log")[1])
         super().__init__(log, port=port, **options)
@@ -23,13 +26,13 @@ class Ioc(SimulatedProcess):
     def fault(self, text):
         """Put a fault in force now, e.g. ``drop_frames count=3 seed=1``; a misspelt one raises here."""
         parse_fault(text)
-        self._put("SIM:Fault", text)
+        self._put(f"{self.faults_at}Fault", text)
 
     def clear_faults(self):
-        self._put("SIM:Clear", 1)
+        self._put(f"{self.faults_at}Clear", 1)
 
     def change_sample(self, name):
-        self._put("SIM:Sample", name)
+        self._put(f"{self.faults_at}Sample", name)
 
     def _put(self, name, value):
         if self._client is None:

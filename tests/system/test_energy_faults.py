@@ -23,7 +23,7 @@ ENERGIES = (8313.0, 8317.0, 8321.0, 8325.0)
 SECOND, THIRD = ENERGIES[1:3]
 STALL_S, LOCK_S = 0.7, 1.0
 SLOW_DEG_S = 0.0001
-"""The Bragg axis then would take 3.5 s of real time for 4 eV: it is caught on its way however busy the machine."""
+"""4 eV then take the Bragg axis 3.5 s of real time: it is caught on its way, however busy the machine."""
 
 
 @pytest.fixture(scope="module")

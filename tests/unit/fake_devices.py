@@ -1,8 +1,8 @@
 """Devices without Channel Access: ophyd's fakes, with put callbacks and connections that can be lost."""
 
-from ophyd.sim import FakeEpicsSignal, fake_device_cache, make_fake_device
+from ophyd.sim import FakeEpicsSignal, FakeEpicsSignalRO, fake_device_cache, make_fake_device
 
-from xsn_acq.devices.checked import Checked, CheckedSignal, CheckedSignalWithRBV
+from xsn_acq.devices.checked import Checked, CheckedSignal, CheckedSignalWithRBV, FrameCounter
 
 
 class Answering(FakeEpicsSignal):
@@ -30,8 +30,13 @@ class FakeCheckedWithRBV(Checked, Answering):
         super().__init__(f"{prefix}_RBV", write_pv=prefix, **kwargs)
 
 
+class FakeFrameCounter(FakeEpicsSignalRO):
+    """`FrameCounter` without Channel Access."""
+
+
 fake_device_cache[CheckedSignal] = FakeChecked
 fake_device_cache[CheckedSignalWithRBV] = FakeCheckedWithRBV
+fake_device_cache[FrameCounter] = FakeFrameCounter
 
 
 def fake(cls, *args, **kwargs):

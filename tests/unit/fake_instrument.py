@@ -244,7 +244,7 @@ class Machine:
             return
         train, self._armed = self._armed, None
         self.trains.append(train)
-        angles = train.start_deg + train.direction * train.step_deg * np.arange(train.count)
+        angles = train.start + train.direction * train.step * np.arange(train.count)
         times = self._clock + self.period_s * np.arange(train.count)
         self._clock = times[-1] + 60.0
         kept = np.delete(times, self.lose(len(self.trains) - 1, angles))

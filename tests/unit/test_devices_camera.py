@@ -8,7 +8,7 @@ import pytest
 
 from tests.unit.fake_devices import fake
 from xsn_acq.devices.camera_setup import CameraSetup
-from xsn_acq.devices.frame_file import EPICS_EPOCH_S, FrameDocuments, FrameTimes
+from xsn_acq.devices.frame_file import FrameDocuments, FrameNumbers
 from xsn_acq.devices.kinetix_driver import KinetixDriver
 from xsn_acq.devices.position_compare import PulseTrain
 from xsn_acq.errors import DeviceError
@@ -50,8 +50,8 @@ def test_setup_refuses_what_cannot_be(changes):
 
 
 def test_a_pulse_train_that_cannot_be_is_refused():
-    good = {"start_deg": 0.0, "step_deg": 1.0, "count": 1, "direction": 1, "source": "camera"}
-    for changes in ({"step_deg": 0.0}, {"count": 0}, {"start_deg": float("nan")}):
+    good = {"start": 0.0, "step": 1.0, "count": 1, "direction": 1, "source": "camera"}
+    for changes in ({"step": 0.0}, {"count": 0}, {"start": float("nan")}, {"width": 1.0}, {"width": 0.0}):
         with pytest.raises(ValueError, match="pulse train"):
             PulseTrain(**{**good, **changes})
 
@@ -69,9 +69,15 @@ def test_documents_announce_each_frame_once():
     assert datum["indices"] == {"start": 3, "stop": 7}
 
 
-def test_frame_times_follow_a_growing_file(tmp_path):
-    times = FrameTimes(tmp_path / "f.h5")
-    assert len(times.read()) == 0
+def test_documents_of_a_number_say_where_it_is():
+    documents = FrameDocuments("vortex_all_events", Path("/data/s.h5"), (), "/entry/events", chunk=1024)
+    (_, resource), _ = documents.up_to(1)
+    assert resource["parameters"] == {"dataset": "/entry/events", "chunk_shape": (1024,), "swmr": True}
+
+
+def test_frame_numbers_follow_a_growing_file(tmp_path):
+    numbers = FrameNumbers(tmp_path / "f.h5", ("NDArrayEpicsTSSec", "NDArrayEpicsTSnSec"))
+    assert numbers.read().shape == (0, 2)
     with h5py.File(tmp_path / "f.h5", "w", libver="latest") as file:
         group = file.create_group("entry/instrument/NDAttributes")
         columns = [
@@ -88,10 +94,10 @@ def test_frame_times_follow_a_growing_file(tmp_path):
                 column.resize((count,))
                 column[:] = values
                 column.flush()
-            # exact: 0.25 s and whole seconds of 2001 fit a float64
-            np.testing.assert_array_equal(times.read(), EPICS_EPOCH_S + 1000.25 + np.arange(count))
-        times.close()
-    assert len(times.read()) == 5  # still known after the file was let go
+            wanted = np.stack([np.arange(count) + 1000.0, np.full(count, 250e6)], axis=1)
+            np.testing.assert_array_equal(numbers.read(), wanted)
+        numbers.close()
+    assert len(numbers.read()) == 5  # still known after the file was let go
 
 
 class Region:

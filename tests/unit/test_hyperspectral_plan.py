@@ -72,7 +72,7 @@ def runs(messages):
 def test_to_and_fro_through_the_energies(devices, tmp_path):
     scanning = machine(devices)
     messages = scanning.run(hyperspectral_tomography(devices, PARAMS, folder=tmp_path))
-    assert [(train.start_deg, train.direction) for train in scanning.trains] == [(0, 1), (360, -1), (0, 1)]
+    assert [(train.start, train.direction) for train in scanning.trains] == [(0, 1), (360, -1), (0, 1)]
     for before, after in pairwise(runs(messages)):
         # nothing is rewound: a tomogram begins where the last one ended
         assert sets(after, "sample_theta")[0] == pytest.approx(sets(before, "sample_theta")[-1])
@@ -120,8 +120,8 @@ def test_a_scan_goes_on_with_what_is_missing(devices, tmp_path):
     assert {start["hyperspectral"]["scan"] for start in told} == {"5ca1ab1e"}
     assert told[0]["hyperspectral"] | {"resumes": [earlier], "taken": [[0, 19]]} == told[0]["hyperspectral"]
     first, second = scanning.trains
-    assert (first.start_deg, first.count, first.direction) == (160, 16, -1)
-    assert (second.start_deg, second.count) == (0, 36)
+    assert (first.start, first.count, first.direction) == (160, 16, -1)
+    assert (second.start, second.count) == (0, 36)
     of_first = [row for row in scanning.rows["ledger"][:16] if row["status"] == "ok"]
     assert [row["target"] for row in of_first] == list(range(20, 36))
     assert [row["complete"] for row in scanning.rows["ledger_summary"]] == [1, 1]

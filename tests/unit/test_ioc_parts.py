@@ -10,11 +10,10 @@ from xsn_acq.config import load_beamline
 from xsn_acq.errors import ConfigError
 from xsn_acq.sim.clock import SimClock
 from xsn_acq.sim.ioc.faults import KINDS, DropFrames, Faults, MotorStopsShort, parse_fault
+from xsn_acq.sim.ioc.frame import Frame, epics_time
 from xsn_acq.sim.ioc.hdf5_plugin import UNPRIMED, Hdf5Plugin
-from xsn_acq.sim.ioc.kinetix import epics_time
 from xsn_acq.sim.ioc.motor_fields import MotorFields
 from xsn_acq.sim.ioc.readout import Readout
-from xsn_acq.sim.ioc.rendering import Frame
 from xsn_acq.sim.ioc.swmr_file import SwmrFile
 from xsn_acq.sim.ioc.table import Records, read_table
 
@@ -29,13 +28,21 @@ def frame(number, value=7):
     return Frame(np.full((3, 4), value, np.uint16), number, 1.8e9 + number)
 
 
-@pytest.mark.parametrize(("table", "count"), [("adkinetix", 174), ("ndfilehdf5", 336), ("motor_fields", 127)])
+@pytest.mark.parametrize(
+    ("table", "count"),
+    [
+        ("adkinetix", 174),
+        ("ndfilehdf5", 336),
+        ("motor_fields", 127),
+        ("xspress3", 212),  # 197 of the template, two of them the writer's, and 17 of the channel
+    ],
+)
 def test_tables_hold_every_record_of_the_templates(table, count):
     # counts from the running IOCs that the tables were read from
     assert len(read_table(table)) == count
 
 
-@pytest.mark.parametrize("table", ["adkinetix", "ndfilehdf5"])
+@pytest.mark.parametrize("table", ["adkinetix", "ndfilehdf5", "xspress3", "xspress3_channel", "xspress3_roi"])
 def test_every_table_row_becomes_a_record(table):
     records = Records("P:", now, table)
     assert set(records.channels()) == {f"P:{row['suffix']}" for row in read_table(table)}

@@ -23,7 +23,7 @@ def turning(start=0.0, target=100.0, velocity=1.0, acceleration_s=1.0, time_s=0.
 def pulse_settings(**changes):
     values = {
         "direction": 1, "gate_source": "Position", "gate_start": 10.0, "gate_width": 5.25, "gate_step": 20.0,
-        "gates": 1, "pulse_source": "Position", "pulse_start": 0.0, "pulse_step": 0.5, "pulse_width_s": 0.001,
+        "gates": 1, "pulse_source": "Position", "pulse_start": 0.0, "pulse_step": 0.5, "pulse_width": 0.001,
         "pulse_max": 10,
     }  # fmt: skip
     return PulseSettings(**(values | changes))

@@ -5,7 +5,7 @@ from event_model import DocumentNames, compose_run, schema_validators
 from jsonschema import ValidationError
 
 from xsn_acq.errors import ConfigError
-from xsn_acq.session import _harmless, check_pages_by_column, plan_parameters
+from xsn_acq.session import check_pages_by_column, harmless, plan_parameters
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_a_subscriber_that_fails_is_left_out_and_never_stops_a_run(caplog):
         calls.append(name)
         raise RuntimeError("the progress bar fell over")
 
-    guarded = _harmless(broken)
+    guarded = harmless(broken)
     guarded("start", {})
     guarded("stop", {})
     assert calls == ["start"]

@@ -120,7 +120,7 @@ def test_lost_frames_are_flown_again_in_trains_of_neighbours(devices, tmp_path):
     lost = machine(devices, lose=lambda train, angles: [3, 4, 20] if train == 0 else [])
     messages = lost.run(xsn_tomography(devices, PARAMS, folder=tmp_path))
     assert [(t.start_deg, t.count) for t in lost.trains] == [(0.0, 36), (30.0, 2), (200.0, 1)]
-    assert {t.step_deg for t in lost.trains} == {10.0}
+    assert {t.step for t in lost.trains} == {10.0}
     rearms = [m.args[0].frames for m in messages if m.command == "prepare" and isinstance(m.args[0], Rearm)]
     assert rearms == [2, 1]
     good = [row for row in lost.rows["ledger"] if row["status"] == "ok"]
@@ -148,7 +148,7 @@ def test_backwards(devices, tmp_path):
     backwards = machine(devices, params)
     backwards.run(xsn_tomography(devices, params, folder=tmp_path))
     (train,) = backwards.trains
-    assert (train.start_deg, train.direction) == (360.0, -1)
+    assert (train.start, train.direction) == (360.0, -1)
     rows = backwards.rows["ledger"]
     assert rows[35]["theta_deg"] == pytest.approx(10.0)
     assert rows[0]["theta_mid_deg"] < 360.0

@@ -2,25 +2,39 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import overload
 
 from ophyd import Device
 
 from xsn_acq.beamline.parts import CommonInstrument
-from xsn_acq.beamline.schlieren import schlieren_instrument
-from xsn_acq.config import AnyBeamline
+from xsn_acq.beamline.schlieren import Instrument, schlieren_instrument
+from xsn_acq.beamline.structured import StructuredInstrument, structured_instrument
+from xsn_acq.config import AnyBeamline, Beamline, StructuredBeamline
 from xsn_acq.devices.connection import be_patient, connection_faults
 from xsn_acq.devices.motor import Motor
 from xsn_acq.errors import ConnectError
 
+AnyInstrument = Instrument | StructuredInstrument
 
-def build(file: AnyBeamline) -> CommonInstrument:
+
+@overload
+def build(file: Beamline) -> Instrument: ...
+@overload
+def build(file: StructuredBeamline) -> StructuredInstrument: ...
+def build(file: AnyBeamline) -> AnyInstrument:
     """Make every device; nothing is waited for."""
     be_patient()
-    return schlieren_instrument(file)
+    return schlieren_instrument(file) if isinstance(file, Beamline) else structured_instrument(file)
 
 
+@overload
 @contextmanager
-def connected(file: AnyBeamline, timeout_s: float = 10.0) -> Iterator[CommonInstrument]:
+def connected(file: Beamline, timeout_s: float = 10.0) -> Iterator[Instrument]: ...
+@overload
+@contextmanager
+def connected(file: StructuredBeamline, timeout_s: float = 10.0) -> Iterator[StructuredInstrument]: ...
+@contextmanager
+def connected(file: AnyBeamline, timeout_s: float = 10.0) -> Iterator[AnyInstrument]:
     """Build every device and wait for its records; let them go at the end.
 
     Raises

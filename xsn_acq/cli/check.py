@@ -17,9 +17,9 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Exit status 0 when all is well, 1 when anything is missing or out of range."""
     from xsn_acq import beamline
-    from xsn_acq.config import load_beamline
+    from xsn_acq.config import load_microscope
 
-    with beamline.connected(load_beamline(args.beamline), timeout_s=args.timeout) as instrument:
+    with beamline.connected(load_microscope(args.beamline), timeout_s=args.timeout) as instrument:
         problems = beamline.problems(instrument)
     for problem in problems:
         print(problem)

@@ -41,12 +41,12 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Estimate, run, and leave catalogue and what is made of the runs behind."""
-    from xsn_acq.config import load_beamline
+    from xsn_acq.config import load_microscope
     from xsn_acq.session import plan_parameters, plan_summary, refuse_infeasible
     from xsn_acq.storage.layout import DataFolder
 
     data = DataFolder(args.data)
-    file = load_beamline(args.beamline, calibrations=data.calibrations)
+    file = load_microscope(args.beamline, calibrations=data.calibrations)
     params = plan_parameters(args.plan, args.params)
     refuse_infeasible(args.plan, file, params)
     print(plan_summary(args.plan, file, params, speed=args.speed), flush=True)

@@ -24,9 +24,9 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Exit status 0 when all is safe, 1 when something could not be put right."""
     from xsn_acq import beamline
-    from xsn_acq.config import load_beamline
+    from xsn_acq.config import load_microscope
 
-    instrument = beamline.build(load_beamline(args.beamline))
+    instrument = beamline.build(load_microscope(args.beamline))
     failed = beamline.make_safe(instrument, timeout_s=args.timeout)
     for fault in failed:
         print(f"NOT PUT RIGHT: {fault}")

@@ -5,6 +5,8 @@ from typing import Any
 
 from xsn_acq.cli import options
 
+_SAMPLES = {"xsn": "microparticles", "nxsci": "three_cathodes"}
+
 
 def add_parser(subparsers: Any) -> None:
     """Declare the subcommand."""
@@ -15,8 +17,8 @@ def add_parser(subparsers: Any) -> None:
         "--speed", type=float, default=1.0, help="how much faster than real time (default: 1)"
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of every random thing (default: 0)")
-    samples = "microparticles, nmc_graded, nickel_standard or empty"
-    parser.add_argument("--sample", default="microparticles", help=samples)
+    samples = "microparticles, nmc_graded, nickel_standard, three_cathodes, cobalt_target or empty"
+    parser.add_argument("--sample", help=f"{samples} (default: the first for xsn, three_cathodes for nxsci)")
     parser.add_argument(
         "--fault", action="append", default=[], metavar="'NAME KEY=VALUE'", help="inject a fault; repeatable"
     )
@@ -32,19 +34,20 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serve until interrupted."""
-    from xsn_acq.config import load_beamline
+    from xsn_acq.config import load_microscope
     from xsn_acq.sim.ioc.server import serve
     from xsn_acq.sim.process import how_to_reach
 
     def ready(line: str) -> None:
         print(f"{line}\nto reach it from another shell: {how_to_reach(args.port)}", flush=True)
 
+    file = load_microscope(args.beamline)
     serve(
-        load_beamline(args.beamline),
+        file,
         port=args.port,
         speed=args.speed,
         seed=args.seed,
-        sample=args.sample,
+        sample=args.sample or _SAMPLES[file.technique],
         faults=args.fault,
         hidden=args.hidden,
         on_ready=ready,

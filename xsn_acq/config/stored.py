@@ -23,6 +23,7 @@ from xsn_acq.config.calibration import (
     FocusCalibration,
     GapCalibration,
     KnifeEdgeCalibration,
+    MicroscopeCalibration,
     MonoCalibration,
     PixelSizeCalibration,
     PupilPlaneCalibration,
@@ -133,18 +134,18 @@ def write_calibration(
     return path
 
 
-def calibrations_in_use(calibration: Calibration, newest: Mapping[str, Path]) -> list[str]:
+def calibrations_in_use(calibration: MicroscopeCalibration, newest: Mapping[str, Path]) -> list[str]:
     """Say in a line each which calibration is used and from when.
 
     Parameters
     ----------
-    calibration : Calibration
+    calibration : MicroscopeCalibration
         In use.
     newest : mapping of str to Path
         From `newest_calibrations`: what of it a run has measured; all else is the beamline file's.
     """
     lines = []
-    for kind in KINDS:
+    for kind in type(calibration).model_fields:
         section = getattr(calibration, kind)
         entries = section if isinstance(section, tuple) else (section,) if section is not None else ()
         for entry in entries:

@@ -1,6 +1,6 @@
-"""The frame file while it grows: times of the frames, and the documents that announce them."""
+"""The frame file while it grows: numbers of each frame, and the documents that announce the frames."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -11,32 +11,40 @@ from event_model import StreamRange, compose_stream_resource
 from numpy.typing import NDArray
 
 from xsn_acq.devices.hdf5_writer import DATASET
-from xsn_acq.units import EPICS_EPOCH_S
 
-_SECONDS = "/entry/instrument/NDAttributes/NDArrayEpicsTSSec"
-_NANOSECONDS = "/entry/instrument/NDAttributes/NDArrayEpicsTSnSec"
+ATTRIBUTES = "/entry/instrument/NDAttributes"
+"""Where areaDetector's default layout puts the numbers of each frame."""
 
 
-class FrameTimes:
-    """Time stamps in a growing SWMR file; only new ones are read."""
+class FrameNumbers:
+    """Numbers of each frame in a growing SWMR file; only new ones are read.
 
-    def __init__(self, path: Path) -> None:
+    Parameters
+    ----------
+    path : Path
+        The file; it may come later.
+    names : sequence of str
+        Datasets in the group of the frames' attributes, one a column.
+    """
+
+    def __init__(self, path: Path, names: Sequence[str]) -> None:
         self._path = path
+        self._datasets = [f"{ATTRIBUTES}/{name}" for name in names]
         self._file: h5py.File | None = None
-        self._times = np.empty(0)
+        self._numbers = np.empty((0, len(names)))
 
     def read(self) -> NDArray[np.float64]:
-        """Read the Unix times of all frames there are, seconds, shape (frames,); empty before the file is."""
+        """Read the numbers of all frames there are, (frames, names); none before the file is."""
         if self._open():
             assert self._file is not None
-            columns = [self._file[name] for name in (_SECONDS, _NANOSECONDS)]
+            columns = [self._file[name] for name in self._datasets]
             for column in columns:
                 column.refresh()
-            old, new = len(self._times), min(len(column) for column in columns)
+            old, new = len(self._numbers), min(len(column) for column in columns)
             if new > old:
-                seconds, nanoseconds = (np.asarray(column[old:new], dtype=np.float64) for column in columns)
-                self._times = np.append(self._times, seconds + 1e-9 * nanoseconds + EPICS_EPOCH_S)
-        return self._times.copy()
+                rows = np.stack([np.asarray(column[old:new], dtype=np.float64) for column in columns], axis=1)
+                self._numbers = np.concatenate([self._numbers, rows])
+        return self._numbers.copy()
 
     def close(self) -> None:
         """Read what came last and let the file go."""
@@ -50,28 +58,34 @@ class FrameTimes:
         if self._file is None and self._path.is_file():
             with suppress(OSError):
                 self._file = h5py.File(self._path, "r", libver="latest", swmr=True)
-        return self._file is not None and _SECONDS in self._file and _NANOSECONDS in self._file
+        return self._file is not None and all(name in self._file for name in self._datasets)
 
 
 class FrameDocuments:
-    """Stream resource and stream datum documents of one file.
+    """Stream resource and stream datum documents of one dataset of a file.
 
     Parameters
     ----------
     data_key : str
-        Key of the frames in the descriptor.
+        Key of the dataset in the descriptor.
     path : Path
         The file.
-    frame_shape : tuple of int
-        (rows, columns).
+    shape : tuple of int
+        Of one frame, (rows, columns); empty for a number.
+    dataset : str
+        Path in the file.
+    chunk : int
+        So many frames are read at a time.
     """
 
-    def __init__(self, data_key: str, path: Path, frame_shape: tuple[int, int]) -> None:
+    def __init__(
+        self, data_key: str, path: Path, shape: tuple[int, ...], dataset: str = DATASET, chunk: int = 1
+    ) -> None:
         self._bundle = compose_stream_resource(
             mimetype="application/x-hdf5",
             uri=f"file://localhost{path.absolute()}",
             data_key=data_key,
-            parameters={"dataset": DATASET, "chunk_shape": (1, *frame_shape), "swmr": True},
+            parameters={"dataset": dataset, "chunk_shape": (chunk, *shape), "swmr": True},
         )
         self._announced = 0
 

@@ -1,10 +1,10 @@
-"""The file writer of an areaDetector camera (NDFileHDF5 ``HDF1:``): one SWMR file, written as frames come."""
+"""The file writer of a detector (NDFileHDF5 ``HDF1:``): one SWMR file, written as frames come."""
 
 from ophyd import Component as Cpt
 from ophyd import Device, EpicsSignalRO
 
-from xsn_acq.devices.camera_setup import CameraSetup
 from xsn_acq.devices.checked import CheckedSignalWithRBV, FrameCounter
+from xsn_acq.devices.frame_setup import FrameSetup
 from xsn_acq.devices.operation import wait_until
 from xsn_acq.errors import DeviceError
 
@@ -38,7 +38,7 @@ class Hdf5Writer(Device):
     write_message = Cpt(EpicsSignalRO, "WriteMessage", string=True, kind="omitted")
     queue_free = Cpt(EpicsSignalRO, "QueueFree", kind="omitted")
 
-    def open(self, setup: CameraSetup) -> None:
+    def open(self, setup: FrameSetup) -> None:
         """Open a new file; blocks until it is capturing.
 
         Raises
@@ -124,7 +124,7 @@ class Hdf5Writer(Device):
         ):
             signal.apply(value)
 
-    def _folder(self, setup: CameraSetup) -> None:
+    def _folder(self, setup: FrameSetup) -> None:
         """Set the folder; CreateDirectory comes first, because writing FilePath makes and looks for it."""
         self.create_directory.apply(_CREATE_DEPTH)
         folder = f"{setup.folder}/"

@@ -1,27 +1,24 @@
 """The camera driver of a Kinetix (ADKinetix ``cam1:``): which records we use and how a setup is applied."""
 
 from ophyd import Component as Cpt
-from ophyd import Device, EpicsSignalRO
+from ophyd import EpicsSignalRO
 
 from xsn_acq.devices.camera_setup import CameraSetup
 from xsn_acq.devices.checked import CheckedSignal, CheckedSignalWithRBV, FrameCounter
+from xsn_acq.devices.frame_driver import FrameDriver
 from xsn_acq.errors import DeviceError
 
 _EXPOSURE_STEP_S = 1e-6
 
 
-class KinetixDriver(Device):
+class KinetixDriver(FrameDriver):
     """ADKinetix. Only the records we use."""
 
-    acquire = Cpt(CheckedSignalWithRBV, "Acquire", string=True, kind="omitted", auto_monitor=True)
     acquire_time = Cpt(CheckedSignalWithRBV, "AcquireTime", kind="config", tolerance=_EXPOSURE_STEP_S)
     exposure_unit = Cpt(CheckedSignalWithRBV, "MinExpRes", string=True, kind="config")
     image_mode = Cpt(CheckedSignalWithRBV, "ImageMode", string=True, kind="omitted")
-    images = Cpt(CheckedSignalWithRBV, "NumImages", kind="omitted")
     images_counter = Cpt(FrameCounter, "NumImagesCounter_RBV", kind="omitted")
-    trigger_mode = Cpt(CheckedSignalWithRBV, "TriggerMode", string=True, kind="config")
     stop_on_timeout = Cpt(CheckedSignalWithRBV, "StopAcqOnTimeout", string=True, kind="omitted")
-    callbacks = Cpt(CheckedSignalWithRBV, "ArrayCallbacks", string=True, kind="omitted")
     min_x = Cpt(CheckedSignalWithRBV, "MinX", kind="config")
     min_y = Cpt(CheckedSignalWithRBV, "MinY", kind="config")
     size_x = Cpt(CheckedSignalWithRBV, "SizeX", kind="config")
@@ -36,8 +33,6 @@ class KinetixDriver(Device):
     data_type = Cpt(EpicsSignalRO, "DataType_RBV", string=True, kind="config")
     columns = Cpt(EpicsSignalRO, "ArraySizeX_RBV", kind="omitted")
     rows = Cpt(EpicsSignalRO, "ArraySizeY_RBV", kind="omitted")
-    state = Cpt(EpicsSignalRO, "DetectorState_RBV", string=True, kind="omitted", auto_monitor=True)
-    message = Cpt(EpicsSignalRO, "StatusMessage_RBV", string=True, kind="omitted")
 
     def apply(self, setup: CameraSetup) -> None:
         """Apply a setup and read it back; blocks.
@@ -47,14 +42,13 @@ class KinetixDriver(Device):
         DeviceError
             It is acquiring, or does not take a setting.
         """
-        if self.is_acquiring():
-            raise DeviceError(self.name, "prepare", "idle", "acquiring", hint="stop it first")
+        self.require_idle("prepare")
         self._apply_readout_mode(setup.readout_port)
         self.exposure_unit.apply("us")
         self.acquire_time.apply(setup.exposure_s)
         self.trigger_mode.apply("Internal" if setup.trigger == "internal" else "Rising Edge")
         self.image_mode.apply("Multiple")
-        self.images.apply(setup.frames)
+        self.order(setup.frames)
         self.stop_on_timeout.apply("No")
         self.callbacks.apply("Enable")
         self.bin_x.apply(setup.binning)
@@ -62,10 +56,6 @@ class KinetixDriver(Device):
         min_x, min_y, size_x, size_y = setup.roi
         self._apply_span("x", min_x, size_x, setup.binning)
         self._apply_span("y", min_y, size_y, setup.binning)
-
-    def is_acquiring(self) -> bool:
-        """Whether it acquires, asked now."""
-        return bool(self.acquire.get(use_monitor=False) == "Acquiring")
 
     def dtype_numpy(self) -> str:
         """Type of the pixels: it follows the readout mode."""

@@ -1,4 +1,4 @@
-"""Position compare (Zebra): camera triggers at encoder positions, and the angles captured with them."""
+"""Position compare (Zebra): triggers at encoder positions, and the positions captured with them."""
 
 import math
 from collections.abc import Callable
@@ -20,43 +20,48 @@ _ARM_TIMEOUT_S = 10.0
 
 @dataclass(frozen=True)
 class PulseTrain:
-    """Pulses at start, start + direction * step, ...
+    """Pulses at start, start + direction * step, ...; places are in the unit of the encoder.
 
     Parameters
     ----------
-    start_deg : float
-        Angle of the first pulse.
-    step_deg : float
-        Angle between pulses, above 0.
+    start : float
+        Place of the first pulse.
+    step : float
+        Between pulses, above 0.
     count : int
         Number of pulses; with ``source="camera"`` the most that are captured.
     direction : {1, -1}
-        Sense of rotation.
+        In which the places rise, or fall.
     source : {"position", "camera"}
         "position": the encoder triggers the camera. "camera": it runs freely and each of its exposures
-        captures the encoder, from ``start_deg`` on for ``count * step_deg``.
+        captures the encoder, from ``start`` on for ``count * step``.
+    width : float, optional
+        A pulse of the encoder lasts over such a way, below ``step``: it gates a detector. None: half a step.
     timeout_s : float, optional
         How long `PositionCompare.complete` waits for the last pulse; None: as long as the train is armed.
     """
 
-    start_deg: float
-    step_deg: float
+    start: float
+    step: float
     count: int
     direction: Literal[1, -1]
     source: Literal["position", "camera"]
+    width: float | None = None
     timeout_s: float | None = None
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.start_deg) and math.isfinite(self.step_deg) and self.step_deg > 0):
+        if not (math.isfinite(self.start) and math.isfinite(self.step) and self.step > 0):
+            raise ValueError(f"pulse train: step {self.step} must be above 0 and start {self.start} finite")
+        if self.width is not None and not 0 < self.width < self.step:
             raise ValueError(
-                f"pulse train: step {self.step_deg} deg must be above 0 and start {self.start_deg} finite"
+                f"pulse train: width {self.width} must be above 0 and below the step {self.step}"
             )
         if self.count < 1:
             raise ValueError(f"pulse train: count {self.count} must be at least 1")
 
 
 class PositionCompare(Device):
-    """The position compare of a Zebra, encoder 1 = rotation stage.
+    """The position compare of a Zebra; its encoder 1 is that of the scanned axis.
 
     ``prepare(train)``, ``kickoff()`` (armed, checked), ``complete()`` (all pulses captured), ``captured()``.
     """
@@ -124,20 +129,20 @@ class PositionCompare(Device):
         return int(self.captures.get())
 
     def captured(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Read encoder angles and times of the pulses captured so far.
+        """Read encoder positions and times of the pulses captured so far.
 
         Returns
         -------
-        angles_deg, unix_times_s : ndarray, float64, shape (pulses,)
+        positions, unix_times_s : ndarray, float64, shape (pulses,)
             Times on the IOC's clock: the stamp of arming plus the captured time.
         """
         count = self.pulses_captured()
         if not count:
             return np.empty(0), np.empty(0)
-        angles = np.atleast_1d(self.positions.get(count=count))[:count].astype(np.float64)
+        places = np.atleast_1d(self.positions.get(count=count))[:count].astype(np.float64)
         seconds = np.atleast_1d(self.times.get(count=count))[:count].astype(np.float64)
-        both = min(len(angles), len(seconds))
-        return angles[:both], seconds[:both] + self._armed_at_s
+        both = min(len(places), len(seconds))
+        return places[:both], seconds[:both] + self._armed_at_s
 
     def _next(self, operation: str, work: Callable[[], None]) -> StatusBase:
         return self._turns.start(self, operation, work)
@@ -151,13 +156,13 @@ class PositionCompare(Device):
             (self.direction, "Positive" if train.direction > 0 else "Negative"),
             (self.time_unit, "s"),
             (self.gate_source, "Position"),
-            (self.gate_start, train.start_deg),
-            (self.gate_width, train.count * train.step_deg),
+            (self.gate_start, train.start),
+            (self.gate_width, train.count * train.step),
             (self.gate_count, 1),
             (self.pulse_source, "Position" if position else "External"),
             (self.pulse_start, 0.0),
-            (self.pulse_step, train.step_deg),
-            (self.pulse_width, train.step_deg / 2),
+            (self.pulse_step, train.step),
+            (self.pulse_width, train.step / 2 if train.width is None else train.width),
             (self.pulse_count, train.count),
         ]
         for signal, value in settings:
@@ -200,7 +205,7 @@ class PositionCompare(Device):
         enough = found >= train.count or (train.source == "camera" and ended)
         if not enough:
             hint = (
-                "disarmed early: did the stage pass every angle?" if ended else f"within {train.timeout_s} s"
+                "disarmed early: did the stage pass every place?" if ended else f"within {train.timeout_s} s"
             )
             raise DeviceError(self.name, "complete", train.count, found, "pulses", hint)
 

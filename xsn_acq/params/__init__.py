@@ -16,6 +16,7 @@ from xsn_acq.params.energy import (
     MonoCalibration,
     UndulatorCalibration,
 )
+from xsn_acq.params.structured import StructuredIllumination
 from xsn_acq.params.tomography import XsnTomography
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "PixelSize",
     "Roi",
     "StillsParams",
+    "StructuredIllumination",
     "UndulatorCalibration",
     "XsnTomography",
 ]

@@ -10,7 +10,7 @@ from typing import Any
 
 from bluesky import plan_stubs as bps
 
-from xsn_acq.plans.instrument import Instrument
+from xsn_acq.plans.instrument import ImagingInstrument
 from xsn_acq.plans.steps import Plan, asked
 
 logger = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ class Beam:
     Bluesky's suspenders are not used: they overlook a loss during a pause, and one while the plan computes.
     """
 
-    def __init__(self, devices: Instrument) -> None:
+    def __init__(self, devices: ImagingInstrument) -> None:
         self._devices = devices
         self._ring = devices.file.ring
         self._losses = self._settled = 0

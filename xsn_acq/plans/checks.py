@@ -8,15 +8,15 @@ from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 
-from xsn_acq.config import Beamline
+from xsn_acq.config import Beamline, Microscope
 from xsn_acq.config.energy import energy_of_gap_ev
 from xsn_acq.devices.motor import Motor
 from xsn_acq.errors import LimitError
 from xsn_acq.params import CameraParams, XsnTomography
 from xsn_acq.plans.feasible import infeasible
 from xsn_acq.plans.framing import Framing, sample_out_um, sweep
-from xsn_acq.plans.instrument import Instrument
-from xsn_acq.plans.state import State
+from xsn_acq.plans.instrument import ImagingInstrument, Instrument
+from xsn_acq.plans.state import MicroscopeState, State
 from xsn_acq.units import MM
 
 DISK_MARGIN = 1.1
@@ -57,7 +57,7 @@ def check_before(
         raise LimitError("xsn_tomography", faults)
 
 
-def general_faults(devices: Instrument, params: CameraParams, state: State) -> Iterator[str]:
+def general_faults(devices: ImagingInstrument, params: CameraParams, state: MicroscopeState) -> Iterator[str]:
     """What forbids every run: the wrong energy, the sample left outside, something at work.
 
     That gap and feedback are right matters only to runs that do not set them: see `source_faults`.
@@ -68,7 +68,7 @@ def general_faults(devices: Instrument, params: CameraParams, state: State) -> I
     yield from state.left_behind
 
 
-def number_faults(state: State) -> Iterator[str]:
+def number_faults(state: MicroscopeState) -> Iterator[str]:
     """Values that are not numbers."""
     for field in fields(state):
         value = getattr(state, field.name)
@@ -76,7 +76,7 @@ def number_faults(state: State) -> Iterator[str]:
             yield f"{field.name} reads {value}; wanted a number; look at its record"
 
 
-def sample_faults(file: Beamline, params: CameraParams, state: State) -> Iterator[str]:
+def sample_faults(file: Microscope, params: CameraParams, state: MicroscopeState) -> Iterator[str]:
     """The shutter is in no state, or the sample was left where flats are taken."""
     if state.shutter not in ("open", "closed"):
         yield f"shutter: wanted open or closed, found {state.shutter}; look at its status"
@@ -87,14 +87,14 @@ def sample_faults(file: Beamline, params: CameraParams, state: State) -> Iterato
         yield f"sample_x: wanted the sample in the beam, {found}; was a run killed? Move it back: {back}"
 
 
-def energy_faults(file: Beamline, state: State) -> Iterator[str]:
+def energy_faults(file: Microscope, state: MicroscopeState) -> Iterator[str]:
     """The energy is none of the monochromator's."""
     low, high = file.monochromator.energy_low_ev, file.monochromator.energy_high_ev
     if math.isfinite(state.energy_ev) and not low <= state.energy_ev <= high:
         yield f"energy: wanted {low} to {high} eV, found {state.energy_ev:.1f} eV; move the monochromator"
 
 
-def focus_faults(file: Beamline, state: State) -> Iterator[str]:
+def focus_faults(file: Microscope, state: MicroscopeState) -> Iterator[str]:
     """The zone plate is not where the energy wants it."""
     if any(energy_faults(file, state)) or not math.isfinite(state.energy_ev):
         return

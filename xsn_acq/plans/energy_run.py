@@ -28,7 +28,7 @@ MOST_DISTURBED = 3
 logger = logging.getLogger(__name__)
 
 
-class EnergyRun(PointsRun):
+class EnergyRun(PointsRun[Instrument, State]):
     """One run over energies.
 
     Parameters

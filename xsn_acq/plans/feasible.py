@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 
-from xsn_acq.config import Beamline
+from xsn_acq.config import Beamline, Microscope
 from xsn_acq.params import CameraParams, XsnTomography
 from xsn_acq.plans.framing import Framing, framing, sample_out_um, sweep
 
@@ -42,7 +42,7 @@ def infeasible(
     ]
 
 
-def roi_faults(file: Beamline, frame: Framing) -> Iterator[str]:
+def roi_faults(file: Microscope, frame: Framing) -> Iterator[str]:
     """The region does not lie on the sensor."""
     min_x, min_y, size_x, size_y = frame.roi
     for axis, start, size, most in (
@@ -99,7 +99,7 @@ def _turn_faults(
         )
 
 
-def sample_out_faults(file: Beamline, params: CameraParams) -> Iterator[str]:
+def sample_out_faults(file: Microscope, params: CameraParams) -> Iterator[str]:
     """The sample cannot go as far out."""
     axis, out = file.axes.sample_x, sample_out_um(file, params)
     if not axis.low <= out <= axis.high:

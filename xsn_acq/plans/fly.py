@@ -152,8 +152,8 @@ class Flight:
         frames = self._frames_for(len(targets))
         direction: Literal[1, -1] = 1 if self._rhythm.step_deg > 0 else -1
         train = PulseTrain(
-            start_deg=start_deg,
-            step_deg=abs(self._rhythm.step_deg),
+            start=start_deg,
+            step=abs(self._rhythm.step_deg),
             count=len(targets),
             direction=direction,
             source="camera" if self._rhythm.phase_free else "position",

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from xsn_acq.config import Beamline
+from xsn_acq.config import Microscope
 from xsn_acq.params import CameraParams, XsnTomography
 from xsn_acq.plans.rows import Rhythm
 
@@ -48,7 +48,7 @@ class Framing:
         return (sensor_column - self.roi[0] - (self.binning - 1) / 2) / self.binning
 
 
-def framing(file: Beamline, params: CameraParams) -> Framing:
+def framing(file: Microscope, params: CameraParams) -> Framing:
     """Frame shape and timing.
 
     The readout takes as long as the rows of the region need. A triggered camera gets a period a little longer
@@ -71,7 +71,7 @@ def framing(file: Beamline, params: CameraParams) -> Framing:
     )
 
 
-def sample_out_um(file: Beamline, params: CameraParams) -> float:
+def sample_out_um(file: Microscope, params: CameraParams) -> float:
     """Position of sample_x with the sample out of the beam, um."""
     return file.geometry.sample_out_um if params.sample_out_um is None else params.sample_out_um
 

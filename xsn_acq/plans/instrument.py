@@ -1,26 +1,35 @@
 """What a plan needs of an instrument: structural, so that plans know no beamline."""
 
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-from xsn_acq.config import Beamline
+from xsn_acq.config import Beamline, Microscope, StructuredBeamline
 from xsn_acq.devices.beam_monitor import BeamMonitor
 from xsn_acq.devices.cutoff import CutoffFilter
 from xsn_acq.devices.diffuser import RotatingDiffuser
 from xsn_acq.devices.kinetix import Kinetix
 from xsn_acq.devices.monochromator import DoubleCrystal
-from xsn_acq.devices.optics import Condenser, DetectorStage, Pinhole, ZonePlateStage
+from xsn_acq.devices.optics import (
+    CapillaryCondenser,
+    Condenser,
+    DetectorStage,
+    FluorescenceStage,
+    Pinhole,
+    Sandpaper,
+    ZonePlateStage,
+)
 from xsn_acq.devices.position_compare import PositionCompare
 from xsn_acq.devices.ring import Ring
 from xsn_acq.devices.sample import SampleStage
 from xsn_acq.devices.shutter import Shutter
 from xsn_acq.devices.undulator import Undulator
+from xsn_acq.devices.xspress3 import Vortex
 
 
-class Instrument(Protocol):
-    """Every device of a full-field microscope, and the beamline file they were built from."""
+class ImagingInstrument(Protocol):
+    """What every full-field microscope has, and the beamline file it was built from."""
 
     @property
-    def file(self) -> Beamline:
+    def file(self) -> Microscope:
         """The beamline file."""
 
     @property
@@ -36,10 +45,6 @@ class Instrument(Protocol):
         """Experiment shutter."""
 
     @property
-    def undulator(self) -> Undulator:
-        """Undulator."""
-
-    @property
     def mono(self) -> DoubleCrystal:
         """Monochromator."""
 
@@ -48,24 +53,12 @@ class Instrument(Protocol):
         """Ion chamber before the experiment shutter."""
 
     @property
-    def condenser(self) -> Condenser:
-        """Condenser lens."""
-
-    @property
-    def diffuser(self) -> RotatingDiffuser:
-        """Rotating diffuser."""
-
-    @property
     def pinhole(self) -> Pinhole:
         """Pinhole before the sample."""
 
     @property
     def zone_plate(self) -> ZonePlateStage:
         """Imaging zone plate."""
-
-    @property
-    def cutoff(self) -> CutoffFilter:
-        """Cutoff filter."""
 
     @property
     def sample(self) -> SampleStage:
@@ -81,4 +74,59 @@ class Instrument(Protocol):
 
     @property
     def position_compare(self) -> PositionCompare:
-        """Position compare of the rotation stage."""
+        """Position compare of the scanned axis."""
+
+
+AnyInstrument = TypeVar("AnyInstrument", bound=ImagingInstrument)
+
+
+class Instrument(ImagingInstrument, Protocol):
+    """A schlieren microscope."""
+
+    @property
+    def file(self) -> Beamline:
+        """The beamline file."""
+
+    @property
+    def undulator(self) -> Undulator:
+        """Undulator."""
+
+    @property
+    def condenser(self) -> Condenser:
+        """Condenser lens."""
+
+    @property
+    def diffuser(self) -> RotatingDiffuser:
+        """Rotating diffuser."""
+
+    @property
+    def cutoff(self) -> CutoffFilter:
+        """Cutoff filter."""
+
+
+class StructuredInstrument(ImagingInstrument, Protocol):
+    """A microscope with structured illumination and a fluorescence detector."""
+
+    @property
+    def file(self) -> StructuredBeamline:
+        """The beamline file."""
+
+    @property
+    def condenser(self) -> CapillaryCondenser:
+        """Capillary condenser."""
+
+    @property
+    def sandpaper_coarse(self) -> Sandpaper:
+        """Sandpaper of coarse grain."""
+
+    @property
+    def sandpaper_fine(self) -> Sandpaper:
+        """Sandpaper of fine grain."""
+
+    @property
+    def fluorescence_stage(self) -> FluorescenceStage:
+        """Stage of the fluorescence detector."""
+
+    @property
+    def vortex(self) -> Vortex:
+        """Fluorescence detector."""

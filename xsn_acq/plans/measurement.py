@@ -3,15 +3,16 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Generic
 
 from bluesky import plan_stubs as bps
 
 from xsn_acq.devices.camera_setup import CameraSetup
 from xsn_acq.params import CameraParams
 from xsn_acq.plans.framing import Framing, sample_out_um
-from xsn_acq.plans.instrument import Instrument
+from xsn_acq.plans.instrument import AnyInstrument
 from xsn_acq.plans.run import Run
-from xsn_acq.plans.state import State
+from xsn_acq.plans.state import AnyState
 from xsn_acq.plans.steps import Plan, meanwhile, move, shut, step
 from xsn_acq.plans.stills import expose, open_stream, spoilt_frames, take_frames
 
@@ -20,25 +21,25 @@ FRAME_TIMEOUT_PERIODS = 3
 """Without a new frame for so long, darks, flats and stills fail."""
 
 
-class Measurement(Run):
+class Measurement(Run[AnyInstrument], Generic[AnyInstrument, AnyState]):
     """One run of a plan that takes frames.
 
     Parameters
     ----------
-    devices : Instrument
+    devices : ImagingInstrument
         The instrument.
     params : CameraParams
         What to take.
     frame : Framing
         Shape and timing of the frames.
-    state : State
+    state : MicroscopeState
         Where everything stood before.
     folder : Path
         Frames go to ``folder/<first 8 of the run's uid>/<stream>.h5``.
     """
 
     def __init__(
-        self, devices: Instrument, params: CameraParams, frame: Framing, state: State, folder: Path
+        self, devices: AnyInstrument, params: CameraParams, frame: Framing, state: AnyState, folder: Path
     ) -> None:
         super().__init__(devices, params)
         self._frame, self._state = frame, state

@@ -9,9 +9,9 @@ from bluesky import plan_stubs as bps
 from xsn_acq.devices.camera_setup import Rearm
 from xsn_acq.params import CameraParams
 from xsn_acq.plans.framing import Framing
-from xsn_acq.plans.instrument import Instrument
+from xsn_acq.plans.instrument import AnyInstrument
 from xsn_acq.plans.measurement import Measurement
-from xsn_acq.plans.state import State
+from xsn_acq.plans.state import AnyState
 from xsn_acq.plans.steps import Plan, asked, finished, move, shut, step
 from xsn_acq.plans.stills import expose, open_stream
 from xsn_acq.plans.sure_points import SurePoints
@@ -19,7 +19,7 @@ from xsn_acq.plans.sure_points import SurePoints
 STREAM = "stills"
 
 
-class PointsRun(Measurement):
+class PointsRun(Measurement[AnyInstrument, AnyState]):
     """A run whose frames all lie in one file, a few for each point.
 
     Parameters
@@ -32,10 +32,10 @@ class PointsRun(Measurement):
 
     def __init__(
         self,
-        devices: Instrument,
+        devices: AnyInstrument,
         params: CameraParams,
         frame: Framing,
-        state: State,
+        state: AnyState,
         folder: Path,
         row: type,
     ) -> None:
@@ -68,7 +68,7 @@ class PointsRun(Measurement):
         """Take every point; those that were interrupted, and those not beyond doubt by then, again."""
         yield from self._points.declare()
         with self._interruption.making_safe(lambda: shut(self._devices.shutter)):
-            yield from self._points.take(self.points(), self._point)
+            yield from self._points.take(range(self.points()), self._point)
         yield from move(self._devices.shutter, "closed", self._interruption)
         yield from step("camera close file", self._devices.camera.close_file)
         self._opened = False
@@ -84,7 +84,7 @@ class PointsRun(Measurement):
         return asked(self._devices.ring.current)
 
     def _point(self, point: int) -> Plan:
-        """Go there and take its frames; its row."""
+        """Go there and take its frames; its row, alone."""
         devices = self._devices
         if devices.shutter.state() == "open" and self._beam.faults():
             yield from move(devices.shutter, "closed", self._interruption)
@@ -95,7 +95,7 @@ class PointsRun(Measurement):
         first, current_ma = devices.camera.frames_written() if self._opened else 0, self.ring_current()
         yield from self._expose(self.frames_at(point))
         self._closures += devices.shutter.state() != "open"
-        return self.row(point, first, current_ma)
+        return (self.row(point, first, current_ma),)
 
     def _expose(self, frames: int) -> Plan:
         """Add the frames of one point to the file."""

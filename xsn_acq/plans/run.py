@@ -3,7 +3,7 @@
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Generic
 
 from bluesky import plan_stubs as bps
 from bluesky import preprocessors as bpp
@@ -11,24 +11,24 @@ from bluesky.utils import FailedStatus, RunEngineControlException
 
 from xsn_acq.params.base import Params
 from xsn_acq.plans.beam import Beam
-from xsn_acq.plans.instrument import Instrument
+from xsn_acq.plans.instrument import AnyInstrument
 from xsn_acq.plans.steps import Interruption, Plan, every_one, in_plain_words
 
 logger = logging.getLogger(__name__)
 
 
-class Run(ABC):
+class Run(ABC, Generic[AnyInstrument]):
     """One run of a plan. What is measured, and what is put back, is the plan's own.
 
     Parameters
     ----------
-    devices : Instrument
+    devices : ImagingInstrument
         The instrument.
     params : Params
         What to take.
     """
 
-    def __init__(self, devices: Instrument, params: Params) -> None:
+    def __init__(self, devices: AnyInstrument, params: Params) -> None:
         self._devices, self._given = devices, params
         self._interruption = Interruption()
         self._beam = Beam(devices)

@@ -62,7 +62,7 @@ def change_energy(
     yield from _EnergyChangeRun(devices, params, planned).run(md)
 
 
-class _EnergyChangeRun(Run):
+class _EnergyChangeRun(Run[Instrument]):
     """The run; what it changes is put back by the change itself, if it fails."""
 
     def __init__(self, devices: Instrument, params: ChangeEnergy, planned: EnergyMoves) -> None:

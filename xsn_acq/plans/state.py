@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from xsn_acq.config import Beamline
 from xsn_acq.config.imaging import axis_on_sensor, detector_fwhm_m, knife_edge_at
@@ -10,30 +10,39 @@ from xsn_acq.devices.left_behind import left_behind
 from xsn_acq.params import XsnTomography
 from xsn_acq.plans.beam import Beam
 from xsn_acq.plans.framing import Framing
-from xsn_acq.plans.instrument import Instrument
+from xsn_acq.plans.instrument import ImagingInstrument, Instrument
 from xsn_acq.plans.places import AxisName
 from xsn_acq.plans.steps import asked
 from xsn_acq.units import wavelength_m
 
 
 @dataclass(frozen=True)
-class State:
-    """What the devices say."""
+class MicroscopeState:
+    """What the devices say that every microscope has."""
 
     beam_faults: tuple[str, ...]
     shutter: str
-    gap_mm: float
-    gap_deadband_mm: float
     energy_ev: float
     zone_plate_z_mm: float
     detector_z_mm: float
-    cutoff_x_um: float
-    cutoff_z_mm: float
     sample_x_um: float
     theta_deg: float
+    left_behind: tuple[str, ...]
+
+
+AnyState = TypeVar("AnyState", bound=MicroscopeState)
+
+
+@dataclass(frozen=True)
+class State(MicroscopeState):
+    """What the devices of a schlieren microscope say."""
+
+    gap_mm: float
+    gap_deadband_mm: float
+    cutoff_x_um: float
+    cutoff_z_mm: float
     theta_max_velocity: float
     theta_acceleration_s: float
-    left_behind: tuple[str, ...]
 
     def position(self, axis: AxisName) -> float:
         """Where a motor stood, in its unit."""
@@ -51,21 +60,28 @@ def read_state(devices: Instrument) -> State:
     """Ask the devices, now."""
     theta = devices.sample.theta
     return State(
-        beam_faults=tuple(Beam(devices).faults()),
-        shutter=devices.shutter.state(),
+        **common_state(devices),
         gap_mm=asked(devices.undulator.gap),
         gap_deadband_mm=asked(devices.undulator.deadband),
-        energy_ev=asked(devices.mono.energy_ev),
-        zone_plate_z_mm=asked(devices.zone_plate.z.user_readback),
-        detector_z_mm=asked(devices.detector.z.user_readback),
         cutoff_x_um=asked(devices.cutoff.x.user_readback),
         cutoff_z_mm=asked(devices.cutoff.z.user_readback),
-        sample_x_um=asked(devices.sample.x.user_readback),
-        theta_deg=asked(theta.user_readback),
         theta_max_velocity=asked(theta.max_velocity),
         theta_acceleration_s=asked(theta.acceleration),
-        left_behind=tuple(left_behind(devices.camera, devices.position_compare)),
     )
+
+
+def common_state(devices: ImagingInstrument) -> dict[str, Any]:
+    """Ask for the fields of `MicroscopeState`."""
+    return {
+        "beam_faults": tuple(Beam(devices).faults()),
+        "shutter": devices.shutter.state(),
+        "energy_ev": asked(devices.mono.energy_ev),
+        "zone_plate_z_mm": asked(devices.zone_plate.z.user_readback),
+        "detector_z_mm": asked(devices.detector.z.user_readback),
+        "sample_x_um": asked(devices.sample.x.user_readback),
+        "theta_deg": asked(devices.sample.theta.user_readback),
+        "left_behind": tuple(left_behind(devices.camera, devices.position_compare)),
+    }
 
 
 def imaging(file: Beamline, frame: Framing, state: State, expected: Mapping[str, int]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from xsn_acq.plans.steps import Plan, asked, move, step, stop
 from xsn_acq.plans.stills_checks import motor
 
 
-class StillsRun(PointsRun):
+class StillsRun(PointsRun[Instrument, State]):
     """One run of a calibration.
 
     Parameters

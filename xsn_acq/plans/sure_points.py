@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,42 +21,53 @@ class SurePoints:
     Parameters
     ----------
     row : type
-        Dataclass of what is recorded of a point; it has the fields ``point`` and ``status``.
+        Dataclass of what is recorded of a point; it has the field ``status``.
     beam : Beam
         Looked at after each point.
     late_s : float
         A loss of beam is told within so many seconds.
     interruptions : callable
         Counts of what spoils points: pauses, losses of beam, ...; any that grows does.
+    sure : callable, optional
+        Given the rows of each point that is beyond doubt.
     """
 
-    def __init__(self, row: type, beam: Beam, late_s: float, interruptions: Callable[[], Counters]) -> None:
+    def __init__(
+        self,
+        row: type,
+        beam: Beam,
+        late_s: float,
+        interruptions: Callable[[], Counters],
+        sure: Callable[[Sequence[Any]], object] | None = None,
+    ) -> None:
         self._rows = Rows("points", row)
         self._beam, self._late_s, self._interruptions = beam, late_s, interruptions
-        self._unsure: deque[tuple[float, Any]] = deque()
+        self._unsure: deque[tuple[float, Any, tuple[Any, ...]]] = deque()
         self._mark: Counters = ()
+        self._sure = sure
         self.good = 0
 
     def declare(self) -> Plan:
         """Declare the stream."""
         yield from self._rows.declare()
 
-    def take(self, points: int, take: Callable[[int], Plan]) -> Plan:
+    def take(self, points: Iterable[Any], take: Callable[[Any], Plan]) -> Plan:
         """Take every point; those that were interrupted, and those not beyond doubt by then, again.
 
         Parameters
         ----------
-        points : int
-            How many there are.
+        points : iterable
+            What there is to take.
         take : callable
-            (number) -> plan that takes a point and returns its row.
+            (point) -> plan that takes it and returns its rows, a tuple.
         """
-        waiting = deque(range(points))
+        waiting = deque(points)
         self._mark = self._interruptions()
         while waiting or self._unsure:
             if waiting:
-                row = yield from take(waiting.popleft())
-                self._unsure.append((time.monotonic(), row))
+                point = waiting.popleft()
+                rows = yield from take(point)
+                self._unsure.append((time.monotonic(), point, rows))
             else:
                 yield from bps.sleep(self._late_s)
             waiting.extendleft(reversed(self._judge()))
@@ -67,7 +78,7 @@ class SurePoints:
         self._flag()
         yield from self._rows.emit()
 
-    def _judge(self) -> list[int]:
+    def _judge(self) -> list[Any]:
         """Pass on the rows of points that surely had beam; return the points that must be taken again."""
         self._beam.look()
         now = self._interruptions()
@@ -76,13 +87,16 @@ class SurePoints:
             return self._flag()
         sure_s = time.monotonic() - self._late_s
         while self._unsure and self._unsure[0][0] <= sure_s:
-            self._rows.push([self._unsure.popleft()[1]])
+            _, _, rows = self._unsure.popleft()
+            self._rows.push(rows)
+            if self._sure is not None:
+                self._sure(rows)
             self.good += 1
         return []
 
-    def _flag(self) -> list[int]:
+    def _flag(self) -> list[Any]:
         """Pass the rows of all points that are in doubt as such; these points."""
-        doubtful = [point for _, point in self._unsure]
+        doubtful = [(point, rows) for _, point, rows in self._unsure]
         self._unsure.clear()
-        self._rows.push([replace(point, status="flagged") for point in doubtful])
-        return [point.point for point in doubtful]
+        self._rows.push([replace(row, status="flagged") for _, rows in doubtful for row in rows])
+        return [point for point, _ in doubtful]

@@ -78,7 +78,7 @@ class GapPoint:
     status: Literal["ok", "flagged"]
 
 
-class GapRun(Run):
+class GapRun(Run[Instrument]):
     """One run of gap scans.
 
     Parameters
@@ -113,7 +113,7 @@ class GapRun(Run):
         """All gaps at all energies."""
         yield from self._points.declare()
         yield from self._changes.declare()
-        yield from self._points.take(len(self._where), self._point)
+        yield from self._points.take(range(len(self._where)), self._point)
 
     def parts_to_put_back(self) -> tuple[Callable[[], Plan], ...]:
         """Stop, keep what was measured, move back; energy too, unless changing it has failed."""
@@ -130,7 +130,7 @@ class GapRun(Run):
         return f"{self._points.good} of {len(self._where)} points good"
 
     def _point(self, point: int) -> Plan:
-        """Go there and count; its row."""
+        """Go there and count; its row, alone."""
         devices, place = self._devices, self._where[point]
         yield from self._beam.wait()
         if self._energy_ev != place.energy_ev:
@@ -138,7 +138,7 @@ class GapRun(Run):
         yield from self._go(place.gap_mm)
         current_ma, count_s = asked(devices.ring.current), self._params.count_s
         yield from step("beam monitor count", lambda: devices.beam_monitor.count(count_s))
-        return GapPoint(
+        row = GapPoint(
             point=point,
             wanted_ev=place.energy_ev,
             energy_ev=asked(devices.mono.energy_ev),
@@ -150,6 +150,7 @@ class GapRun(Run):
             ended=time.time(),
             status="ok",
         )
+        return (row,)
 
     def _change(self, energy_ev: float) -> Plan:
         """Change the energy; the gap is first put right, for a change that fails goes back to it."""

@@ -57,7 +57,7 @@ def xsn_tomography(
     yield from Tomogram(devices, params, frame, state, folder).run(md)
 
 
-class Tomogram(Measurement):
+class Tomogram(Measurement[Instrument, State]):
     """One run of the plan.
 
     Parameters

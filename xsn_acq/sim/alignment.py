@@ -6,22 +6,22 @@ from functools import cached_property
 
 import numpy as np
 
-from xsn_acq.config import Beamline
+from xsn_acq.config import Beamline, Microscope
 from xsn_acq.sim.pooling import Array
 from xsn_acq.sim.shapes import leaning
 from xsn_acq.sim.source import energy_ev
-from xsn_acq.sim.state import BeamState, CameraSettings
+from xsn_acq.sim.state import BeamState, CameraSettings, MicroscopeState
 from xsn_acq.sim.truth import Truth
 from xsn_acq.units import MM, UM, wavelength_m
 
 
 @dataclass(frozen=True)
-class Alignment:
+class MicroscopeAlignment:
     """The microscope's geometry in one state. Positions in the sample's plane count from the optical axis."""
 
-    beamline: Beamline
+    beamline: Microscope
     truth: Truth
-    state: BeamState
+    state: MicroscopeState
 
     @cached_property
     def energy_ev(self) -> float:
@@ -106,6 +106,11 @@ class Alignment:
         shift = zone_plate_um * (1 + 1 / self.magnification)
         return (np.asarray(index, float) - (size - 1) / 2) * self.pixel_um + shift
 
+    @property
+    def home_x_um(self) -> float:
+        """Reading of sample_x at which the rotation axis is on its column."""
+        return self.beamline.geometry.sample_x_centre_um
+
     def axis_um(self, theta_deg: float) -> tuple[float, float]:
         """Return where the rotation axis and the sample's origin are, with the wobble at an angle.
 
@@ -115,8 +120,7 @@ class Alignment:
         wobble = truth.runout_nm * 1e-3
         column = truth.axis_column - (detection.sensor_columns - 1) / 2
         row = truth.axis_row - (detection.sensor_rows - 1) / 2
-        x = column * self._reference_pixel_um + self.state.sample_x_um
-        x -= self.beamline.calibration.rotation_axis.sample_x_um
+        x = column * self._reference_pixel_um + self.state.sample_x_um - self.home_x_um
         y = row * self._reference_pixel_um + self.state.sample_y_um
         x, y = x + self._wander_um[0], y + self._wander_um[1]
         return x + wobble * math.sin(2 * theta + 0.7), y + wobble * math.sin(3 * theta + 1.9)
@@ -137,6 +141,19 @@ class Alignment:
     def lean(self) -> Array:
         """Rotation (3, 3) that takes the upright to the rotation axis."""
         return leaning(math.radians(self.truth.rotation_roll_deg), math.radians(self.truth.rotation_tilt_deg))
+
+
+@dataclass(frozen=True)
+class Alignment(MicroscopeAlignment):
+    """That of a schlieren microscope."""
+
+    beamline: Beamline
+    state: BeamState
+
+    @property
+    def home_x_um(self) -> float:
+        """As the rotation axis was found."""
+        return self.beamline.calibration.rotation_axis.sample_x_um
 
     def cutoff_per_m(self, x_um: Array) -> Array:
         """Return the edge's frequency for points of the sample, (x_cut + x dz / f) / (lambda (f + dz)).

@@ -2,21 +2,21 @@
 
 import math
 
-from xsn_acq.config import Beamline
+from xsn_acq.config import Beamline, Microscope
 from xsn_acq.optics import monochromator
 from xsn_acq.optics.undulator import deflection_k, harmonic_energy_ev
-from xsn_acq.sim.state import BeamState
+from xsn_acq.sim.state import BeamState, MicroscopeState
 from xsn_acq.sim.truth import Truth
 
 _HIGHEST_HARMONIC = 15
 
 
-def bragg_deg(truth: Truth, state: BeamState) -> float:
+def bragg_deg(truth: Truth, state: MicroscopeState) -> float:
     """Return the true Bragg angle."""
     return state.bragg_deg + truth.bragg_offset_deg
 
 
-def energy_ev(beamline: Beamline, truth: Truth, state: BeamState) -> float:
+def energy_ev(beamline: Microscope, truth: Truth, state: MicroscopeState) -> float:
     """Return the photon energy that the Bragg angle lets through."""
     return monochromator.energy_ev(bragg_deg(truth, state), beamline.monochromator.d_spacing_angstrom)
 
@@ -31,13 +31,18 @@ def flux(beamline: Beamline, truth: Truth, state: BeamState) -> float:
 
 def beam(beamline: Beamline, truth: Truth, state: BeamState) -> float:
     """Return the light in front of the experiment shutter: 1 when all is aligned, 0 with no beam."""
+    gap_mm, energy = state.gap_mm + truth.gap_offset_mm, energy_ev(beamline, truth, state)
+    return wiggler_beam(beamline, truth, state) * undulator_light(beamline, truth, gap_mm, energy)
+
+
+def wiggler_beam(beamline: Microscope, truth: Truth, state: MicroscopeState) -> float:
+    """Return the same of a source that gives all energies alike."""
     if not state.front_end_open:
         return 0.0
     ring = max(state.ring_current_ma, 0.0) / beamline.ring.nominal_current_ma
     drift = 1 + truth.flux_drift * math.sin(2 * math.pi * state.time_s / truth.drift_period_s)
-    light = ring * drift * rocking_curve(truth, state)
-    gap_mm, energy = state.gap_mm + truth.gap_offset_mm, energy_ev(beamline, truth, state)
-    return light * undulator_light(beamline, truth, gap_mm, energy) * reflectivity(truth, energy)
+    reflected = reflectivity(truth, energy_ev(beamline, truth, state))
+    return ring * drift * rocking_curve(truth, state) * reflected
 
 
 def diffuser_in(truth: Truth, state: BeamState) -> bool:
@@ -68,7 +73,7 @@ def reflectivity(truth: Truth, energy_ev: float) -> float:
     return left
 
 
-def rocking_curve(truth: Truth, state: BeamState) -> float:
+def rocking_curve(truth: Truth, state: MicroscopeState) -> float:
     """Return what the second crystal passes on; the feedback follows the optimum within its range."""
     optimum = truth.pitch_optimum_urad
     optimum += truth.pitch_drift_urad * math.sin(2 * math.pi * state.time_s / truth.drift_period_s)
@@ -78,7 +83,7 @@ def rocking_curve(truth: Truth, state: BeamState) -> float:
     return math.exp(-4 * math.log(2) * (detuning / truth.rocking_fwhm_urad) ** 2)
 
 
-def beam_height_um(beamline: Beamline, truth: Truth, state: BeamState) -> float:
+def beam_height_um(beamline: Microscope, truth: Truth, state: MicroscopeState) -> float:
     """Return how far the beam's exit is off: 2 (gap - ideal gap) cos(theta)."""
     theta_deg = bragg_deg(truth, state)
     ideal = monochromator.second_crystal_gap_mm(theta_deg, beamline.monochromator.beam_offset_mm)

@@ -6,9 +6,9 @@ from typing import Literal, get_args
 ReadoutPort = Literal["1", "2", "3", "4"]
 
 
-@dataclass(frozen=True)
-class BeamState:
-    """Positions of all that shapes an image, in the units of the beamline file.
+@dataclass(frozen=True, kw_only=True)
+class MicroscopeState:
+    """Positions of all that shapes an image in every microscope, in the units of the beamline file.
 
     They are those on the scales of the parts themselves: the play of their drives is in them, an offset of a
     whole scale is not. ``theta_start_deg`` and ``theta_end_deg`` are where the rotation stage is when the
@@ -16,23 +16,17 @@ class BeamState:
     """
 
     ring_current_ma: float
-    gap_mm: float
-    harmonic: int
     bragg_deg: float
     second_crystal_gap_mm: float
     pitch_urad: float
     feedback_on: bool
     condenser_x_um: float
     condenser_y_um: float
-    diffuser_x_mm: float
-    diffuser_rotating: bool
     pinhole_x_um: float
     pinhole_y_um: float
     zone_plate_x_um: float
     zone_plate_y_um: float
     zone_plate_z_mm: float
-    cutoff_x_um: float
-    cutoff_z_mm: float
     sample_x_um: float
     sample_y_um: float
     sample_z_um: float
@@ -42,6 +36,38 @@ class BeamState:
     front_end_open: bool
     shutter_open: bool
     time_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class BeamState(MicroscopeState):
+    """That of a schlieren microscope."""
+
+    gap_mm: float
+    harmonic: int
+    diffuser_x_mm: float
+    diffuser_rotating: bool
+    cutoff_x_um: float
+    cutoff_z_mm: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class StructuredState(MicroscopeState):
+    """That of a microscope with structured illumination.
+
+    The fine sheet may move during an exposure. ``sample_moves``: how often the sample stage was
+    sent somewhere.
+    """
+
+    condenser_pitch_urad: float
+    condenser_yaw_urad: float
+    coarse_x_mm: float
+    coarse_y_mm: float
+    fine_x_start_mm: float
+    fine_x_end_mm: float
+    fine_y_mm: float
+    vortex_x_mm: float
+    exposure_s: float
+    sample_moves: int
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
+from typing import TypeVar
 
 from xsn_acq.errors import ConfigError
 from xsn_acq.sim.state import ReadoutPort
@@ -173,8 +174,11 @@ class Truth:
     seed: int = 20261102
 
 
-def hidden_truth(texts: Sequence[str]) -> Truth:
-    """Return the truth with some values changed, each written ``name=value``.
+Hidden = TypeVar("Hidden", bound=Truth)
+
+
+def hidden_truth(texts: Sequence[str], kind: type[Hidden] = Truth) -> Hidden:  # type: ignore[assignment]
+    """Return a truth with some values changed, each written ``name=value``.
 
     Raises
     ------
@@ -186,7 +190,7 @@ def hidden_truth(texts: Sequence[str]) -> Truth:
     >>> hidden_truth(["focus_offset_um=18"]).focus_offset_um
     18.0
     """
-    known = sorted(f.name for f in fields(Truth) if isinstance(f.default, float))
+    known = sorted(f.name for f in fields(kind) if isinstance(f.default, float))
     values: dict[str, float] = {}
     faults: list[str] = []
     for text in texts:
@@ -202,4 +206,4 @@ def hidden_truth(texts: Sequence[str]) -> Truth:
             faults.append(f"{name}={value!r}: wanted a finite number")
     if faults:
         raise ConfigError("hidden truths", faults)
-    return Truth(**values)  # type: ignore[arg-type]
+    return kind(**values)  # type: ignore[arg-type]

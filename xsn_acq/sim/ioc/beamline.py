@@ -1,13 +1,13 @@
 """The simulated beamline: the world, and the instruments that give it PVs."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from xsn_acq.config import AnyBeamline
+from xsn_acq.config import AnyBeamline, Beamline
 from xsn_acq.sim.clock import SimClock
 from xsn_acq.sim.ioc.channels import Served
 from xsn_acq.sim.ioc.control import Control
-from xsn_acq.sim.ioc.faults import Faults
+from xsn_acq.sim.ioc.faults import Faults, MonitorDead
 from xsn_acq.sim.ioc.hdf5_plugin import Hdf5Plugin
 from xsn_acq.sim.ioc.kinetix import Kinetix
 from xsn_acq.sim.ioc.limit_switch import LimitSwitches
@@ -16,12 +16,30 @@ from xsn_acq.sim.ioc.motor import Motor
 from xsn_acq.sim.ioc.rendering import Renderer
 from xsn_acq.sim.ioc.schlieren import schlieren
 from xsn_acq.sim.ioc.simple import Feedback, Ring, Shutter
+from xsn_acq.sim.ioc.structured import structured
 from xsn_acq.sim.ioc.table import Records
+from xsn_acq.sim.ioc.technique import Technique
 from xsn_acq.sim.ioc.zebra import Zebra
+from xsn_acq.sim.structured_truth import StructuredTruth
 from xsn_acq.sim.truth import Truth
 
 TICK_S = 0.01
 """Real seconds between looks at the clock; what happened in between is worked out exactly."""
+
+
+def technique(beamline: AnyBeamline, truth: Truth, seed: int) -> Technique:
+    """Return the parts of a beamline's technique.
+
+    Raises
+    ------
+    TypeError
+        The truth is another technique's.
+    """
+    if isinstance(beamline, Beamline):
+        return schlieren(beamline, truth, seed)
+    if not isinstance(truth, StructuredTruth):
+        raise TypeError(f"simulated beamline {beamline.name}: wanted a StructuredTruth, found {truth!r}")
+    return structured(beamline, truth, seed)
 
 
 class SimulatedBeamline:
@@ -42,7 +60,7 @@ class SimulatedBeamline:
 
     def __init__(self, beamline: AnyBeamline, *, speed: float, seed: int, sample: str, truth: Truth) -> None:
         self.clock, self.faults = SimClock(speed), Faults()
-        own = schlieren(beamline, truth, seed)
+        own = technique(beamline, truth, seed)
         self.world = own.world
         clock, world, faults, pvs = self.clock, self.world, self.faults, beamline.pvs
         moving = {**world.axes, **own.more_axes}
@@ -58,7 +76,7 @@ class SimulatedBeamline:
             self.feedback,
             Shutter(pvs.front_end_shutter, world.front_end_open, clock),
             Shutter(pvs.shutter, world.shutter_open, clock),
-            BeamMonitor(pvs.beam_monitor, own.light, seed, clock),
+            BeamMonitor(pvs.beam_monitor, self._monitored(own.light), seed, clock),
             *own.records(clock, faults),
         ]
         self.renderer = Renderer(own.state, own.imager, sample)
@@ -78,14 +96,17 @@ class SimulatedBeamline:
             getattr(beamline.axes, own.encoder).resolution,
             clock,
             faults,
-            self.camera.trigger,
+            self._trigger,
         )
+        self.gated = own.gated(self.renderer, clock, faults)
         records += [self.camera, self.writer, self.zebra]
         self.channels: dict[str, Served] = {}
         for part in records:
             self.channels |= part.channels()
         for motor in self.motors.values():
             self.channels |= motor.channels()
+        for detector in self.gated:
+            self.channels |= detector.channels()
         self.control = Control(
             clock, faults, self.channels, frozenset(moving), self.renderer.change_sample, sample
         )
@@ -100,8 +121,18 @@ class SimulatedBeamline:
             self.feedback.run(),
             self.camera.run(),
             self.writer.run(),
+            *(detector.run() for detector in self.gated),
             self._tick(),
         )
+
+    def _trigger(self, time_s: float, width_s: float) -> None:
+        """A pulse of the position compare reaches the camera and what is gated with it."""
+        self.camera.trigger(time_s, width_s)
+        for detector in self.gated:
+            detector.gate(time_s, width_s)
+
+    def _monitored(self, light: Callable[[float], float]) -> Callable[[float], float]:
+        return lambda time_s: 0.0 if self.faults.find(MonitorDead) else light(time_s)
 
     async def _tick(self) -> None:
         """Bring camera and position compare up to the present, in the order of cause and effect."""
@@ -110,9 +141,13 @@ class SimulatedBeamline:
             self.zebra.external(self.camera.free_run(now))
             await self.zebra.advance(now)
             await self.camera.advance(now)
+            for detector in self.gated:
+                await detector.advance(now)
             await asyncio.sleep(TICK_S)
 
     def close(self) -> None:
         """Close files and threads."""
         self.renderer.close()
         self.writer.close()
+        for detector in self.gated:
+            detector.close()

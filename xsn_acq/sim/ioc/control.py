@@ -13,11 +13,13 @@ from xsn_acq.sim.ioc.faults import (
     MotorDead,
     MotorStopsShort,
     NanValue,
+    SheetSlips,
     parse_fault,
 )
 from xsn_acq.sim.ioc.table import Records
 
 TEXT_LENGTH = 256
+_OF_AXES = MotorDead | MotorStopsShort | HardLimit | SheetSlips
 
 
 class Control(Records):
@@ -67,7 +69,7 @@ class Control(Records):
             The text is wrong, or names an axis or a PV that this beamline lacks.
         """
         fault = parse_fault(text)
-        if isinstance(fault, MotorDead | MotorStopsShort | HardLimit) and fault.axis not in self._axes:
+        if isinstance(fault, _OF_AXES) and fault.axis not in self._axes:
             known = ", ".join(sorted(self._axes))
             raise ConfigError(f"fault {text!r}", [f"no axis {fault.axis!r}; known: {known}"])
         if isinstance(fault, NanValue):

@@ -95,6 +95,42 @@ class ClockOffset:
 
 
 @dataclass(frozen=True)
+class DropSpectra:
+    """The spectrometer loses ``count`` random frames of its next acquisition of ten or more, uncounted."""
+
+    count: int = 3
+    seed: int = 1
+
+
+@dataclass(frozen=True)
+class HighRate:
+    """So many ``times`` as many photons reach the fluorescence detector: it saturates."""
+
+    times: float = 50.0
+
+    def __post_init__(self) -> None:
+        if self.times < 1:
+            raise ValueError(f"times must be 1 or more, found {self.times}")
+
+
+@dataclass(frozen=True)
+class LostScalers:
+    """The scalers of the spectrometer read 0: no dead time can be told."""
+
+
+@dataclass(frozen=True)
+class SheetSlips:
+    """The part on ``axis`` stays where it is though its motor moves: a loose sheet of sandpaper."""
+
+    axis: str
+
+
+@dataclass(frozen=True)
+class MonitorDead:
+    """The beam monitor counts nothing."""
+
+
+@dataclass(frozen=True)
 class NanValue:
     """The PV reads NaN until the fault is cleared."""
 
@@ -113,6 +149,11 @@ Fault = (
     | BeamDump
     | EncoderGlitch
     | ClockOffset
+    | DropSpectra
+    | HighRate
+    | LostScalers
+    | SheetSlips
+    | MonitorDead
     | NanValue
 )
 F = TypeVar("F")
@@ -129,6 +170,11 @@ KINDS: dict[str, type[Fault]] = {
     "beam_dump": BeamDump,
     "encoder_glitch": EncoderGlitch,
     "clock_offset": ClockOffset,
+    "drop_spectra": DropSpectra,
+    "high_rate": HighRate,
+    "lost_scalers": LostScalers,
+    "sheet_slips": SheetSlips,
+    "monitor_dead": MonitorDead,
     "nan": NanValue,
 }
 
@@ -168,7 +214,10 @@ def parse_fault(text: str) -> Fault:
     problems += [f"{key}= is missing" for key in required if key not in values]
     if problems:
         raise ConfigError(f"fault {text!r}", problems)
-    return kind(**values)  # type: ignore[arg-type]
+    try:
+        return kind(**values)  # type: ignore[arg-type]
+    except ValueError as error:
+        raise ConfigError(f"fault {text!r}", [str(error)]) from error
 
 
 class Faults:

@@ -1,4 +1,4 @@
-"""NDFileHDF5 plugin: writes the camera's frames in stream mode."""
+"""NDFileHDF5 plugin: writes a detector's frames in stream mode."""
 
 import asyncio
 import errno
@@ -12,7 +12,7 @@ from caproto import SkipWrite
 
 from xsn_acq.sim.clock import SimClock
 from xsn_acq.sim.ioc.faults import DiskFull, Faults, WriterOverrun
-from xsn_acq.sim.ioc.rendering import Frame
+from xsn_acq.sim.ioc.frame import Frame
 from xsn_acq.sim.ioc.swmr_file import SwmrFile
 from xsn_acq.sim.ioc.table import Records
 
@@ -21,7 +21,7 @@ UNPRIMED = "capture needs a first array to know its size: acquire one, or set La
 
 
 class Hdf5Plugin(Records):
-    """File writer of the camera.
+    """File writer of a detector.
 
     Parameters
     ----------
@@ -29,9 +29,11 @@ class Hdf5Plugin(Records):
         Ending in ``HDF1:``.
     clock : SimClock
     faults : Faults
+    source : str
+        Port that its arrays come from.
     """
 
-    def __init__(self, prefix: str, clock: SimClock, faults: Faults) -> None:
+    def __init__(self, prefix: str, clock: SimClock, faults: Faults, source: str = "KTX") -> None:
         super().__init__(prefix, clock.now, "ndfilehdf5")
         self._faults = faults
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="write")
@@ -42,11 +44,11 @@ class Hdf5Plugin(Records):
         self._full_after: int | None = None
         self._captured = asyncio.Event()
         self._captured.set()
-        self._preset()
+        self._preset(source)
         self.on_put("FilePath", self._put_path)
         self.on_put("Capture", self._put_capture)
 
-    def _preset(self) -> None:
+    def _preset(self, source: str) -> None:
         texts = {
             "PortName_RBV": "HDF1",
             "PluginType_RBV": "NDFileHDF5 ver1.14.3",
@@ -54,7 +56,7 @@ class Hdf5Plugin(Records):
         }
         numbers: dict[str, Any] = {"QueueSize": QUEUE_SIZE, "QueueFree": QUEUE_SIZE, "MaxThreads_RBV": 1}
         states = {"SWMRSupported_RBV": "Supported", "FileFormat_RBV": "HDF5"}
-        ports = {"NDArrayPort": "KTX", "FileTemplate": "%s%s_%6.6d.h5", "Compression": "None"}
+        ports = {"NDArrayPort": source, "FileTemplate": "%s%s_%6.6d.h5", "Compression": "None"}
         for suffix, value in {**texts, **numbers, **states, **ports}.items():
             self[suffix].preset(value)
         for suffix in self:
@@ -67,7 +69,7 @@ class Hdf5Plugin(Records):
         return not self._captured.is_set()
 
     async def push(self, frame: Frame) -> None:
-        """Take a frame from the camera; waits when the queue is full, so that a slow disk loses nothing."""
+        """Take a frame from the detector; waits when the queue is full, so that a slow disk loses nothing."""
         if self.value("EnableCallbacks") != "Enable":
             return
         self._primed = frame

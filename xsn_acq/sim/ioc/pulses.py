@@ -1,5 +1,6 @@
 """Position compare: at which instants an encoder passes the positions where pulses are due."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,10 +11,11 @@ Source = Literal["Position", "Time", "External"]
 
 @dataclass(frozen=True)
 class PulseSettings:
-    """One arming: gates from the encoder, pulses inside them. Positions in degrees, times in seconds.
+    """One arming: gates from the encoder, pulses inside them. Places in the encoder's unit, times in seconds.
 
     Gate number g opens at ``gate_start + direction * g * gate_step`` and is ``gate_width`` wide. Pulse i
-    of a gate is due ``pulse_start + i * pulse_step`` after its opening, in position or in time.
+    of a gate is due ``pulse_start + i * pulse_step`` after its opening, and is ``pulse_width`` long, in place
+    or in time.
     """
 
     direction: int
@@ -25,15 +27,16 @@ class PulseSettings:
     pulse_source: Source
     pulse_start: float
     pulse_step: float
-    pulse_width_s: float
+    pulse_width: float
     pulse_max: int
 
 
 @dataclass(frozen=True)
 class Pulse:
-    """A pulse and the encoder reading it captured; simulated epoch seconds and degrees."""
+    """A pulse and the encoder reading it captured; simulated epoch seconds, unit of the encoder."""
 
     time_s: float
+    width_s: float
     position: float
 
 
@@ -109,7 +112,7 @@ class PulseGenerator:
             self._last = time
             self._in_gate += 1
             self.count += 1
-            pulses.append(Pulse(time, self._reading(time)))
+            pulses.append(Pulse(time, self._width_s(time), self._reading(time)))
         return pulses
 
     def _next_pulse(self, until_s: float) -> float | None:
@@ -128,6 +131,14 @@ class PulseGenerator:
             return None
         place = s.gate_start + s.direction * (self._gate * s.gate_step + due)
         return self._encoder.crossing(place, s.direction, self._last, until_s)
+
+    def _width_s(self, time_s: float) -> float:
+        """How long a pulse lasts: over a way of the encoder, by its speed when the pulse begins."""
+        width = self.settings.pulse_width
+        if self.settings.pulse_source != "Position":
+            return width
+        speed = abs(self._encoder.velocity(time_s))
+        return width / speed if speed > 0 else math.inf
 
     def _reading(self, time_s: float) -> float:
         counts = round(self._encoder.position(time_s) / self._resolution)

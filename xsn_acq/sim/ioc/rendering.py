@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,15 +10,6 @@ from numpy.typing import NDArray
 
 from xsn_acq.sim.ioc.exposures import Exposure
 from xsn_acq.sim.state import CameraSettings
-
-
-@dataclass(frozen=True)
-class Frame:
-    """An image as the camera hands it to its plugins; ``time_s`` its stamp: the end of its readout."""
-
-    image: NDArray[Any]
-    unique_id: int
-    time_s: float
 
 
 class Imager(Protocol):
@@ -31,6 +21,13 @@ class Imager(Protocol):
         """Frame of a state of the beamline; its number seeds the noise."""
 
 
+class Spectrometer(Protocol):
+    """A fluorescence detector beside a sample."""
+
+    def spectrum(self, state: Any, number: int) -> tuple[NDArray[np.uint32], NDArray[np.float64]]:
+        """Counts (1, bins) and scalers of an exposure; its number seeds the chance."""
+
+
 class Renderer:
     """The microscope with one sample on its stage.
 
@@ -39,17 +36,18 @@ class Renderer:
     state : callable
         Where everything was, from begin to end of an exposure, simulated epoch seconds.
     imager : callable
-        Makes the microscope with the sample of a name; raises ValueError for an unknown one.
+        Makes the microscope with the sample of a name, an `Imager` and, where there is a fluorescence
+        detector, a `Spectrometer`; raises ValueError for an unknown one.
     sample : str
         Name of the phantom.
     """
 
     def __init__(
-        self, state: Callable[[float, float], Any], imager: Callable[[str], Imager], sample: str
+        self, state: Callable[[float, float], Any], imager: Callable[[str], Any], sample: str
     ) -> None:
         self._state, self._imager = state, imager
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="render")
-        self._rendered = 0
+        self._rendered = self._counted = 0
         self.change_sample(sample)
 
     def change_sample(self, name: str) -> None:
@@ -62,14 +60,20 @@ class Renderer:
         """
         self._microscope = self._imager(name)
 
-    async def image(self, exposure: Exposure) -> NDArray[np.unsignedinteger]:
+    async def image(self, exposure: Exposure[CameraSettings]) -> NDArray[np.unsignedinteger]:
         """Frame that this exposure gave."""
         state = self._state(exposure.begin_s, exposure.end_s)
         number, self._rendered = self._rendered, self._rendered + 1
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(
-            self._pool, self._microscope.frame, state, exposure.settings, number
-        )
+        return await self._work(self._microscope.frame, state, exposure.settings, number)
+
+    async def spectrum(self, begin_s: float, end_s: float) -> tuple[NDArray[np.uint32], NDArray[np.float64]]:
+        """Raw counts (1, bins) and scalers of an exposure, of a microscope with a fluorescence detector."""
+        state = self._state(begin_s, end_s)
+        number, self._counted = self._counted, self._counted + 1
+        return await self._work(self._microscope.spectrum, state, number)
+
+    async def _work(self, work: Callable[..., Any], *given: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work, *given)
 
     def close(self) -> None:
         """End the thread."""

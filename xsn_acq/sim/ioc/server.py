@@ -7,15 +7,16 @@ import socket
 import threading
 from collections.abc import Callable, Sequence
 
-from xsn_acq.config import Beamline
+from xsn_acq.config import AnyBeamline, Beamline
 from xsn_acq.errors import ConfigError
+from xsn_acq.sim.structured_truth import StructuredTruth
 from xsn_acq.sim.truth import Truth, hidden_truth
 
 LOOPBACK = "127.0.0.1"
 
 
 def serve(
-    beamline: Beamline,
+    beamline: AnyBeamline,
     *,
     port: int,
     speed: float,
@@ -29,7 +30,7 @@ def serve(
 
     Parameters
     ----------
-    beamline : Beamline
+    beamline : Beamline or StructuredBeamline
         Whose PVs.
     port : int
         Channel Access port, UDP and TCP.
@@ -52,7 +53,7 @@ def serve(
         A fault or a hidden truth is written wrongly, there is no such sample, the speed is not above 0, or
         the port is in use.
     """
-    truth = hidden_truth(hidden)
+    truth = hidden_truth(hidden, Truth if isinstance(beamline, Beamline) else StructuredTruth)
     _require_free(port)
     os.environ.update(
         EPICS_CA_SERVER_PORT=str(port),
@@ -84,7 +85,7 @@ def _start_repeater() -> None:
 
 
 async def _serve(
-    beamline: Beamline,
+    beamline: AnyBeamline,
     port: int,
     speed: float,
     seed: int,

@@ -7,8 +7,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from xsn_acq.sim.ioc.kinetix import epics_time
-from xsn_acq.sim.ioc.rendering import Frame
+from xsn_acq.sim.ioc.frame import Frame
 
 DATA = "entry/data/data"
 ATTRIBUTES = "entry/instrument/NDAttributes"
@@ -29,7 +28,7 @@ class SwmrFile:
     path : Path
         Must not exist: no file is ever overwritten.
     first : Frame
-        Gives shape and type.
+        Gives shape and type, and the names of the attributes.
     swmr : bool
         Let others read while this file grows.
     zlib_level : int, optional
@@ -67,20 +66,21 @@ class SwmrFile:
             name: self._file.create_dataset(
                 f"{ATTRIBUTES}/{name}", (0,), dtype, maxshape=(None,), chunks=(ATTRIBUTE_CHUNK,)
             )
-            for name, dtype in ATTRIBUTE_TYPES.items()
+            for name, dtype in (ATTRIBUTE_TYPES | dict.fromkeys(first.attributes, np.float64)).items()
         }
         self._file.swmr_mode = swmr
 
     def append(self, frames: Sequence[Frame]) -> int:
         """Write frames and flush; how many the file holds now."""
         begin, end = self._frames, self._frames + len(frames)
-        stamps = [epics_time(frame.time_s) for frame in frames]
+        stamps = [frame.epics_stamp for frame in frames]
         columns: dict[str, list[float]] = {
             "NDArrayUniqueId": [frame.unique_id for frame in frames],
-            "NDArrayTimeStamp": [0.0] * len(frames),
+            "NDArrayTimeStamp": [frame.time_stamp for frame in frames],
             "NDArrayEpicsTSSec": [seconds for seconds, _ in stamps],
             "NDArrayEpicsTSnSec": [nanoseconds for _, nanoseconds in stamps],
         }
+        columns |= {name: [frame.attributes[name] for frame in frames] for name in frames[0].attributes}
         for name, values in columns.items():
             self._attributes[name].resize(end, axis=0)
             self._attributes[name][begin:end] = values

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from typing import Any
 
-from xsn_acq.sim.ioc.channels import CharArray, Double, Long, Now, Put, Served, Text, enum
+from xsn_acq.sim.ioc.channels import CharArray, Double, Enum, Long, Now, Put, Served, Text, enum
 
 _INPUTS = frozenset({"ai", "bi", "longin", "stringin", "mbbi", "subArray", "calc"})
 _ENUMS = frozenset({"bo", "bi", "busy", "mbbo", "mbbi"})
@@ -102,7 +102,14 @@ class Records(Mapping[str, Served]):
         async def put(value: Any) -> Any:
             made = value if hook is None else await hook(value)
             made = value if made is None else made
-            await self._records[f"{suffix}_RBV"].post(made)
+            await self._records[f"{suffix}_RBV"].post(self._shown(suffix, made))
             return made
 
         return put
+
+    def _shown(self, suffix: str, value: Any) -> Any:
+        """Return what the readback says: some have words of their own, in the same order."""
+        pv, readback = self._records[suffix], self._records[f"{suffix}_RBV"]
+        if isinstance(pv, Enum) and isinstance(readback, Enum) and value not in readback.enum_strings:
+            return pv.enum_strings.index(value)
+        return value

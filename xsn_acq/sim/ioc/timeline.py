@@ -65,6 +65,15 @@ class AxisMotion:
     def __init__(self, position: float, low_stop: float, high_stop: float) -> None:
         self.low_stop, self.high_stop = low_stop, high_stop
         self._moves: deque[Trajectory] = deque([Trajectory.at_rest(position, float("-inf"))], maxlen=KEPT)
+        self._forgotten = 0
+
+    def _append(self, move: Trajectory) -> None:
+        self._forgotten += len(self._moves) == KEPT
+        self._moves.append(move)
+
+    def sent(self, time_s: float) -> int:
+        """How often it was sent somewhere, or stopped, up to ``time_s``."""
+        return self._forgotten + sum(move.t0 <= time_s for move in self._moves) - 1
 
     @property
     def current(self) -> Trajectory:
@@ -79,7 +88,7 @@ class AxisMotion:
     def go(self, target: float, *, velocity: float, acceleration_s: float, time_s: float) -> None:
         """Start towards ``target``, from rest or from the middle of another move."""
         target = min(max(target, self.low_stop), self.high_stop)
-        self._moves.append(
+        self._append(
             Trajectory(self.position(time_s), target, velocity, acceleration_s, time_s, self.velocity(time_s))
         )
 
@@ -103,7 +112,7 @@ class AxisMotion:
 
     def stop(self, time_s: float) -> None:
         """Brake."""
-        self._moves.append(self.current.stopped(time_s))
+        self._append(self.current.stopped(time_s))
 
     def moving(self, time_s: float) -> bool:
         """Whether it moves at ``time_s``."""

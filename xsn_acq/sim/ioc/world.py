@@ -89,7 +89,7 @@ class CommonWorld:
     def positions(self, time_s: float) -> dict[str, float]:
         """Where each axis truly is."""
         return {
-            name: _true_position(axis, self._play.get(name, 0.0), time_s) for name, axis in self.axes.items()
+            name: true_position(axis, self._play.get(name, 0.0), time_s) for name, axis in self.axes.items()
         }
 
     def switches(self, begin_s: float, end_s: float) -> dict[str, Any]:
@@ -135,20 +135,21 @@ class World(CommonWorld):
         when it was open all the time.
         """
         middle = 0.5 * (begin_s + end_s)
-        positions = {AXIS_FIELDS[name]: place for name, place in self.positions(middle).items()}
+        there = self.positions(middle)
+        positions: dict[str, Any] = {AXIS_FIELDS[name]: place for name, place in there.items()}
         theta = self.axes["sample_theta"]
         positions["theta_start_deg"] = theta.position(begin_s)
         return BeamState(
             **positions,
             **self.switches(begin_s, end_s),
             theta_end_deg=theta.position(end_s),
-            gap_mm=_true_position(self.gap, self._gap_play, middle),
+            gap_mm=true_position(self.gap, self._gap_play, middle),
             harmonic=self.harmonic.at(middle),
             diffuser_rotating=all(self.diffuser_rotating.during(begin_s, end_s)),
         )
 
 
-def _true_position(axis: AxisMotion, play: float, time_s: float) -> float:
+def true_position(axis: AxisMotion, play: float, time_s: float) -> float:
     """Return where a part is whose drive has play: the reading when it came from below."""
     return axis.position(time_s) + (play if play and axis.heading(time_s) < 0 else 0.0)
 

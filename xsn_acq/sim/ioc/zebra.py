@@ -106,7 +106,7 @@ class Zebra(Records):
         for number, pulse in enumerate(generator.advance(now_s), start=before):
             self._capture(number, pulse)
             if generator.settings.pulse_source != "External" and number not in self._swallowed:
-                self._trigger(pulse.time_s, generator.settings.pulse_width_s)
+                self._trigger(pulse.time_s, pulse.width_s)
         due = self._clock.monotonic() - self._posted_wall >= POST_PERIOD_S
         if due or generator.finished:
             await self._post_captured()
@@ -170,7 +170,7 @@ class Zebra(Records):
             pulse_source=source,
             pulse_start=pulse * self.value("PC_PULSE_START"),
             pulse_step=pulse * self.value("PC_PULSE_STEP"),
-            pulse_width_s=unit * self.value("PC_PULSE_WID"),
+            pulse_width=(1.0 if source == "Position" else unit) * self.value("PC_PULSE_WID"),
             pulse_max=self.value("PC_PULSE_MAX"),
         )
 

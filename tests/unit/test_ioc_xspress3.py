@@ -1,0 +1,270 @@
+"""The simulated Xspress3 without sockets: records, frames and their times, scalers, files, faults."""
+
+import asyncio
+from contextlib import suppress
+
+import h5py
+import numpy as np
+import pytest
+from caproto import SkipWrite
+
+from xsn_acq.config.structured import Vortex
+from xsn_acq.sim.clock import SimClock
+from xsn_acq.sim.ioc.faults import DropSpectra, Faults, HighRate, LostScalers
+from xsn_acq.sim.ioc.frame import SpectrumFrame
+from xsn_acq.sim.ioc.scalers import ATTRIBUTES, Scaler, at_higher_rate, with_dead_time
+from xsn_acq.sim.ioc.swmr_file import SwmrFile
+from xsn_acq.sim.ioc.vortex import SimulatedVortex
+
+BINS = 4096
+VORTEX = Vortex(
+    bins=BINS,
+    ev_per_bin=10.0,
+    zero_ev=0.0,
+    noise_fwhm_ev=60.0,
+    dead_time_s=5e-7,
+    most_dead=0.3,
+    angle_deg=90.0,
+)
+WIDTH = 39.0
+"""An event costs 0.5 us: 40 ticks of 12.5 ns."""
+START = 1.8e9
+
+
+def scalers(ticks=8e6, events=20_000.0):
+    counted = np.zeros(len(Scaler))
+    counted[[Scaler.CLOCK_TICKS, Scaler.ALL_EVENTS, Scaler.ALL_GOOD]] = ticks, events, events
+    return with_dead_time(counted, WIDTH)
+
+
+class Bench:
+    """A detector whose clock stands still unless it is told; it counts 100 in bin 640."""
+
+    def __init__(self, *faults):
+        self.wall = 0.0
+        self.clock = SimClock(monotonic=lambda: self.wall, epoch_s=START)
+        self.asked, self.frames = [], []
+        self.faults = Faults()
+        for fault in faults:
+            self.faults.inject(fault)
+        self.vortex = SimulatedVortex("V:", VORTEX, self._spectrum, self.clock, self.faults)
+        self.det = self.vortex.xspress3
+        self.det._plugins = self._push
+
+    async def _push(self, frame):
+        self.frames.append(frame)
+
+    async def _spectrum(self, begin_s, end_s):
+        self.asked.append((begin_s - START, end_s - START))
+        counts = np.zeros((1, BINS), np.uint32)
+        counts[0, 640] = 100
+        return counts, scalers()
+
+    async def start(self, **records):
+        for suffix, value in records.items():
+            await self.det[suffix].write(value)
+        self._tasks = [asyncio.ensure_future(self.det.run()), asyncio.ensure_future(self._acquire())]
+        await self._settle()
+
+    async def _acquire(self):
+        with suppress(SkipWrite):
+            await self.det["Acquire"].write("Acquire")
+
+    async def to(self, seconds):
+        self.wall = seconds
+        await self.vortex.advance(self.clock.now())
+        await self._settle()
+
+    async def _settle(self):
+        for _ in range(60):  # turns of the event loop: more than a frame needs
+            await asyncio.sleep(0)
+
+    async def end(self):
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.vortex.close()
+
+
+def run(bench, work):
+    async def whole():
+        try:
+            await work(bench)
+        finally:
+            await bench.end()
+
+    asyncio.run(whole())
+    return bench
+
+
+def shown(bench, *suffixes):
+    return tuple(bench.det.value(suffix) for suffix in suffixes)
+
+
+def test_trigger_modes_and_states_are_those_of_the_driver():
+    det = Bench().det
+    assert det["TriggerMode"].enum_strings == (
+        "Software", "Internal", "IDC", "TTL Veto Only", "TTL Both", "LVDS Veto Only", "LVDS Both",
+        "Software + Internal",
+    )  # fmt: skip
+    assert det.value("CTRL_DTC_RBV") == "Enabled"
+    for word in ("Disable", "Enable"):  # its readback has words of its own
+        asyncio.run(det["CTRL_DTC"].write(word))
+        assert det.value("CTRL_DTC_RBV") == f"{word}d"
+    with pytest.raises(ValueError, match="NumImages must be 1 to 16384, found 20000"):
+        asyncio.run(det["NumImages"].write(20_000))
+
+
+def test_internal_frames_follow_each_other_and_end():
+    async def work(bench):
+        await bench.start(TriggerMode="Internal", AcquireTime=0.5, NumImages=3, CTRL_DTC="Disable")
+        assert shown(bench, "Acquire_RBV", "DetectorState_RBV") == ("Acquiring", "Acquire")
+        await bench.to(1.0)
+        assert bench.det.value("FRAME_COUNT_RBV") == 1
+        await bench.to(2.0)
+
+    bench = run(Bench(), work)
+    begins = 0.5 * np.arange(3) + 1e-6 * np.arange(3)
+    # the float64 epoch resolves 0.24 us
+    np.testing.assert_allclose(bench.asked, np.stack([begins, begins + 0.5], 1), atol=5e-7)
+    assert shown(bench, "FRAME_COUNT_RBV", "Acquire_RBV", "DetectorState_RBV") == (3, "Done", "Idle")
+    assert [frame.unique_id for frame in bench.frames] == [1, 2, 3]
+    assert bench.frames[0].image.dtype == np.uint32
+
+
+def test_a_gate_makes_one_frame_of_its_own_length():
+    async def work(bench):
+        await bench.start(TriggerMode="TTL Veto Only", AcquireTime=9.0, NumImages=2, CTRL_DTC="Disable")
+        bench.vortex.gate(START + 1.0, 0.25)
+        await bench.to(1.2)
+        assert bench.det.value("FRAME_COUNT_RBV") == 0
+        await bench.to(1.3)
+        bench.vortex.gate(START + 2.0, 0.75)
+        await bench.to(3.0)
+        bench.vortex.gate(START + 4.0, 0.25)
+        await bench.to(5.0)
+
+    bench = run(Bench(), work)
+    np.testing.assert_allclose(bench.asked, [(1.0, 1.25), (2.0, 2.75)], atol=5e-7)
+    assert shown(bench, "FRAME_COUNT_RBV", "StatusMessage_RBV") == (2, "Completed Acquisition")
+
+
+def test_a_stop_is_told_and_the_next_start_erases():
+    async def work(bench):
+        await bench.start(TriggerMode="TTL Veto Only", NumImages=5)
+        bench.vortex.gate(START, 0.1)
+        await bench.to(0.2)
+        assert bench.vortex.xspress3.channel.value("MCA1:ArrayData")[640] > 0
+        await bench.det["Acquire"].write("Done")
+        assert shown(bench, "DetectorState_RBV", "StatusMessage_RBV") == ("Aborted", "Stopped Acquiring")
+        assert bench.det.value("FRAME_COUNT_RBV") == 1
+        await bench.det["ERASE"].write("Erase")
+        assert bench.det.value("FRAME_COUNT_RBV") == 0
+        assert not any(bench.vortex.xspress3.channel.value("MCA1:ArrayData"))
+
+    run(Bench(), work)
+
+
+def test_a_mode_that_is_not_there_and_a_detector_not_connected_are_refused():
+    async def work(bench):
+        await bench.start(TriggerMode="IDC")
+        assert "IDC is not simulated" in bench.det.value("StatusMessage_RBV")
+        await bench.det["DISCONNECT"].write(1)
+        await bench.det["TriggerMode"].write("Internal")
+        await bench._acquire()
+        assert bench.det.value("StatusMessage_RBV") == "ERROR: Not Connected"
+        assert not bench.det.acquiring
+
+    run(Bench(), work)
+
+
+def test_plugins_show_scalers_and_regions():
+    async def work(bench):
+        region = bench.vortex.xspress3.channel.region(2)
+        for suffix, value in {"Use": "Yes", "MinX": 630, "SizeX": 20, "BgdWidth": 2}.items():
+            await region[suffix].write(value)
+        await bench.start(TriggerMode="TTL Veto Only", NumImages=1, CTRL_DTC="Disable")
+        bench.vortex.gate(START, 0.1)
+        await bench.to(0.2)
+        channel = bench.vortex.xspress3.channel
+        assert channel.value("C1SCA:0:Value_RBV") == 8e6
+        assert channel.value("C1SCA:3:Value_RBV") == 20_000
+        # 20000 events of 40 ticks in 8e6 ticks
+        assert channel.value("C1:DeadTime_RBV") == pytest.approx(10.0)
+        assert channel.value("C1:DTFactor_RBV") == pytest.approx(1 / 0.9)
+        assert (region.value("Total_RBV"), region.value("MaxValue_RBV")) == (100.0, 100.0)
+        assert "V:MCA1ROI:48:Total_RBV" in bench.vortex.channels()
+
+    run(Bench(), work)
+
+
+def test_correction_in_hardware_makes_other_numbers():
+    async def work(bench):
+        await bench.start(TriggerMode="TTL Veto Only", NumImages=1)
+        bench.vortex.gate(START, 0.1)
+        await bench.to(0.2)
+
+    frame = run(Bench(), work).frames[0]
+    assert frame.image.dtype == np.float64
+    assert frame.image[0, 640] == pytest.approx(100 / 0.9)
+
+
+def test_faults_lose_spectra_scalers_and_time():
+    async def twelve(bench):
+        await bench.start(TriggerMode="TTL Veto Only", NumImages=12, CTRL_DTC="Disable")
+        for number in range(12):
+            bench.vortex.gate(START + number, 0.1)
+            await bench.to(number + 0.5)
+
+    bench = run(Bench(DropSpectra(count=2)), twelve)
+    assert shown(bench, "FRAME_COUNT_RBV", "Acquire_RBV") == (10, "Acquiring")  # it waits for two more gates
+    assert [frame.unique_id for frame in bench.frames] == list(range(1, 11))
+    lost = run(Bench(LostScalers()), twelve).frames[0]
+    assert set(lost.attributes.values()) == {0.0}
+    assert lost.image[0, 640] == 100
+    high = run(Bench(HighRate(times=50)), twelve).frames[0]
+    assert high.attributes["CHAN1DTPercent"] > 80
+
+
+def test_a_higher_rate_is_seen_as_a_dead_time_allows():
+    """Truth: photons one by one, lost while the last one seen is dealt with."""
+    rng = np.random.default_rng(1)
+
+    def seen(rate_hz):
+        times = np.cumsum(rng.exponential(1 / rate_hz, int(rate_hz * 0.1)))
+        count, free = 0, 0.0
+        for time in times:
+            if time >= free:
+                count, free = count + 1, time + 5e-7
+        return count * 0.1 / times[-1]
+
+    slow, fast = seen(2e5), seen(2e6)
+    made, after = at_higher_rate(np.full((1, 400), 50, np.uint32), scalers(events=slow), 10.0, WIDTH, rng)
+    # 20000 and 100000 events draw 0.7 % and 0.3 %; 20000 * 5 counts 0.3 %
+    assert after[Scaler.ALL_EVENTS] == pytest.approx(fast, rel=0.03)
+    assert made.sum() == pytest.approx(20_000 * fast / slow, rel=0.03)
+    assert after[Scaler.DEAD_TIME_PERCENT] == pytest.approx(50.0, abs=2.0)
+
+
+def test_the_file_has_spectra_scalers_and_the_stamp_this_driver_sets(tmp_path):
+    frames = [
+        SpectrumFrame(
+            np.full((1, BINS), number, np.uint32),
+            number,
+            START + number,
+            dict(zip(ATTRIBUTES, scalers(events=number), strict=True)),
+        )
+        for number in (1, 2)
+    ]
+    file = SwmrFile(tmp_path / "s.h5", frames[0], swmr=True)
+    file.append(frames)
+    with h5py.File(tmp_path / "s.h5", "r", libver="latest", swmr=True) as seen:
+        assert seen["entry/data/data"].shape == (2, 1, BINS)
+        assert seen["entry/data/data"].dtype == np.uint32
+        attributes = seen["entry/instrument/NDAttributes"]
+        assert list(attributes["CHAN1SCA3"]) == [1.0, 2.0]
+        assert list(attributes["CHAN1EventWidth"]) == [WIDTH, WIDTH]
+        # seconds since 1990
+        assert list(attributes["NDArrayTimeStamp"]) == [1_168_848_001.0, 1_168_848_002.0]
+        assert list(attributes["NDArrayEpicsTSSec"]) == [0, 0]
+    file.close()

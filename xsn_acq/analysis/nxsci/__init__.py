@@ -1,0 +1,1 @@
+"""Element maps from structured illumination: solvers, their weights and errors; arrays in, arrays out."""

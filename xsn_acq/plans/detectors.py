@@ -1,0 +1,94 @@
+"""Camera and fluorescence detector at work together: armed, exposed, announced, closed."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from bluesky import plan_stubs as bps
+from bluesky.utils import short_uid
+
+from xsn_acq.devices.camera_setup import CameraSetup, Rearm
+from xsn_acq.devices.spectra_setup import SpectraSetup
+from xsn_acq.plans.instrument import StructuredInstrument
+from xsn_acq.plans.steps import POLL_S, Plan, finished, step
+from xsn_acq.plans.stills import FLUSH_S
+
+FRAMES, SPECTRA = "patterns", "spectra"
+"""The streams."""
+
+
+class Detectors:
+    """One file of frames and one of spectra, both open from the first exposure to `close`.
+
+    Parameters
+    ----------
+    devices : StructuredInstrument
+    camera, spectra : CameraSetup, SpectraSetup
+        Of the files; how many frames there are is said when they are armed.
+    """
+
+    def __init__(self, devices: StructuredInstrument, camera: CameraSetup, spectra: SpectraSetup) -> None:
+        self._camera, self._vortex = devices.camera, devices.vortex
+        self._setups: dict[str, Any] = {FRAMES: camera, SPECTRA: spectra}
+        self._devices: dict[str, Any] = {FRAMES: self._camera, SPECTRA: self._vortex}
+        self._open: set[str] = set()
+
+    @property
+    def opened(self) -> tuple[str, ...]:
+        """Streams whose file is open."""
+        return tuple(name for name in (FRAMES, SPECTRA) if name in self._open)
+
+    def written(self, stream: str) -> int:
+        """Frames in the file of a stream."""
+        return int(self._devices[stream].frames_written()) if stream in self._open else 0
+
+    def times_s(self, stream: str) -> Any:
+        """Unix times of the frames of a stream, seconds, (frames,)."""
+        return self._devices[stream].frame_times_s()
+
+    def arm(self, frames: int, streams: Sequence[str]) -> Plan:
+        """Make ready for so many frames of each of these streams; opens their files the first time."""
+        for stream in streams:
+            device = self._devices[stream]
+            if stream in self._open:
+                yield from finished(bps.prepare(device, Rearm(frames), wait=True))
+                continue
+            yield from finished(bps.prepare(device, replace(self._setups[stream], frames=frames), wait=True))
+            yield from bps.declare_stream(device, name=stream, collect=True)
+            self._open.add(stream)
+
+    def start(self, streams: Sequence[str]) -> Plan:
+        """Let them wait for their triggers, or begin at once where they have none."""
+        for stream in streams:
+            yield from finished(bps.kickoff(self._devices[stream], wait=True))
+
+    def await_all(self, streams: Sequence[str]) -> Plan:
+        """Wait until each has the frames it is armed for, and announce them; the first failure is raised."""
+        group, statuses = short_uid("frames"), []
+        for stream in streams:
+            status = yield from bps.complete(self._devices[stream], group=group)
+            statuses.append(status)
+        while True:
+            known = yield from bps.wait(group, timeout=FLUSH_S, error_on_timeout=False)
+            ended = all(status is None or status.done for status in statuses)
+            yield from self.announce(streams)
+            if ended:
+                return
+            if known:  # after a pause the RunEngine knows the group no more
+                yield from bps.sleep(POLL_S)
+
+    def announce(self, streams: Sequence[str]) -> Plan:
+        """Emit the documents of new frames."""
+        for stream in streams:
+            yield from bps.collect(self._devices[stream], name=stream)
+
+    def stop(self, streams: Sequence[str]) -> Plan:
+        """Expose no more."""
+        for stream in streams:
+            yield from step(f"{stream} stop", self._devices[stream].stop_acquiring)
+
+    def close(self) -> Plan:
+        """Close the files that are open."""
+        for stream in self.opened:
+            self._open.discard(stream)
+            yield from step(f"{stream} close file", self._devices[stream].close_file)
