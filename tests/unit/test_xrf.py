@@ -158,7 +158,10 @@ def test_the_error_of_the_dead_time_grows_with_it():
     np.testing.assert_allclose(1 - twice / once, error, rtol=1e-6)
 
 
-def test_many_small_problems_are_solved_as_scipy_does_one():
+@pytest.mark.parametrize("exchanges", [20, 1])
+def test_many_small_problems_are_solved_as_scipy_does_one(monkeypatch, exchanges):
+    """Also those that are not solved after so many exchanges."""
+    monkeypatch.setattr("xsn_acq.analysis.xrf.nonnegative._MOST_EXCHANGES", exchanges)
     rng = np.random.default_rng(3)
     designs, values = rng.standard_normal((200, 12, 6)), rng.standard_normal((200, 12))
     found = nonnegative(np.einsum("nbi,nbj->nij", designs, designs), np.einsum("nbi,nb->ni", designs, values))

@@ -11,7 +11,7 @@ _WEIGHTINGS = 2
 _LEAST_COUNTS = 0.2
 """Of the expected counts in a bin, where weights are made of them."""
 _RIDGE = 1e-12
-_AT_ONCE = 256
+_AT_ONCE = 1024
 
 
 @dataclass(frozen=True, eq=False)
