@@ -176,6 +176,7 @@ def test_many_small_problems_are_solved_as_scipy_does_one(monkeypatch, exchanges
         ({"elements": ()}, "wanted one or more"),
         ({"elements": ("Ni", "Ni")}, "each once"),
         ({"scale": EnergyScale(0.0, 0.01)}, "check the calibration"),
+        ({"energy_ev": 4000.0}, "found 4000 eV; fit another range"),
     ],
 )
 def test_a_model_that_cannot_be_fitted_is_refused(change, says):

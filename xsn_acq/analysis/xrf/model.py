@@ -83,8 +83,13 @@ class SpectrumModel:
         Raises
         ------
         ReconstructionError
-            They are none, or an element is named twice.
+            They are none, an element is named twice, or the light's energy is not among those fitted.
         """
+        if not self.low_ev < self.energy_ev < self.high_ev:
+            raise ReconstructionError(
+                f"spectra: wanted the energy of the light between {self.low_ev:g} and {self.high_ev:g} eV, "
+                f"found {self.energy_ev:g} eV; fit another range"
+            )
         first = max(self.scale.bin_of(self.low_ev), 0)
         last = min(self.scale.bin_of(self.high_ev), bins)
         if last - first < self.columns:
