@@ -16,7 +16,7 @@ def test_reconstructions_grow_by_a_third():
     for n in range(1, 200):
         if rule.due(n):
             taken.append(n)
-            rule.push(n, np.full((1, 2, 2), float(n)), 0.5)
+            rule.push(n, np.full((1, 2, 2), float(n)), 1 / n)
     assert taken == [20, 27, 37, 50, 68, 92, 125, 169]
 
 
@@ -31,11 +31,14 @@ def test_error_expected_follows_the_largest_of_the_last_two_changes():
     assert not second.enough
     third = rule.push(16, base * 2.5, 0.45)
     assert third.change == pytest.approx(0.2)
-    assert third.expected_error == pytest.approx(2 * math.sqrt(0.45 * 0.5))
+    # sqrt(0.9^2 - 0.8^2) = 0.4123 and sqrt(0.8^2 - 0.45^2) = 0.6614 are what the changes stand for
+    assert third.expected_error == pytest.approx(2 * math.sqrt(0.45 * 0.45 * 0.5 / 0.4123), rel=1e-3)
     fourth = rule.push(32, base * 2.5, 0.1)
-    assert fourth.expected_error == pytest.approx(2 * math.sqrt(0.1 * 0.2))
+    assert fourth.expected_error == pytest.approx(2 * math.sqrt(0.1 * 0.1 * 0.2 / 0.6614), rel=1e-3)
     assert fourth.enough
     assert rule.value() == fourth
+    idle = rule.push(44, base * 2.5, 0.1)  # patterns that tell nothing prove nothing
+    assert idle.expected_error == math.inf
     rule.clear()
     assert rule.value() is None
     assert rule.due(4)

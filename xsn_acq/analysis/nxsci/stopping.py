@@ -1,8 +1,9 @@
 """When a sweep has told enough: the maps' error is estimated from their changes, while patterns arrive.
 
-Maps are reconstructed at numbers of patterns that grow by a third or so each time. The error expected is
-proportional to sqrt(information left x largest of the last two relative changes): the first counts what the
-patterns cannot tell, the second what the last ones still told.
+Maps are reconstructed at numbers of patterns that grow by a third or so each time. Between two of them the
+prior says that the error falls from a to b (relative posterior RMS), and the maps change by c. Of the best
+estimate c^2 is what a^2 - b^2 stands for, so that c b / sqrt(a^2 - b^2) is the error left. The prior's own b
+is another estimate; their geometric mean predicts best, with the largest of the last two changes.
 """
 
 import math
@@ -15,8 +16,8 @@ from xsn_acq.analysis.nxsci.information import RunningInformation
 from xsn_acq.errors import ReconstructionError
 from xsn_acq.optics.arrays import FloatArray
 
-ERROR_PER_SIGN = 1.5
-"""Error of the maps over sqrt(information left x change), at most: see `docs/patterns.md`."""
+ERROR_PER_SIGN = 1.0
+"""Error of the maps over that mean, at most, of sweeps in which both sheets move: see `docs/patterns.md`."""
 _CHANGES = 2
 """So many changes must be known, and the largest of the last ones counts."""
 
@@ -84,7 +85,7 @@ class StoppingRule:
     def clear(self) -> None:
         """Forget all reconstructions."""
         self._maps: FloatArray | None = None
-        self._changes: list[float] = []
+        self._signs: list[float] = []
         self._next = self._first
         self._judgement: Judgement | None = None
 
@@ -101,14 +102,16 @@ class StoppingRule:
             The maps have another shape than those before, or come from no more patterns.
         """
         self._check(patterns, maps)
-        change = math.nan if self._maps is None else _relative_change(self._maps, maps)
-        if self._maps is not None:
-            self._changes.append(change)
+        change, before = math.nan, self._judgement
+        if self._maps is not None and before is not None:
+            change = _relative_change(self._maps, maps)
+            told = math.sqrt(max(before.relative_rms**2 - relative_rms**2, 0.0))
+            self._signs.append(change / told if told > 0 else math.inf)
         self._maps = np.array(maps, dtype=float)
         self._next = max(patterns + 1, math.ceil(patterns * self._growth))
         expected = math.nan
-        if len(self._changes) >= _CHANGES:
-            expected = self._error_per_sign * math.sqrt(relative_rms * max(self._changes[-_CHANGES:]))
+        if len(self._signs) >= _CHANGES:
+            expected = self._error_per_sign * relative_rms * math.sqrt(max(self._signs[-_CHANGES:]))
         enough = expected < self._quality
         self._judgement = Judgement(patterns, expected, relative_rms, change, enough)
         return self._judgement
