@@ -1,8 +1,9 @@
 """A structured-illumination run as far as it has come: patterns at the sample, counts of lines, TXM image."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,14 +34,14 @@ _LEAST_SIGMA = 0.3
 """Of the median: a pixel of the TXM image is not surer than that."""
 
 
-def is_sweep(start: Row) -> bool:
+def is_sweep(start: Mapping[str, Any]) -> bool:
     """Whether a run is one of structured illumination."""
-    return start.get("plan_name") == "structured_illumination"
+    return bool(start.get("plan_name") == "structured_illumination")
 
 
-def shows_sample(start: Row) -> bool:
+def shows_sample(start: Mapping[str, Any]) -> bool:
     """Whether a run of structured illumination was taken with the sample, so that maps can be made."""
-    return is_sweep(start) and start["params"]["passes"] != "out"
+    return is_sweep(start) and bool(start["params"]["passes"] != "out")
 
 
 @dataclass
@@ -209,7 +210,7 @@ class GrowingSweep(Closing):
         return Guide(transmission, np.maximum(sigma, _LEAST_SIGMA * np.median(sigma) + 1e-9))
 
     def summed_fit(self) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Sum of all spectra, what was fitted to it, and the energies of the bins, keV; (fitted bins,) each."""
+        """Sum of all spectra, what was fitted to it, energies of the bins in keV; (fitted bins,) each."""
         areas = self.areas()
         total = np.sum([block.spectra.sum(axis=0) for block in self._ordered()], axis=0)
         model = areas.model
