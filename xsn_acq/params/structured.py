@@ -133,12 +133,19 @@ class StructuredIllumination(CameraParams):
         return 2 if self.passes == "pairs" else 1
 
     @property
+    def blocks(self) -> int:
+        """Blocks of lines, of those patterns that are taken."""
+        if not self.chosen:
+            return len(self.settings) * -(-self.lines // self.lines_per_block)
+        lines = {divmod(pattern // self.per_line, self.lines) for pattern in self.chosen}
+        return len({(setting, line // self.lines_per_block) for setting, line in lines})
+
+    @property
     def references(self) -> int:
         """Frames of the reference pattern, of a sweep that goes to its end."""
         if self.references_every == 0 or self.passes == "out":
             return 0
-        blocks = len(self.settings) * -(-self.lines // self.lines_per_block)
-        return -(-blocks // self.references_every)
+        return -(-self.blocks // self.references_every)
 
     @property
     def frames(self) -> int:

@@ -157,9 +157,8 @@ def estimate_structured(file: StructuredBeamline, params: StructuredIllumination
         moves = params.patterns * way.acceleration_s
         one_pass = exposures * (frame.period_s + STEP_OVERHEAD_S) + moves
         one_pass += travel_mm(params) / params.pattern_passes / way.velocity
-    blocks = len(params.settings) * -(-params.lines // params.lines_per_block)
     out = sample_out_um(file, params) - file.geometry.sample_x_centre_um
-    sample_moves = (blocks + 1) * move_s(file.axes.sample_x, out) if params.passes != "in" else 0.0
+    sample_moves = (params.blocks + 1) * move_s(file.axes.sample_x, out) if params.passes != "in" else 0.0
     darks = params.darks * frame.period_s
     duration = params.pattern_passes * one_pass + sample_moves + darks + 3 * SERIES_OVERHEAD_S
     return PointsEstimate(
