@@ -166,11 +166,13 @@ def _calibrate(record: Any, data: Any) -> list[str]:
 
 
 def _maps(record: Any, data: Any) -> list[str]:
-    """Make element maps; what to tell. The live worker may have made them: they are the same."""
+    """Make element maps, or choose the patterns of a rehearsal; what to tell."""
+    from xsn_acq.live.rehearsal import evaluate_rehearsal
     from xsn_acq.live.sweep import shows_sample
     from xsn_acq.live.sweep_files import evaluate_sweep
 
-    return list(evaluate_sweep(record, data).lines) if shows_sample(record.start) else []
+    evaluate = evaluate_sweep if shows_sample(record.start) else evaluate_rehearsal
+    return list(evaluate(record, data).lines)
 
 
 def _export(record: Any, data: Any) -> list[str]:

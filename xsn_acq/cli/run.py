@@ -86,7 +86,7 @@ def _acquire(args: argparse.Namespace, file: Any, params: Any, data: Any, done: 
     try:
         with ExitStack() as stack:
             assessor = _assessor(params, data)
-            listening = [note, FrameProgress(args.speed)]
+            listening: list[Any] = [note, FrameProgress(args.speed)]
             if assessor is not None:
                 listening.append(stack.enter_context(assessor))
             opened = open_session(file, data, args.documents, subscribers=tuple(listening))
