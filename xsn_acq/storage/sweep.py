@@ -68,7 +68,12 @@ class SweepReader(Closing):
         with h5py.File(self._spectra.path, "r", swmr=True) as file:
             for column, name in enumerate(self._scalers):
                 values: Any = file[resources[name]["parameters"]["dataset"]]
-                scalers[there, column] = [float(values[number]) for number in wanted]
+                if wanted and max(wanted) >= len(values):
+                    raise StorageError(
+                        f"frame file {self._spectra.path}: wanted {name} of spectrum {max(wanted)}, "
+                        f"found {len(values)} (yet)"
+                    )
+                scalers[there, column] = values[()][wanted]
         return counts[:, 0], scalers
 
     def spectra_written(self) -> int:
