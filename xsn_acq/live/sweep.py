@@ -1,8 +1,9 @@
 """A structured-illumination run as far as it has come: patterns at the sample, counts of lines, TXM image."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +13,10 @@ from xsn_acq.analysis.nxsci.pairs import Exclusion, PatternPairs, pair_patterns
 from xsn_acq.analysis.nxsci.problem import Guide, Sweep
 from xsn_acq.analysis.shift import shift_image
 from xsn_acq.analysis.xrf.areas import Limits, LineAreas, line_areas
+from xsn_acq.analysis.xrf.dead_time import live_times
 from xsn_acq.analysis.xrf.model import EnergyScale, SpectrumModel
-from xsn_acq.analysis.xrf.refining import refined
+from xsn_acq.analysis.xrf.poisson import poisson_fit
+from xsn_acq.analysis.xrf.refining import refined, with_pile_up
 from xsn_acq.closing import Closing
 from xsn_acq.errors import ReconstructionError
 from xsn_acq.optics.arrays import FloatArray
@@ -31,9 +34,14 @@ _LEAST_SIGMA = 0.3
 """Of the median: a pixel of the TXM image is not surer than that."""
 
 
-def is_sweep(start: Row) -> bool:
+def is_sweep(start: Mapping[str, Any]) -> bool:
     """Whether a run is one of structured illumination."""
-    return start.get("plan_name") == "structured_illumination"
+    return bool(start.get("plan_name") == "structured_illumination")
+
+
+def shows_sample(start: Mapping[str, Any]) -> bool:
+    """Whether a run of structured illumination was taken with the sample, so that maps can be made."""
+    return is_sweep(start) and bool(start["params"]["passes"] != "out")
 
 
 @dataclass
@@ -81,7 +89,9 @@ class GrowingSweep(Closing):
         self.record = record
         self.start = record.start["acquisition"]
         self.elements: tuple[str, ...] = tuple(self.start["elements"])
+        self.pixel_size_m = float(self.start["pixel_size_m"])
         self._params = record.start["params"]
+        self.regions: dict[str, tuple[int, int, int, int]] = dict(self._params.get("regions") or {})
         self._reader = SweepReader(record, SCALERS)
         self._library = None if library is None else _Library(record, library)
         self._blocks: dict[int, _Block] = {}
@@ -149,9 +159,13 @@ class GrowingSweep(Closing):
             scalers = np.concatenate([block.scalers for block in self._ordered()])
             total = spectra.sum(axis=0)
             model = refined(self._model(), total)
-            limits = Limits(self.start["vortex"]["dead_time_s"], most_dead=self.start["vortex"]["most_dead"])
             self._areas = line_areas(
-                spectra, scalers, model, limits, exposure_s=self.start["exposure_s"], all_spectra=total
+                spectra,
+                scalers,
+                model,
+                self._limits(),
+                exposure_s=self.start["exposure_s"],
+                all_spectra=total,
             )
         return self._areas
 
@@ -194,6 +208,24 @@ class GrowingSweep(Closing):
         spread = np.maximum(squares - top * transmission, 0) / number
         sigma = np.sqrt(spread / bottom)
         return Guide(transmission, np.maximum(sigma, _LEAST_SIGMA * np.median(sigma) + 1e-9))
+
+    def summed_fit(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Sum of all spectra, what was fitted to it, energies of the bins in keV; (fitted bins,) each."""
+        areas = self.areas()
+        total = np.sum([block.spectra.sum(axis=0) for block in self._ordered()], axis=0)
+        model = areas.model
+        bins = model.fitted(total.size)
+        shapes = with_pile_up(model, total)
+        fit = poisson_fit(total[None, bins], shapes)
+        edges = model.scale.edges_ev(bins.start, bins.stop)
+        return total[bins], shapes @ fit.counts[0], 0.5 * (edges[1:] + edges[:-1]) / 1000
+
+    def all_times(self) -> tuple[FloatArray, FloatArray]:
+        """Live and real time of every spectrum in the file, seconds, (spectra,) each."""
+        counts, scalers = self._reader.spectra(range(self._reader.spectra_written()))
+        limits = self._limits()
+        live = live_times(scalers, counts.sum(axis=1), limits.dead_s, dead_error=limits.dead_error)
+        return np.nan_to_num(live.live_s), live.real_s
 
     def pattern_shifts(self) -> FloatArray:
         """How far the patterns moved between the passes of each block, pixels, (blocks, 2)."""
@@ -270,6 +302,10 @@ class GrowingSweep(Closing):
         if found.significance < _SURE_SHIFT:
             return pairs, np.zeros(2)
         return _moved(pairs, -found.shift), found.shift
+
+    def _limits(self) -> Limits:
+        vortex = self.start["vortex"]
+        return Limits(vortex["dead_time_s"], most_dead=vortex["most_dead"])
 
     def _model(self) -> SpectrumModel:
         vortex = self.start["vortex"]

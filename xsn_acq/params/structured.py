@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from xsn_acq.params.base import Params
 from xsn_acq.params.camera import CameraParams
+from xsn_acq.params.energy import Regions
 
 Millimetres = Annotated[float, Field(ge=-1000, le=1000, allow_inf_nan=False)]
 Step = Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)]
@@ -106,6 +107,8 @@ class StructuredIllumination(CameraParams):
         "Ni",
     )
     """Elements that are mapped, by symbol."""
+    regions: Regions = Field(default_factory=dict)
+    """Regions whose sums are told beside those of particles: first column, first row, columns, rows."""
     adaptive: Adaptive | None = None
     """When to end early; none: all patterns are taken."""
 

@@ -71,6 +71,12 @@ class SweepReader(Closing):
                 scalers[there, column] = [float(values[number]) for number in wanted]
         return counts[:, 0], scalers
 
+    def spectra_written(self) -> int:
+        """Spectra in the file."""
+        if self._spectra is None:
+            self._spectra = FrameReader(self._resources()[""])
+        return len(self._spectra)
+
     def has(self, row: Row) -> bool:
         """Whether what a row tells of can be read now."""
         try:

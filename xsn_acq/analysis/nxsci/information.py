@@ -91,6 +91,21 @@ def txm_prior(transmission: ArrayLike, correlation_pixels: float = 2.0) -> Prior
     return Prior(outline, correlation_pixels)
 
 
+def noise_variance(prior: Prior, relative_noise: float) -> float:
+    """Variance of a pattern's counts in the map's units: under even light they are the outline's sum.
+
+    Raises
+    ------
+    ReconstructionError
+        The noise is not above 0.
+    """
+    if not relative_noise > 0:
+        raise ReconstructionError(
+            f"information: wanted a relative noise above 0, found {relative_noise:g}: 1 / sqrt(counts)"
+        )
+    return (relative_noise * float(prior.outline.sum())) ** 2
+
+
 class RunningInformation:
     """Error left after the patterns so far; each pattern costs their number times the pixels.
 
@@ -111,13 +126,8 @@ class RunningInformation:
     """
 
     def __init__(self, prior: Prior, relative_noise: float) -> None:
-        if not relative_noise > 0:
-            raise ReconstructionError(
-                f"information: wanted a relative noise above 0, found {relative_noise:g}: 1 / sqrt(counts)"
-            )
         self.prior = prior
-        self.noise_variance = (relative_noise * float(prior.outline.sum())) ** 2
-        """Of the counts, in the map's units: under even light they are the sum of the outline."""
+        self.noise_variance = noise_variance(prior, relative_noise)
         self.clear()
 
     def clear(self) -> None:
