@@ -43,6 +43,11 @@ class Dependence:
     chance: float
     patterns: int
 
+    @property
+    def over_chance(self) -> float:
+        """Mean |r| over what chance gives: near 1 when patterns are fresh, 2 or more when they repeat."""
+        return self.absolute / self.chance
+
 
 @dataclass(frozen=True, eq=False)
 class DependenceMap:
