@@ -65,7 +65,7 @@ def evaluate_sweep(record: RunRecord, data: DataFolder) -> EvaluatedSweep:
         growing.settle(final=True)
         curve = DependenceCurve(growing.sweep().shape)
         curve.push(growing.sweep().patterns)
-        return conclude_sweep(growing, make_maps(growing, halves=True), curve, data)
+        return conclude_sweep(growing, make_maps(growing, final=True), curve, data)
 
 
 def conclude_sweep(
@@ -80,6 +80,7 @@ def conclude_sweep(
         pixel_size_m=growing.pixel_size_m,
         title=title,
         units=UNIT,
+        errors=None if found.maps.sigma is None else dict(zip(found.elements, found.maps.sigma, strict=True)),
         transmission=found.guide.transmission,
         parameters={"patterns": len(found.sweep.patterns), "weight": found.maps.weight, "solver": "guided"},
     )
