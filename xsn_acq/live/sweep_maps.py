@@ -36,6 +36,8 @@ class SweepMaps:
         None with fewer patterns than regions.
     resolution_m : (E,)
         By Fourier ring correlation at 1/7 between maps of every second pattern; NaN where not asked for.
+    txm_resolution_m : float
+        The same of the TXM image.
     """
 
     elements: tuple[str, ...]
@@ -46,6 +48,7 @@ class SweepMaps:
     names: dict[int, str]
     sums: RegionSums | None
     resolution_m: FloatArray
+    txm_resolution_m: float
 
     def correlations(self) -> FloatArray:
         """Between each two elements, over the pixels of particles, (E, E)."""
@@ -80,12 +83,13 @@ def make_maps(growing: GrowingSweep, start: Maps | None = None, *, final: bool =
     labels, names = _labels(particles, growing.regions)
     wanted = 0 < len(names) < len(sweep.patterns)
     sums = region_sums(sweep, guide, labels.astype(np.intp) - 1) if wanted else None
-    resolution = np.full(len(growing.elements), np.nan)
+    resolution, txm_resolution = np.full(len(growing.elements), np.nan), float("nan")
     if final:
         maps = maps.with_sigma(error_map(sweep, guide, maps))
         if len(sweep.patterns) >= 2 * LEAST_PATTERNS:
             resolution = _resolution(solver, sweep, guide, growing.pixel_size_m)
-    return SweepMaps(growing.elements, sweep, guide, maps, particles, names, sums, resolution)
+            txm_resolution = map_resolution(*growing.half_guides(), growing.pixel_size_m)
+    return SweepMaps(growing.elements, sweep, guide, maps, particles, names, sums, resolution, txm_resolution)
 
 
 def _labels(
