@@ -1,4 +1,4 @@
-"""Chemical imaging from the command line: patterns and spectra taken, maps made live, held against the truth."""
+"""Chemical imaging from the command line: patterns and spectra taken, maps made live, against the truth."""
 
 import json
 import subprocess
@@ -59,8 +59,7 @@ def test_three_cathodes(tmp_path):
 def assert_particles_are_right(maps, truth):
     """Each element that makes up much of a particle, within 12 % of what the sample sends.
 
-    72 patterns for 4096 pixels: the mean of ten runs was 4 % off, the worst 9 %; with 1000 patterns of 128 x 128
-    it is 5 % (docs/figures.md).
+    72 patterns for 4096 pixels; with 1000 patterns of 128 x 128 it is 5 % (docs/figures.md).
     """
     for mask in truth.particles():
         sent, found = truth.maps[:, mask].sum(axis=1), maps[:, mask].sum(axis=1)
