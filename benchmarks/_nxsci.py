@@ -7,6 +7,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import h5py
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "unit"))
@@ -20,14 +21,12 @@ from xsn_acq.analysis.nxsci.problem import Guide, Sweep
 
 
 def large(side: int, number: int, iterations: int) -> dict:
-    """Seconds and peak bytes of one element's map, its patterns a float32 file that is read by blocks."""
+    """Seconds and peak bytes of one element's map; its patterns are a float32 HDF5 file, read by blocks."""
     rng = np.random.default_rng(0)
     y, x = np.indices((side, side)) / side
     thickness = np.clip(np.sin(9 * x) * np.sin(7 * y), 0, None)
-    with tempfile.TemporaryDirectory() as folder:
-        patterns = np.lib.format.open_memmap(
-            Path(folder) / "patterns.npy", "w+", np.float32, (number, side, side)
-        )
+    with tempfile.TemporaryDirectory() as folder, h5py.File(Path(folder) / "patterns.h5", "w") as file:
+        patterns = file.create_dataset("patterns", (number, side, side), np.float32)
         for n in range(number):
             small = rng.exponential(1.0, (side // 2, side // 2)).astype(np.float32)
             patterns[n] = np.kron(small / small.mean(), np.ones((2, 2), np.float32))

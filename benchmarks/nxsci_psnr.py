@@ -20,7 +20,7 @@ from xsn_acq.analysis.nxsci.txm_gradient import TxmGradientSolver
 from xsn_acq.analysis.nxsci.txm_shift import find_txm_shift
 
 SIDE = 64
-NUMBERS = {"100 %": 4096, "50 %": 2048, "25 %": 1024, "5 %": 205}
+NUMBERS = {"5 %": 205, "25 %": 1024, "50 %": 2048, "100 %": 4096}
 COUNTS = (1e3, 1e4, 1e5)
 SOLVERS = {
     "pseudo-inverse": PseudoInverseSolver(),
