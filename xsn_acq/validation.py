@@ -23,6 +23,8 @@ _WANTED = {
     "string_too_long": "{max_length} characters or less",
     "literal_error": "{expected}",
     "tuple_type": "a list",
+    "too_short": "a list of {min_length} or more",
+    "too_long": "a list of {max_length} or fewer",
     "dict_type": "a table of keys and values",
     "model_type": "a table of keys and values",
     "date_type": "a date, as 2026-11-02",
@@ -30,7 +32,7 @@ _WANTED = {
 """What was wanted, by pydantic's name of the fault."""
 
 _UNITS = {
-    **dict.fromkeys(("m", "mm", "um", "nm", "angstrom", "deg", "s"), ""),
+    **dict.fromkeys(("m", "mm", "um", "nm", "angstrom", "deg", "urad", "s"), ""),
     "ev": "eV",
     "gev": "GeV",
     "ma": "mA",
@@ -67,6 +69,8 @@ def _lines(error: Any, model: type[BaseModel], raw: object) -> list[str]:
         return [f"{where}: {fault}" if where else fault for fault in faults]
     if kind == "missing":
         return [f"{where}: missing"]
+    if kind == "too_short" and len(found) >= error["ctx"]["min_length"]:
+        return []  # only good items were counted, and each bad one is told
     if kind == "extra_forbidden":
         return [f"{where}: no such key{_hint(path[-1], _keys(model, path[:-1]))}"]
     context, unit = error.get("ctx", {}), _unit(path, raw)
@@ -88,6 +92,8 @@ def _hint(found: object, known: Sequence[str]) -> str:
 def _keys(model: type[BaseModel], path: Sequence[Any]) -> list[str]:
     """Keys of the table at ``path``; none where that is not known."""
     for part in path:
+        if isinstance(part, int):  # an item of a list of such tables
+            continue
         field = model.model_fields.get(part)
         annotation = field.annotation if field else None
         models = [kind for kind in (annotation, *get_args(annotation)) if _is_model(kind)]

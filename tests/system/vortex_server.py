@@ -16,9 +16,10 @@ from xsn_acq.sim.clock import SimClock
 from xsn_acq.sim.ioc.channels import Double
 from xsn_acq.sim.ioc.control import Control
 from xsn_acq.sim.ioc.faults import Faults, SwallowPulse
-from xsn_acq.sim.ioc.scalers import CLOCK_HZ, Scaler, with_dead_time
+from xsn_acq.sim.ioc.scalers import Scaler, with_dead_time
 from xsn_acq.sim.ioc.table import Records
 from xsn_acq.sim.ioc.vortex import SimulatedVortex
+from xsn_acq.sim.spectrometer import CLOCK_HZ
 
 LOOPBACK, PREFIX, BINS, SPEED = "127.0.0.1", "6-2C:VTX:", 4096, 20.0
 DEAD_TIME_S, EVENTS_PER_S, PEAK_BIN, PEAK_PER_S = 5e-7, 2e5, 640, 10_000

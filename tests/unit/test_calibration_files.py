@@ -84,10 +84,10 @@ def test_what_is_used_and_from_when(tmp_path):
     write_calibration(tmp_path, NAME, "focus", FOCUS, NOON_S)
     lines = calibrations_in_use(loaded(tmp_path).calibration, newest_calibrations(tmp_path, NAME))
     assert lines == [
-        "knife edge of 2026-11-21, beamline file, 8300.0 eV",
-        "rotation axis of 2026-11-02, beamline file, 8300.0 eV",
         "focus of 2026-11-02 12:00:00 UTC, 8000.0 eV, run 01234567",
         "focus of 2026-11-02 12:00:00 UTC, 8400.0 eV, run 01234567",
+        "knife edge of 2026-11-21, beamline file, 8300.0 eV",
+        "rotation axis of 2026-11-02, beamline file, 8300.0 eV",
     ]
 
 

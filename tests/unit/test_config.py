@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from xsn_acq.config import Beamline, beamline_path, load_beamline
+from xsn_acq.config import Beamline, StructuredBeamline, beamline_path, load_beamline, load_microscope
 from xsn_acq.errors import ConfigError
 
-SHIPPED = "pls2-7c-xni"
+SHIPPED, STRUCTURED = "pls2-7c-xni", "ssrl-6-2c"
 
 
 @pytest.fixture(scope="module")
@@ -30,12 +30,19 @@ def faults_after(text, tmp_path, *changes):
 
 def test_every_shipped_file_is_valid_and_named_after_itself():
     for path in Path(str(beamline_path(SHIPPED))).parent.glob("*.toml"):
-        assert load_beamline(path.stem).name == path.stem
+        assert load_microscope(path.stem).name == path.stem
 
 
-def test_the_file_survives_json(text):
-    file = load_beamline(SHIPPED)
-    assert Beamline.model_validate_json(file.model_dump_json()) == file
+@pytest.mark.parametrize(("name", "kind"), [(SHIPPED, Beamline), (STRUCTURED, StructuredBeamline)])
+def test_the_file_survives_json(name, kind):
+    file = load_microscope(name)
+    assert type(file) is kind
+    assert kind.model_validate_json(file.model_dump_json()) == file
+
+
+def test_a_file_of_another_technique_is_refused():
+    with pytest.raises(ConfigError, match="wanted a beamline file of technique xsn, found nxsci"):
+        load_beamline(STRUCTURED)
 
 
 def test_geometry_of_the_paper():

@@ -9,6 +9,8 @@ import pytest
 from caproto import SkipWrite
 
 from xsn_acq.config.structured import Vortex
+from xsn_acq.devices import xspress3 as device
+from xsn_acq.sim import spectrometer
 from xsn_acq.sim.clock import SimClock
 from xsn_acq.sim.ioc.faults import DropSpectra, Faults, HighRate, LostScalers
 from xsn_acq.sim.ioc.frame import SpectrumFrame
@@ -35,6 +37,12 @@ def scalers(ticks=8e6, events=20_000.0):
     counted = np.zeros(len(Scaler))
     counted[[Scaler.CLOCK_TICKS, Scaler.ALL_EVENTS, Scaler.ALL_GOOD]] = ticks, events, events
     return with_dead_time(counted, WIDTH)
+
+
+def test_scalers_have_one_order_in_records_file_device_and_physics():
+    names = tuple(scaler.name.lower() for scaler in Scaler)
+    assert names == spectrometer.SCALERS == tuple(device.SCALERS)
+    assert tuple(device.SCALERS.values()) == ATTRIBUTES
 
 
 class Bench:

@@ -181,7 +181,7 @@ def test_constants_are_worked_out_once_for_each_energy(monkeypatch):
     def again(*_):
         raise AssertionError("worked out again")
 
-    monkeypatch.setattr("xsn_acq.sim.phantoms.near_edge_constants", again)
+    monkeypatch.setattr("xsn_acq.sim.sample.near_edge_constants", again)
     assert np.array_equal(particle.projection(8351.25, 0.0, x, x, bandwidth=SI_111)[0], first)
 
 

@@ -119,7 +119,7 @@ def test_files_and_setups(devices, tmp_path):
 def test_lost_frames_are_flown_again_in_trains_of_neighbours(devices, tmp_path):
     lost = machine(devices, lose=lambda train, angles: [3, 4, 20] if train == 0 else [])
     messages = lost.run(xsn_tomography(devices, PARAMS, folder=tmp_path))
-    assert [(t.start_deg, t.count) for t in lost.trains] == [(0.0, 36), (30.0, 2), (200.0, 1)]
+    assert [(t.start, t.count) for t in lost.trains] == [(0.0, 36), (30.0, 2), (200.0, 1)]
     assert {t.step for t in lost.trains} == {10.0}
     rearms = [m.args[0].frames for m in messages if m.command == "prepare" and isinstance(m.args[0], Rearm)]
     assert rearms == [2, 1]

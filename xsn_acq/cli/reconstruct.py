@@ -85,6 +85,9 @@ def run(args: argparse.Namespace) -> int:
     of_file = path.is_file() or path.suffix in _FILES
     if not of_file:
         _refuse_of_files(args)
+        if (told := _sweep(args)) is not None:
+            print("\n".join(told))
+            return 0
     with executor(args.workers, args.scheduler) as chosen, StageProgress(quiet=args.quiet) as progress:
         if args.scheduler:
             logs.take_over("distributed")
@@ -106,6 +109,19 @@ def _run(args: argparse.Namespace, chosen: Any, progress: Any) -> Any:
     record = RunRecord.from_journal(find_run(data.journal, args.uid).path)
     folder = args.output or data.results(record.uid)
     return reconstruct(record, folder, choices=_choices(args), executor=chosen, progress=progress)
+
+
+def _sweep(args: argparse.Namespace) -> list[str] | None:
+    """Maps of a run of structured illumination; None for a run of another kind."""
+    from xsn_acq.live.sweep import is_sweep
+    from xsn_acq.live.sweep_files import evaluate_sweep
+    from xsn_acq.storage.journal import find_run
+    from xsn_acq.storage.layout import DataFolder
+    from xsn_acq.storage.run import RunRecord
+
+    data = DataFolder(args.data)
+    record = RunRecord.from_journal(find_run(data.journal, args.uid).path)
+    return list(evaluate_sweep(record, data).lines) if is_sweep(record.start) else None
 
 
 def _choices(args: argparse.Namespace) -> Any:

@@ -3,6 +3,7 @@
 import argparse
 import time
 import traceback
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -83,11 +84,15 @@ def _acquire(args: argparse.Namespace, file: Any, params: Any, data: Any, done: 
             started.append(doc["uid"])
 
     try:
-        with open_session(
-            file, data, args.documents, subscribers=(note, FrameProgress(args.speed))
-        ) as session:
+        with ExitStack() as stack:
+            assessor = _assessor(params, data)
+            listening: list[Any] = [note, FrameProgress(args.speed)]
+            if assessor is not None:
+                listening.append(stack.enter_context(assessor))
+            opened = open_session(file, data, args.documents, subscribers=tuple(listening))
+            session = stack.enter_context(opened)
             services = _start_services(args, data)
-            session.run(args.plan, params, done=done)
+            session.run(args.plan, params, done=done, assessor=assessor)
     except BaseException as error:
         if not started:  # refused: nobody waits for what does not come
             for service in services.values():
@@ -100,6 +105,16 @@ def _acquire(args: argparse.Namespace, file: Any, params: Any, data: Any, done: 
     if failure is not None and not isinstance(failure, RunEngineInterrupted | XsnError | OSError):
         raise failure
     return ended
+
+
+def _assessor(params: Any, data: Any) -> Any:
+    """What assesses the patterns of an adaptive sweep; None for all other runs."""
+    if getattr(params, "adaptive", None) is None:
+        return None
+    from xsn_acq.live.assessment import SweepAssessor
+    from xsn_acq.live.sweep_files import library_of
+
+    return SweepAssessor(lambda record: library_of(record, data))
 
 
 def _start_services(args: argparse.Namespace, data: Any) -> dict[str, Any]:

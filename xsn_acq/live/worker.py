@@ -17,6 +17,8 @@ from xsn_acq.live.hyperspectral import publish_spectra
 from xsn_acq.live.job import LiveJob
 from xsn_acq.live.results import ResultPublisher, Status, read_status
 from xsn_acq.live.settings import is_rest, is_xsn
+from xsn_acq.live.sweep import is_sweep, shows_sample
+from xsn_acq.live.sweep_job import SweepJob
 from xsn_acq.storage.feed import Follower
 from xsn_acq.storage.journal import JournalLine, RunSummary, is_being_written, list_runs, read_journal
 from xsn_acq.storage.layout import DataFolder, short_uid
@@ -25,7 +27,7 @@ from xsn_acq.storage.run import RunRecord
 _LATE_S = 0.1
 """Time between two looks for a frame that is not in its file yet, seconds."""
 
-Job = LiveJob | EnergyJob
+Job = LiveJob | EnergyJob | SweepJob
 
 _log = logging.getLogger(__name__)
 
@@ -178,6 +180,8 @@ class LiveWorker:
         record = RunRecord.from_documents([(line.name, line.doc)])
         if is_energy_scan(line.doc):
             return EnergyJob(record, self._data, publisher)
+        if is_sweep(line.doc):
+            return SweepJob(record, self._data, publisher)
         folder = self._data.results(record.uid)
         return LiveJob(record, folder, publisher, publish_every_s=self._every_s)
 
@@ -221,4 +225,4 @@ class LiveWorker:
 
 def _is_ours(start: Mapping[str, Any]) -> bool:
     """Whether a run is worked on here, alone."""
-    return is_energy_scan(start) or (is_xsn(start) and not is_rest(start))
+    return is_energy_scan(start) or shows_sample(start) or (is_xsn(start) and not is_rest(start))

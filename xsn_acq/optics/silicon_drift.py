@@ -29,6 +29,8 @@ PAIR_EV = 3.66
 """Energy of an electron-hole pair in silicon at 240 K."""
 SILICON_K_EV = 1739.9
 _SILICON_G_CM3 = 2.33
+_REACH_SIGMA = 8.0
+"""Nothing of a line lies higher above it, to 1e-15."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ def line_shape(edges_ev: FloatArray, energy_ev: float, response: Response) -> Fl
     (bins,)
         The sum is 1 where the bins reach from below 0 to above the line.
     """
-    share = response.escape * escape_share(energy_ev)
+    share = response.escape * escape_share(round(energy_ev, -1))  # asked of the tables once for near energies
     found = (1 - share) * np.diff(_cumulative(edges_ev, energy_ev, response))
     if share > 0:
         found += share * np.diff(_cumulative(edges_ev, energy_ev - SILICON_K_EV, response))
@@ -90,16 +92,16 @@ def line_shape(edges_ev: FloatArray, energy_ev: float, response: Response) -> Fl
 
 def _cumulative(edges_ev: FloatArray, energy_ev: float, response: Response) -> FloatArray:
     """Part of a line without escape that lies below each energy."""
-    sigma = fwhm_ev(energy_ev, response.noise_fwhm_ev, response.fano) / FWHM_PER_SIGMA
-    x = (edges_ev - energy_ev) / sigma
+    sigma = float(fwhm_ev(energy_ev, response.noise_fwhm_ev, response.fano)) / FWHM_PER_SIGMA
+    reach = int(np.searchsorted(edges_ev, energy_ev + _REACH_SIGMA * sigma))
+    x = (edges_ev[:reach] - energy_ev) / sigma
     below = ndtr(x)
-    main = 1 - response.tail_share - response.shelf_share
-    found = main * below
+    part = (1 - response.tail_share - response.shelf_share) * below
     if response.tail_share:
-        found += response.tail_share * _below_tail(x, below, sigma / response.tail_ev)
+        part += response.tail_share * _below_tail(x, below, sigma / response.tail_ev)
     if response.shelf_share:
-        found += response.shelf_share * _below_shelf(x, below, energy_ev / sigma)
-    return np.asarray(found)
+        part += response.shelf_share * _below_shelf(x, below, energy_ev / sigma)
+    return np.concatenate([part, np.ones(edges_ev.size - reach)])
 
 
 def _below_tail(x: FloatArray, below: FloatArray, rate: float) -> FloatArray:

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from xsn_acq.params.base import Params
 from xsn_acq.params.camera import CameraParams
+from xsn_acq.params.energy import Regions
 
 Millimetres = Annotated[float, Field(ge=-1000, le=1000, allow_inf_nan=False)]
 Step = Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)]
@@ -106,6 +107,8 @@ class StructuredIllumination(CameraParams):
         "Ni",
     )
     """Elements that are mapped, by symbol."""
+    regions: Regions = Field(default_factory=dict)
+    """Regions whose sums are told beside those of particles: first column, first row, columns, rows."""
     adaptive: Adaptive | None = None
     """When to end early; none: all patterns are taken."""
 
@@ -130,12 +133,19 @@ class StructuredIllumination(CameraParams):
         return 2 if self.passes == "pairs" else 1
 
     @property
+    def blocks(self) -> int:
+        """Blocks of lines, of those patterns that are taken."""
+        if not self.chosen:
+            return len(self.settings) * -(-self.lines // self.lines_per_block)
+        lines = {divmod(pattern // self.per_line, self.lines) for pattern in self.chosen}
+        return len({(setting, line // self.lines_per_block) for setting, line in lines})
+
+    @property
     def references(self) -> int:
         """Frames of the reference pattern, of a sweep that goes to its end."""
         if self.references_every == 0 or self.passes == "out":
             return 0
-        blocks = len(self.settings) * -(-self.lines // self.lines_per_block)
-        return -(-blocks // self.references_every)
+        return -(-self.blocks // self.references_every)
 
     @property
     def frames(self) -> int:

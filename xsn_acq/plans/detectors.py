@@ -1,17 +1,24 @@
 """Camera and fluorescence detector at work together: armed, exposed, announced, closed."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from bluesky import plan_stubs as bps
 from bluesky.utils import short_uid
+from ophyd.status import StatusBase
 
 from xsn_acq.devices.camera_setup import CameraSetup, Rearm
+from xsn_acq.devices.operation import in_background
 from xsn_acq.devices.spectra_setup import SpectraSetup
+from xsn_acq.errors import DeviceError, UnansweredError
 from xsn_acq.plans.instrument import StructuredInstrument
-from xsn_acq.plans.steps import POLL_S, Plan, finished, step
+from xsn_acq.plans.steps import POLL_S, Plan, Step, finished, step
 from xsn_acq.plans.stills import FLUSH_S
+
+logger = logging.getLogger(__name__)
 
 FRAMES, SPECTRA = "patterns", "spectra"
 """The streams."""
@@ -32,6 +39,7 @@ class Detectors:
         self._setups: dict[str, Any] = {FRAMES: camera, SPECTRA: spectra}
         self._devices: dict[str, Any] = {FRAMES: self._camera, SPECTRA: self._vortex}
         self._open: set[str] = set()
+        self._wanted: dict[str, int] = {}
 
     @property
     def opened(self) -> tuple[str, ...]:
@@ -50,6 +58,7 @@ class Detectors:
         """Make ready for so many frames of each of these streams; opens their files the first time."""
         for stream in streams:
             device = self._devices[stream]
+            self._wanted[stream] = self.written(stream) + frames
             if stream in self._open:
                 yield from finished(bps.prepare(device, Rearm(frames), wait=True))
                 continue
@@ -64,9 +73,16 @@ class Detectors:
 
     def await_all(self, streams: Sequence[str]) -> Plan:
         """Wait until each has the frames it is armed for, and announce them; the first failure is raised."""
+        yield from self._await(streams, {stream: self._devices[stream].complete for stream in streams})
+
+    def await_what_comes(self, streams: Sequence[str]) -> Plan:
+        """Do the same, but frames that do not come are no failure."""
+        yield from self._await(streams, {stream: partial(self._complete, stream) for stream in streams})
+
+    def _await(self, streams: Sequence[str], actions: Mapping[str, Callable[[], StatusBase]]) -> Plan:
         group, statuses = short_uid("frames"), []
         for stream in streams:
-            status = yield from bps.complete(self._devices[stream], group=group)
+            status = yield from bps.trigger(Step(f"{stream} complete", actions[stream]), group=group)
             statuses.append(status)
         while True:
             known = yield from bps.wait(group, timeout=FLUSH_S, error_on_timeout=False)
@@ -76,6 +92,21 @@ class Detectors:
                 return
             if known:  # after a pause the RunEngine knows the group no more
                 yield from bps.sleep(POLL_S)
+
+    def _complete(self, stream: str) -> StatusBase:
+        """Wait for the frames of a stream; the status ends well when only frames are lacking."""
+        device, wanted = self._devices[stream], self._wanted[stream]
+
+        def wait() -> None:
+            try:
+                device.complete().wait()
+            except DeviceError as error:
+                foreign = isinstance(error, UnansweredError) or error.operation != "complete"
+                if foreign or device.frames_written() >= wanted:
+                    raise
+                logger.warning("%s", error)
+
+        return in_background(device, "complete", wait)
 
     def announce(self, streams: Sequence[str]) -> Plan:
         """Emit the documents of new frames."""

@@ -1,7 +1,7 @@
 """What is recorded of each pattern of a sweep."""
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 NONE: Final = -1
 """In place of a frame or a spectrum that did not come, or was not taken."""
@@ -35,20 +35,32 @@ class PatternRow:
     status: Literal["ok", "missing", "flagged"]
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What became of the patterns so far, by whoever assesses them.
+class Verdict(Protocol):
+    """What became of the patterns so far, by whoever assesses them; NaN where something is not known yet."""
 
-    ``enough``: the maps are as good as was asked for. ``stale``: the present condenser setting adds nothing
-    new. Errors are relative; NaN where not known yet.
-    """
+    @property
+    def patterns(self) -> int:
+        """How many there are."""
 
-    patterns: int
-    expected_error: float
-    effective_rank: float
-    mean_dependence: float
-    enough: bool
-    stale: bool
+    @property
+    def expected_error(self) -> float:
+        """Relative error of the maps."""
+
+    @property
+    def effective_rank(self) -> float:
+        """Of the patterns."""
+
+    @property
+    def mean_dependence(self) -> float:
+        """Mean |r| between two pixels."""
+
+    @property
+    def enough(self) -> bool:
+        """The maps are as good as was asked for."""
+
+    @property
+    def stale(self) -> bool:
+        """The present condenser setting adds nothing new."""
 
 
 @dataclass(frozen=True)

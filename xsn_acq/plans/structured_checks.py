@@ -20,6 +20,7 @@ STEP_OVERHEAD_S = 0.3
 """Arming camera and detector, reading positions, for each pattern in step mode, seconds."""
 LINE_OVERHEAD_S = 3.0
 """The same for a line that is flown."""
+_NOT_ASSESSED = "adaptive: wanted an assessor of patterns, found none; pass one, or leave adaptive out"
 SCALER_BYTES, BIN_BYTES = 11 * 8, 4
 """Of a spectrum."""
 
@@ -30,8 +31,10 @@ def check_structured(
     frame: Framing,
     state: StructuredState,
     folder: Path,
+    *,
+    assessed: bool = True,
 ) -> None:
-    """Refuse a sweep that cannot be taken or that would be worthless.
+    """Refuse a sweep that cannot be taken or that would be worthless; ``assessed``: there is an assessor.
 
     Raises
     ------
@@ -46,6 +49,7 @@ def check_structured(
         *infeasible_structured(file, params),
         *_move_faults(devices, params, state),
         *folder_faults(folder, _disk_bytes(file, params, frame)),
+        *(() if assessed or params.adaptive is None else [_NOT_ASSESSED]),
     ]
     if faults:
         raise LimitError("structured_illumination", faults)
@@ -153,9 +157,8 @@ def estimate_structured(file: StructuredBeamline, params: StructuredIllumination
         moves = params.patterns * way.acceleration_s
         one_pass = exposures * (frame.period_s + STEP_OVERHEAD_S) + moves
         one_pass += travel_mm(params) / params.pattern_passes / way.velocity
-    blocks = len(params.settings) * -(-params.lines // params.lines_per_block)
     out = sample_out_um(file, params) - file.geometry.sample_x_centre_um
-    sample_moves = (blocks + 1) * move_s(file.axes.sample_x, out) if params.passes != "in" else 0.0
+    sample_moves = (params.blocks + 1) * move_s(file.axes.sample_x, out) if params.passes != "in" else 0.0
     darks = params.darks * frame.period_s
     duration = params.pattern_passes * one_pass + sample_moves + darks + 3 * SERIES_OVERHEAD_S
     return PointsEstimate(

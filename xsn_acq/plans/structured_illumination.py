@@ -9,7 +9,7 @@ from xsn_acq.plans.framing import framing
 from xsn_acq.plans.instrument import StructuredInstrument
 from xsn_acq.plans.steps import Plan
 from xsn_acq.plans.structured_checks import check_structured
-from xsn_acq.plans.structured_run import MakeAssessor, StructuredRun
+from xsn_acq.plans.structured_run import Assessor, StructuredRun
 from xsn_acq.plans.structured_state import read_structured_state
 
 
@@ -18,7 +18,7 @@ def structured_illumination(
     params: StructuredIllumination,
     *,
     folder: Path,
-    assessor: MakeAssessor | None = None,
+    assessor: Assessor | None = None,
     md: Mapping[str, Any] | None = None,
 ) -> Plan:
     """Sweep through patterns of light, with the sample in and out.
@@ -31,8 +31,8 @@ def structured_illumination(
         What to take.
     folder : Path
         Frames and spectra go to ``folder/<first 8 of the run's uid>/``.
-    assessor : callable, optional
-        Makes what assesses the patterns as they come; needed where ``params.adaptive`` is given.
+    assessor : Assessor, optional
+        Assesses the patterns as they come; needed where ``params.adaptive`` is given.
     md : mapping, optional
         More for the start document.
 
@@ -51,5 +51,5 @@ def structured_illumination(
     """
     frame = framing(devices.file, params)
     state = read_structured_state(devices)
-    check_structured(devices, params, frame, state, folder)
+    check_structured(devices, params, frame, state, folder, assessed=assessor is not None)
     yield from StructuredRun(devices, params, frame, state, folder, assessor).run(md)

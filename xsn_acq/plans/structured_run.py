@@ -1,7 +1,7 @@
 """One run of structured illumination: darks, then blocks of patterns until there are enough."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -29,23 +29,10 @@ MOST_MISSING = 5
 
 
 class Assessor(Protocol):
-    """Assesses patterns while they are taken, in a thread of its own."""
-
-    def push(self, rows: Sequence[PatternRow]) -> None:
-        """Take in rows that are beyond doubt; returns at once."""
+    """Assesses the patterns of a run whose documents it is given."""
 
     def verdict(self) -> Verdict | None:
-        """What it says of all that was pushed; None while it is still at work."""
-
-    def close(self) -> None:
-        """Stop work."""
-
-
-class MakeAssessor(Protocol):
-    """Makes an assessor for a run."""
-
-    def __call__(self, params: StructuredIllumination, files: Mapping[str, Path]) -> Assessor:
-        """``files``: of the streams ``darks``, ``patterns`` and ``spectra``."""
+        """What it says of all rows emitted so far; None while it is still at work."""
 
 
 class StructuredRun(Measurement[StructuredInstrument, StructuredState]):
@@ -55,7 +42,7 @@ class StructuredRun(Measurement[StructuredInstrument, StructuredState]):
     ----------
     devices, params, frame, state, folder
         See `Measurement`.
-    make_assessor : callable, optional
+    assessor : Assessor, optional
         See `xsn_acq.plans.structured_illumination.structured_illumination`.
     """
 
@@ -66,14 +53,13 @@ class StructuredRun(Measurement[StructuredInstrument, StructuredState]):
         frame: Framing,
         state: StructuredState,
         folder: Path,
-        make_assessor: MakeAssessor | None = None,
+        assessor: Assessor | None = None,
     ) -> None:
         super().__init__(devices, params, frame, state, folder)
-        self._params, self._make_assessor = params, make_assessor
-        self._assessor: Assessor | None = None
+        self._params, self._assessor = params, assessor
         self._assessments = Rows("assessments", AssessmentRow)
         late_s = devices.file.ring.late_s
-        self._points = SurePoints(PatternRow, self._beam, late_s, self._interruptions, self._assess)
+        self._points = SurePoints(PatternRow, self._beam, late_s, self._interruptions)
         self._detectors: Detectors | None = None
         self._exposing: Exposing | None = None
         self._closures = self._missing = 0
@@ -94,12 +80,8 @@ class StructuredRun(Measurement[StructuredInstrument, StructuredState]):
         self._detectors = Detectors(self._devices, self._frames_setup(), self._spectra_setup())
         self._exposing = self._way_to_expose(self._detectors)
         yield from self._points.declare()
-        try:
-            with self._interruption.making_safe(lambda: shut(self._devices.shutter)):
-                yield from self._sweep()
-        finally:
-            if self._assessor is not None:
-                self._assessor.close()
+        with self._interruption.making_safe(lambda: shut(self._devices.shutter)):
+            yield from self._sweep()
         yield from move(self._devices.shutter, "closed", self._interruption)
         yield from self._detectors.close()
 
@@ -109,7 +91,6 @@ class StructuredRun(Measurement[StructuredInstrument, StructuredState]):
             yield from self._points.take([part for block in self._blocks() for part in block], self._take)
             return
         yield from self._assessments.declare()
-        self._assessor = self._new_assessor()
         stale_setting = NONE
         for block in self._blocks():
             if block[0].setting == stale_setting:
@@ -127,18 +108,6 @@ class StructuredRun(Measurement[StructuredInstrument, StructuredState]):
             for block in segments(self._params, setting, number):
                 yield block
                 number += 1
-
-    def _new_assessor(self) -> Assessor:
-        if self._make_assessor is None:
-            hint = "open a session, or leave adaptive out"
-            raise DeviceError("plan", "assess patterns", "an assessor", "none", hint=hint)
-        folder = self._folder / self._uid[:8]
-        names = ("darks", FRAMES, SPECTRA)
-        return self._make_assessor(self._params, {name: folder / f"{name}.h5" for name in names})
-
-    def _assess(self, rows: Sequence[PatternRow]) -> None:
-        if self._assessor is not None:
-            self._assessor.push(rows)
 
     def _judged(self) -> Plan:
         """Wait for the verdict on all patterns so far, beam off: no dose while one thinks; it is recorded."""

@@ -31,8 +31,12 @@ class Session:
     instrument: beamline.AnyInstrument
     data: DataFolder
 
-    def plan(self, plan_name: str, params: Params, *, done: Progress | None = None) -> Any:
-        """The plan, ready for the RunEngine; ``done``: what earlier runs have of it.
+    def plan(
+        self, plan_name: str, params: Params, *, done: Progress | None = None, assessor: Any = None
+    ) -> Any:
+        """The plan, ready for the RunEngine.
+
+        ``done``: what earlier runs have of it. ``assessor``: of its patterns, for plans that have some.
 
         Raises
         ------
@@ -43,11 +47,15 @@ class Session:
         if done is not None and not entry.resumes:
             raise ConfigError(f"plan {plan_name}", ["cannot go on with earlier runs"])
         folder = self.data.frames_of_day(date.today())
-        more = {"done": done} if entry.resumes else {}
+        more: dict[str, Any] = {"done": done} if entry.resumes else {}
+        if entry.assesses:
+            more["assessor"] = assessor
         return load(entry.plan)(self.instrument, params, folder=folder, **more)
 
-    def run(self, plan_name: str, params: Params, *, done: Progress | None = None) -> tuple[str, ...]:
-        """Run the plan to its end; uids of its runs.
+    def run(
+        self, plan_name: str, params: Params, *, done: Progress | None = None, assessor: Any = None
+    ) -> tuple[str, ...]:
+        """Run the plan to its end; uids of its runs. Arguments as of `plan`.
 
         SIGINT (one Ctrl-C), SIGTERM and SIGHUP (a closed terminal) break it off.
 
@@ -58,7 +66,7 @@ class Session:
         """
         with broken_off_by_signals(self.RE):
             try:
-                uids = self.RE(self.plan(plan_name, params, done=done))
+                uids = self.RE(self.plan(plan_name, params, done=done, assessor=assessor))
             except RunEngineInterrupted:
                 self.RE.abort(reason="stopped by the user")
                 raise

@@ -26,7 +26,7 @@ class StructuredTruth(Truth):
     """
 
     reference_energy_ev: float = 9000.0
-    photons_per_pixel_s: float = 100.0
+    photons_per_pixel_s: float = 50.0
     axis_column: float = 1599.5
     glitches: tuple[tuple[float, float, float], ...] = ()
     runout_nm: float = 0.0

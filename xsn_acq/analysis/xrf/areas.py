@@ -127,7 +127,9 @@ def line_areas(
     live = live_times(scalers, totals, limits.dead_s, dead_error=limits.dead_error, exposure_s=exposure_s)
     summed = raw.sum(axis=0, dtype=float) if all_spectra is None else np.asarray(all_spectra, float)
     shapes = with_pile_up(model, summed)
-    fit = poisson_fit(raw[:, model.fitted(raw.shape[1])], shapes)
+    groups = model.first_bins(raw.shape[1])
+    counts = np.add.reduceat(raw[:, model.fitted(raw.shape[1])], groups, axis=1, dtype=float)
+    fit = poisson_fit(counts, np.add.reduceat(shapes, groups, axis=0))
     number = len(model.elements)
     piled, areas, sigma = _without_pile_up(fit, totals, number)
     flags = np.where(

@@ -9,14 +9,19 @@ end at the energy of the light: above it there are only pairs of events counted 
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xsn_acq.errors import ReconstructionError
 from xsn_acq.optics.arrays import FloatArray
+from xsn_acq.optics.detector import FWHM_PER_SIGMA
 from xsn_acq.optics.fluorescence import compton_energy_ev, k_lines
-from xsn_acq.optics.silicon_drift import Response, line_shape
+from xsn_acq.optics.silicon_drift import Response, fwhm_ev, line_shape
 
 _COMPTON_WIDTH_EV = 150.0
 """What the electrons' momenta add to the width of the Compton line, FWHM."""
+_CLEAR_EV = 400.0
+"""So far above the elastic line nothing is left of it."""
+_PART_OF_SIGMA = 0.4
 _SCATTERED = ("elastic", "compton")
 
 
@@ -78,8 +83,13 @@ class SpectrumModel:
         Raises
         ------
         ReconstructionError
-            They are none, or an element is named twice.
+            They are none, an element is named twice, or the light's energy is not among those fitted.
         """
+        if not self.low_ev < self.energy_ev < self.high_ev:
+            raise ReconstructionError(
+                f"spectra: wanted the energy of the light between {self.low_ev:g} and {self.high_ev:g} eV, "
+                f"found {self.energy_ev:g} eV; fit another range"
+            )
         first = max(self.scale.bin_of(self.low_ev), 0)
         last = min(self.scale.bin_of(self.high_ev), bins)
         if last - first < self.columns:
@@ -95,6 +105,20 @@ class SpectrumModel:
     def columns(self) -> int:
         """Number of parts without pile-up."""
         return len(self.elements) + len(_SCATTERED) + self._knots_ev().size
+
+    def first_bins(self, bins: int) -> NDArray[np.intp]:
+        """First of each group of fitted bins that are added up before a fit, counted from the first fitted.
+
+        A third of a line's standard deviation is wide enough, and above the energy of the light, where only
+        pile-up is, one of them: a fourth of the work, with nothing lost.
+        """
+        fitted = self.fitted(bins)
+        above = min(self.scale.bin_of(self.energy_ev + _CLEAR_EV), fitted.stop) - fitted.start
+        sigma_ev = fwhm_ev(self.low_ev, self.response.noise_fwhm_ev, self.response.fano) / FWHM_PER_SIGMA
+        fine, coarse = (
+            max(int(width / self.scale.ev_per_bin), 1) for width in (_PART_OF_SIGMA * sigma_ev, sigma_ev)
+        )
+        return np.r_[0:above:fine, above : fitted.stop - fitted.start : coarse]
 
     def shapes(self, bins: int) -> FloatArray:
         """Counts in the fitted bins of each part of area 1, (fitted bins, parts): elements, scatter, hats."""

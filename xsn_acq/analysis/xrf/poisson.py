@@ -7,11 +7,11 @@ import numpy as np
 from xsn_acq.analysis.xrf.nonnegative import nonnegative
 from xsn_acq.optics.arrays import FloatArray
 
-_REWEIGHTINGS = 3
+_WEIGHTINGS = 2
 _LEAST_COUNTS = 0.2
 """Of the expected counts in a bin, where weights are made of them."""
 _RIDGE = 1e-12
-_AT_ONCE = 256
+_AT_ONCE = 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,8 +36,9 @@ class PoissonFit:
 def poisson_fit(spectra: FloatArray, shapes: FloatArray, shape_error: float = 0.02) -> PoissonFit:
     """Fit spectra with shapes whose counts are not below 0.
 
-    Least squares whose weights are one over the expected counts of the fit before, thrice: the same as
-    greatest likelihood, without the bias that weights of the measured counts have.
+    Least squares whose weights are one over the expected counts: first those of the mean of all spectra, then
+    those of the fit so far. That is the same as greatest likelihood, without the bias that weights of the
+    measured counts have.
 
     Parameters
     ----------
@@ -67,7 +68,7 @@ def _fitted(spectra: FloatArray, shapes: FloatArray, shape_error: float) -> Pois
     mean = measured.mean(axis=0)
     share = measured.sum(axis=1, keepdims=True) / max(mean.sum(), 1.0)
     expected = share * np.convolve(mean, np.full(9, 1 / 9), "same")
-    for _ in range(_REWEIGHTINGS):
+    for _ in range(_WEIGHTINGS):
         weights = 1 / np.maximum(expected, _LEAST_COUNTS)
         information = pairs.summed(weights)
         counts = nonnegative(information, (weights * measured) @ shapes)
@@ -75,8 +76,7 @@ def _fitted(spectra: FloatArray, shapes: FloatArray, shape_error: float) -> Pois
     variance = np.maximum(expected, _LEAST_COUNTS) + (shape_error * expected) ** 2
     spare = max(shapes.shape[0] - shapes.shape[1], 1)
     misfit = ((measured - expected) ** 2 / variance).sum(axis=1) / spare
-    covariance = np.linalg.inv(pairs.summed(1 / np.maximum(expected, _LEAST_COUNTS)))
-    return PoissonFit(counts, covariance, misfit)
+    return PoissonFit(counts, np.linalg.inv(information), misfit)
 
 
 class _Pairs:

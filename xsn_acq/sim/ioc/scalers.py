@@ -5,9 +5,6 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-CLOCK_HZ = 80e6
-"""The clock of its time scalers: 12.5 ns."""
-
 
 class Scaler(IntEnum):
     """Their order in ``C1SCA:n:Value_RBV``; the time scalers count clock ticks."""
@@ -54,7 +51,8 @@ def at_higher_rate(
 ) -> tuple[NDArray[np.uint32], NDArray[np.float64]]:
     """What the detector gives when ``times`` as many photons arrive.
 
-    While an event is dealt with, others are lost (non-paralysable): of a rate n, n / (1 + n t) are seen.
+    While an event is dealt with, others are lost (non-paralysable): of a rate n, n / (1 + n t) are seen. The
+    shape of the spectrum stays: its sums, which grow with the rate, are left out.
 
     Parameters
     ----------

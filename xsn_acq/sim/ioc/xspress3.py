@@ -13,8 +13,9 @@ from xsn_acq.sim.ioc.acquisition import Acquisition, Order
 from xsn_acq.sim.ioc.exposures import EXTERNAL_GATE, INTERNAL, Exposure
 from xsn_acq.sim.ioc.faults import DropSpectra, Faults, HighRate, LostScalers
 from xsn_acq.sim.ioc.frame import Frame, SpectrumFrame
-from xsn_acq.sim.ioc.scalers import ATTRIBUTES, CLOCK_HZ, Scaler, at_higher_rate
+from xsn_acq.sim.ioc.scalers import ATTRIBUTES, Scaler, at_higher_rate
 from xsn_acq.sim.ioc.xspress3_channel import Xspress3Channel
+from xsn_acq.sim.spectrometer import CLOCK_HZ
 
 GAP_S = 1e-6
 """Between two frames, and to read one out."""

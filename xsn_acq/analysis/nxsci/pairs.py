@@ -1,0 +1,126 @@
+"""A block of patterns, each with an image without and with the sample, made ready for the solvers."""
+
+from dataclasses import dataclass
+from enum import IntFlag
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xsn_acq.analysis.nxsci.patterns import (
+    Flaw,
+    Passes,
+    flaws,
+    move_patterns,
+    normalise_patterns,
+    register_passes,
+)
+from xsn_acq.optics.arrays import FloatArray
+
+LEAST_SIGNIFICANCE = 6.0
+"""Below this two images do not show the same pattern; noise alone has 3 to 4."""
+_LEAST_GAIN = 0.2
+"""Of the median of the block: with less, the beam monitor was lost."""
+
+
+class Exclusion(IntFlag):
+    """Why a pattern is left out; 0: it is not."""
+
+    NONE = 0
+    FRAME = 1
+    """A frame is missing, lightless, saturated, or that of the pattern before: see `patterns.Flaw`."""
+    PATTERNS_DIFFER = 2
+    """With the sample there was another pattern: a sheet did not go where its motor said."""
+    BEAM_MONITOR = 4
+    """The beam monitor did not tell how much light there was."""
+    SPECTRUM = 8
+    """The spectrum is missing, saturated, without dead time, or does not fit: see `xrf.areas.Trouble`."""
+
+
+@dataclass(frozen=True, eq=False)
+class PatternPairs:
+    """Patterns of a block, at the places where they stood with the sample.
+
+    Attributes
+    ----------
+    patterns : float32 (n, ny, nx)
+        Of mean 1.
+    light : (n,)
+        Mean of a pattern's frame for each count of the beam monitor: fluorescence for each count is to be
+        divided by it.
+    top, bottom, squares : (ny, nx)
+        Sums over the good patterns of within out, out^2 and within^2, of images less their dark per count:
+        the transmission is top / bottom.
+    shift : (2,)
+        Rows and columns, pixels: so far the patterns moved between the passes; 0 where it could not be told.
+    excluded : uint8 (n,)
+        Sum of `Exclusion`.
+    """
+
+    patterns: NDArray[np.float32]
+    light: FloatArray
+    top: FloatArray
+    bottom: FloatArray
+    squares: FloatArray
+    shift: FloatArray
+    excluded: NDArray[np.uint8]
+
+    @property
+    def good(self) -> NDArray[np.bool_]:
+        """Patterns that are not excluded, (n,)."""
+        return self.excluded == 0
+
+
+def pair_patterns(
+    out: FloatArray,
+    within: FloatArray,
+    dark: FloatArray,
+    gain_out: FloatArray,
+    gain_within: FloatArray,
+    *,
+    saturation: float | None = None,
+) -> PatternPairs:
+    """Bring the patterns of one block to where they stood with the sample.
+
+    Parameters
+    ----------
+    out, within : (n, ny, nx)
+        Raw frames without and with the sample, in the order in which they were taken.
+    dark : (ny, nx)
+        Mean frame without beam.
+    gain_out, gain_within : (n,)
+        Exposure times counts of the beam monitor; 0 where it was lost.
+    saturation : float, optional
+        Largest value of a pixel.
+    """
+    excluded = np.zeros(len(out), np.uint8)
+    for frames, gain in ((out, gain_out), (within, gain_within)):
+        found = flaws(frames, dark, saturation=saturation) & ~np.uint8(Flaw.DARK)
+        excluded[found != 0] |= np.uint8(Exclusion.FRAME)
+        excluded[~(gain > _LEAST_GAIN * np.median(gain))] |= np.uint8(Exclusion.BEAM_MONITOR)
+    gains = [np.where(gain > 0, gain, 1.0) for gain in (gain_out, gain_within)]
+    normalised = normalise_patterns(out, dark, gain=gains[0])
+    light = normalised.light * _typical(out, dark, gains[0])
+    passes = register_passes(normalised.patterns, within - dark, least_significance=LEAST_SIGNIFICANCE)
+    excluded[passes.significance < LEAST_SIGNIFICANCE] |= np.uint8(Exclusion.PATTERNS_DIFFER)
+    shift = _common_shift(passes, excluded == 0)
+    patterns = move_patterns(normalised.patterns, np.broadcast_to(shift, (len(out), 2)))
+    top, bottom, squares = np.zeros(dark.shape), np.zeros(dark.shape), np.zeros(dark.shape)
+    for n in np.flatnonzero(excluded == 0):
+        came = patterns[n] * light[n]
+        through = (within[n] - dark) / gains[1][n]
+        top += came * through
+        bottom += came.astype(float) ** 2
+        squares += through**2
+    return PatternPairs(patterns, light, top, bottom, squares, shift, excluded)
+
+
+def _typical(frames: FloatArray, dark: FloatArray, gain: FloatArray) -> float:
+    """Median of the frames' means for each count, of those with light."""
+    means = (frames - dark).mean(axis=(1, 2)) / gain
+    return float(np.median(means[means > 0])) if (means > 0).any() else 0.0
+
+
+def _common_shift(passes: Passes, good: NDArray[np.bool_]) -> FloatArray:
+    """Shift of all patterns of a block: between two moves of the sample stage nothing gives way."""
+    told = good & np.isfinite(passes.sigma).all(axis=1)
+    return np.median(passes.shift[told], axis=0) if told.any() else np.zeros(2)

@@ -1,0 +1,93 @@
+"""A sweep without the sample: which of its patterns are worth a dose, as parameters of the sweep with it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from xsn_acq.analysis.nxsci.choosing import Choice, choose_patterns
+from xsn_acq.analysis.nxsci.dependence import Dependence, mean_dependence
+from xsn_acq.analysis.nxsci.information import effective_rank, smooth_prior
+from xsn_acq.analysis.nxsci.patterns import normalise_patterns
+from xsn_acq.errors import ReconstructionError, StorageError
+from xsn_acq.live.assessment import REHEARSAL_NOISE
+from xsn_acq.live.sweep import is_sweep
+from xsn_acq.optics.xspress3 import SCALERS
+from xsn_acq.storage.layout import DataFolder
+from xsn_acq.storage.run import RunRecord
+from xsn_acq.storage.sweep import SweepReader
+
+NAME = "structured_illumination.yaml"
+NEARLY_ALL = 1.05
+"""So many are chosen that the error expected is at most this many times that of all of them."""
+LEAST = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Rehearsed:
+    """What a rehearsal says: the patterns chosen, what they are like, parameters, lines for a person."""
+
+    chosen: tuple[int, ...]
+    choice: Choice
+    dependence: Dependence
+    rank: float
+    parameters: Path
+    lines: tuple[str, ...]
+
+
+def evaluate_rehearsal(record: RunRecord, data: DataFolder) -> Rehearsed:
+    """Choose patterns of a run without the sample, and write the parameters of the sweep that takes them.
+
+    Raises
+    ------
+    ReconstructionError
+        The run is none of structured illumination, or has too few patterns.
+    StorageError
+        A file cannot be read or written.
+    """
+    if not is_sweep(record.start):
+        raise ReconstructionError(f"run {record.uid[:8]}: wanted structured illumination, found another plan")
+    rows = [row for row in record.rows("points") if row["kind"] == "out" and row["status"] == "ok"]
+    if len(rows) < LEAST:
+        raise ReconstructionError(f"run {record.uid[:8]}: wanted {LEAST} patterns, found {len(rows)}")
+    with SweepReader(record, SCALERS) as reader:
+        frames = reader.frames([int(row["frame"]) for row in rows])
+        patterns = normalise_patterns(frames, reader.dark()).patterns
+    choice = choose_patterns(patterns, smooth_prior(patterns.shape[1:]), REHEARSAL_NOISE, len(patterns))
+    number = _enough(choice, record.start["params"].get("adaptive"))
+    chosen = tuple(sorted(int(rows[place]["pattern"]) for place in choice.order[:number]))
+    dependence, rank = mean_dependence(patterns), effective_rank(patterns)
+    path = _write(data.results(record.uid) / NAME, record, chosen)
+    lines = (
+        f"{len(rows)} patterns: mean |r| of pixels {dependence.absolute:.3f} (signed {dependence.signed:.3f}; "
+        f"by chance {dependence.chance:.3f}), effective rank {rank:.0f}",
+        f"chosen: {number} patterns, expected error {choice.relative_rms[number - 1]:.3f} "
+        f"of a map's own variation, all of them {choice.relative_rms[-1]:.3f}",
+        f"parameters of the sweep with the sample: {path}",
+    )
+    return Rehearsed(chosen, choice, dependence, rank, path, lines)
+
+
+def _enough(choice: Choice, adaptive: dict[str, Any] | None) -> int:
+    """How many of the patterns, in the order of choice, are worth taking."""
+    wanted = NEARLY_ALL * choice.relative_rms[-1]
+    if adaptive is not None:
+        wanted = max(wanted, float(adaptive["quality"]))
+    return max(LEAST, int(np.argmax(choice.relative_rms <= wanted)) + 1)
+
+
+def _write(path: Path, record: RunRecord, chosen: tuple[int, ...]) -> Path:
+    """Parameters as of the rehearsal, sample in, with its images as library."""
+    given = {name: value for name, value in record.start["params"].items() if value is not None}
+    whole = len(chosen) == len([row for row in record.rows("points") if row["kind"] == "out"])
+    given |= {"passes": "in", "library": record.uid, "chosen": [] if whole else list(chosen)}
+    if given["mode"] == "fly":  # lines are flown whole
+        given["chosen"] = []
+    given.pop("adaptive", None)
+    try:
+        path.write_text(yaml.safe_dump(given, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    except OSError as error:
+        raise StorageError(f"parameters {path}: cannot be written: {error.strerror}") from error
+    return path

@@ -1,0 +1,368 @@
+"""A structured-illumination run as far as it has come: patterns at the sample, counts of lines, TXM image."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xsn_acq.analysis.matching import match
+from xsn_acq.analysis.nxsci.pairs import Exclusion, PatternPairs, pair_patterns
+from xsn_acq.analysis.nxsci.problem import Guide, Sweep
+from xsn_acq.analysis.shift import shift_image
+from xsn_acq.analysis.xrf.areas import Limits, LineAreas, line_areas
+from xsn_acq.analysis.xrf.dead_time import live_times
+from xsn_acq.analysis.xrf.model import EnergyScale, SpectrumModel
+from xsn_acq.analysis.xrf.poisson import poisson_fit
+from xsn_acq.analysis.xrf.refining import refined, with_pile_up
+from xsn_acq.closing import Closing
+from xsn_acq.errors import ReconstructionError
+from xsn_acq.optics.arrays import FloatArray
+from xsn_acq.optics.silicon_drift import Response
+from xsn_acq.optics.xspress3 import SCALERS
+from xsn_acq.params.camera import BITS
+from xsn_acq.storage.run import Row, RunRecord
+from xsn_acq.storage.sweep import SweepReader
+
+TECHNIQUE = "nxsci"
+AROUND = ("Fe", "Cu")
+"""Elements of what stands around: fitted, not mapped."""
+_SURE_SHIFT = 6.0
+_LEAST_SIGMA = 0.3
+"""Of the median: a pixel of the TXM image is not surer than that."""
+
+
+def is_sweep(start: Mapping[str, Any]) -> bool:
+    """Whether a run is one of structured illumination."""
+    return bool(start.get("plan_name") == "structured_illumination")
+
+
+def shows_sample(start: Mapping[str, Any]) -> bool:
+    """Whether a run of structured illumination was taken with the sample, so that maps can be made."""
+    return is_sweep(start) and bool(start["params"]["passes"] != "out")
+
+
+@dataclass
+class _Block:
+    """Rows of one block by pattern, in the order in which the sample was in."""
+
+    within: dict[int, Row] = field(default_factory=dict)
+    out: dict[int, Row] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class _Settled:
+    """A block that has been worked on."""
+
+    numbers: NDArray[np.int64]
+    pairs: PatternPairs
+    gain: FloatArray
+    spectra: FloatArray
+    scalers: FloatArray
+    sample_shift: FloatArray
+
+
+class GrowingSweep(Closing):
+    """What there is of a run.
+
+    Parameters
+    ----------
+    record : RunRecord
+        With its start document; rows are pushed as they come.
+    library : RunRecord, optional
+        Whose sample-out images are used, where the run has none of its own.
+
+    Raises
+    ------
+    ReconstructionError
+        The run is none of structured illumination, or its library does not fit.
+    """
+
+    def __init__(self, record: RunRecord, library: RunRecord | None = None) -> None:
+        if not is_sweep(record.start):
+            plan = record.start.get("plan_name", "none")
+            raise ReconstructionError(
+                f"run {record.uid[:8]}: wanted plan structured_illumination, found {plan}"
+            )
+        self.record = record
+        self.start = record.start["acquisition"]
+        self.elements: tuple[str, ...] = tuple(self.start["elements"])
+        self.pixel_size_m = float(self.start["pixel_size_m"])
+        self._params = record.start["params"]
+        self.regions: dict[str, tuple[int, int, int, int]] = dict(self._params.get("regions") or {})
+        self._reader = SweepReader(record, SCALERS)
+        self._library = None if library is None else _Library(record, library)
+        self._blocks: dict[int, _Block] = {}
+        self._settled: dict[int, _Settled] = {}
+        self._dark: FloatArray | None = None
+        self._areas: LineAreas | None = None
+
+    def push(self, rows: Iterable[Row]) -> None:
+        """Take in rows of the stream ``points``."""
+        for row in rows:
+            if row["status"] == "flagged" or row["kind"] == "reference":
+                continue
+            block = self._blocks.setdefault(int(row["block"]), _Block())
+            (block.within if row["kind"] == "in" else block.out)[int(row["pattern"])] = row
+            if self._library is not None and int(row["pattern"]) in self._library.rows:
+                block.out[int(row["pattern"])] = self._library.rows[int(row["pattern"])]
+
+    def settle(self, *, final: bool = False) -> bool:
+        """Work on blocks that are complete; ``final``: also on the last one. Whether there was any."""
+        last = max(self._blocks, default=-1)
+        due = [
+            number
+            for number in sorted(self._blocks)
+            if number not in self._settled and (final or number < last) and self._numbers(number)
+        ]
+        for number in due:
+            self._settled[number] = self._worked(number)
+            self._areas = None
+        return bool(due)
+
+    @property
+    def patterns(self) -> int:
+        """Patterns worked on, the excluded ones too."""
+        return sum(len(block.numbers) for block in self._settled.values())
+
+    @property
+    def good(self) -> NDArray[np.bool_]:
+        """Which of them are used, (patterns,)."""
+        return self.excluded == 0
+
+    @property
+    def excluded(self) -> NDArray[np.uint8]:
+        """Sum of `Exclusion` for each, (patterns,)."""
+        flags = np.concatenate([block.pairs.excluded for block in self._ordered()])
+        flags[self.areas().flags != 0] |= np.uint8(Exclusion.SPECTRUM)
+        return flags
+
+    def exclusions(self) -> dict[str, int]:
+        """How many patterns are left out, by reason."""
+        found: Counter[str] = Counter()
+        for flags in self.excluded:
+            found.update(str(reason.name).lower() for reason in Exclusion if reason and reason & int(flags))
+        return dict(found)
+
+    def areas(self) -> LineAreas:
+        """Counts of lines for each pattern worked on, with what stands around.
+
+        Raises
+        ------
+        ReconstructionError
+            There are no spectra yet, or too few counts to find the energy scale.
+        """
+        if self._areas is None:
+            spectra = np.concatenate([block.spectra for block in self._ordered()])
+            scalers = np.concatenate([block.scalers for block in self._ordered()])
+            total = spectra.sum(axis=0)
+            model = refined(self._model(), total)
+            self._areas = line_areas(
+                spectra,
+                scalers,
+                model,
+                self._limits(),
+                exposure_s=self.start["exposure_s"],
+                all_spectra=total,
+            )
+        return self._areas
+
+    def sweep(self) -> Sweep:
+        """Patterns that are good, and their counts.
+
+        Raises
+        ------
+        ReconstructionError
+            No pattern is good yet.
+        """
+        good, areas = self.good, self.areas()
+        if not good.any():
+            raise ReconstructionError(f"run {self.record.uid[:8]}: no pattern is good: {self.exclusions()}")
+        light = np.concatenate([block.pairs.light * block.gain for block in self._ordered()])[good]
+        light /= np.median(light)
+        wanted = [areas.elements.index(element) for element in self.elements]
+        counts, sigma = (values[wanted][:, good] / light for values in (areas.areas, areas.sigma))
+        patterns = np.concatenate([block.pairs.patterns for block in self._ordered()])[good]
+        return Sweep(patterns, counts, sigma)
+
+    def guide(self) -> Guide:
+        """TXM image of the sample, from all good patterns together.
+
+        Raises
+        ------
+        ReconstructionError
+            A pixel had no light.
+        """
+        top, bottom, squares = (
+            np.sum([getattr(block.pairs, name) for block in self._ordered()], axis=0)
+            for name in ("top", "bottom", "squares")
+        )
+        if not self._settled or not (bottom > 0).all():
+            raise ReconstructionError(
+                f"run {self.record.uid[:8]}: wanted light in all pixels; choose a smaller roi"
+            )
+        transmission = top / bottom
+        number = max(int(self.good.sum()) - 1, 1)
+        spread = np.maximum(squares - top * transmission, 0) / number
+        sigma = np.sqrt(spread / bottom)
+        return Guide(transmission, np.maximum(sigma, _LEAST_SIGMA * np.median(sigma) + 1e-9))
+
+    def summed_fit(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Sum of all spectra, what was fitted to it, energies of the bins in keV; (fitted bins,) each."""
+        areas = self.areas()
+        total = np.sum([block.spectra.sum(axis=0) for block in self._ordered()], axis=0)
+        model = areas.model
+        bins = model.fitted(total.size)
+        shapes = with_pile_up(model, total)
+        fit = poisson_fit(total[None, bins], shapes)
+        edges = model.scale.edges_ev(bins.start, bins.stop)
+        return total[bins], shapes @ fit.counts[0], 0.5 * (edges[1:] + edges[:-1]) / 1000
+
+    def all_times(self) -> tuple[FloatArray, FloatArray]:
+        """Live and real time of every spectrum in the file, seconds, (spectra,) each."""
+        counts, scalers = self._reader.spectra(range(self._reader.spectra_written()))
+        limits = self._limits()
+        live = live_times(scalers, counts.sum(axis=1), limits.dead_s, dead_error=limits.dead_error)
+        return np.nan_to_num(live.live_s), live.real_s
+
+    def pattern_shifts(self) -> FloatArray:
+        """How far the patterns moved between the passes of each block, pixels, (blocks, 2)."""
+        return np.array([block.pairs.shift for block in self._ordered()])
+
+    def sample_shifts(self) -> FloatArray:
+        """How far the sample stood in each block from where it was in the first, pixels, (blocks, 2)."""
+        return np.array([block.sample_shift for block in self._ordered()])
+
+    def ready(self) -> bool:
+        """Whether frames and spectra of all rows that came can be read."""
+        last = [block.within[max(block.within)] for block in self._blocks.values() if block.within]
+        last += [
+            block.out[max(block.out)] for block in self._blocks.values() if block.out and not self._library
+        ]
+        return all(self._reader.has(row) for row in last)
+
+    def close(self) -> None:
+        """Close the files."""
+        self._reader.close()
+        if self._library is not None:
+            self._library.close()
+
+    def _ordered(self) -> list[_Settled]:
+        if not self._settled:
+            raise ReconstructionError(
+                f"run {self.record.uid[:8]}: wanted patterns with the sample in and out, found none"
+            )
+        return [self._settled[number] for number in sorted(self._settled)]
+
+    def _numbers(self, block: int) -> list[int]:
+        rows = self._blocks[block]
+        return [number for number in rows.within if number in rows.out]
+
+    def _worked(self, block: int) -> _Settled:
+        """Read a block and pair its patterns; the sample is brought to where it stood in the first."""
+        numbers = self._numbers(block)
+        within = [self._blocks[block].within[number] for number in numbers]
+        out = [self._blocks[block].out[number] for number in numbers]
+        if self._dark is None:
+            self._dark = self._reader.dark()
+        frames_out, dark_out = self._out_frames(out)
+        pairs = pair_patterns(
+            frames_out - (dark_out - self._dark),
+            self._reader.frames([row["frame"] for row in within]),
+            self._dark,
+            self._gain(out),
+            self._gain(within),
+            saturation=2.0 ** BITS[self._params["readout_port"]] - 1,
+        )
+        spectra, scalers = self._reader.spectra([row["spectrum"] for row in within])
+        pairs, shift = self._in_place(pairs)
+        return _Settled(np.array(numbers), pairs, self._gain(within), spectra, scalers, shift)
+
+    def _out_frames(self, rows: list[Row]) -> tuple[FloatArray, FloatArray]:
+        assert self._dark is not None
+        numbers = [row["frame"] for row in rows]
+        if self._library is not None:
+            return self._library.frames(numbers), self._library.dark
+        return self._reader.frames(numbers), self._dark
+
+    def _gain(self, rows: list[Row]) -> FloatArray:
+        """Exposure times counts of the beam monitor; NaN and negative ones are 0."""
+        counts = np.array([row["beam_counts_s"] for row in rows], float)
+        return np.where(counts > 0, counts, 0.0) * float(self.start["exposure_s"])
+
+    def _in_place(self, pairs: PatternPairs) -> tuple[PatternPairs, FloatArray]:
+        """Undo how far the sample stands from where it was in the first block, where that can be told."""
+        first = next(iter(self._settled.values()), None)
+        if first is None or not pairs.good.any() or not (pairs.bottom > 0).all():
+            return pairs, np.zeros(2)
+        before, now = (each.top / np.maximum(each.bottom, 1e-30) for each in (first.pairs, pairs))
+        found = match(before, now, weighted=True)
+        if found.significance < _SURE_SHIFT:
+            return pairs, np.zeros(2)
+        return _moved(pairs, -found.shift), found.shift
+
+    def _limits(self) -> Limits:
+        vortex = self.start["vortex"]
+        return Limits(vortex["dead_time_s"], most_dead=vortex["most_dead"])
+
+    def _model(self) -> SpectrumModel:
+        vortex = self.start["vortex"]
+        elements = (*self.elements, *(name for name in AROUND if name not in self.elements))
+        return SpectrumModel(
+            elements,
+            float(self.start["energy_ev"]),
+            EnergyScale(vortex["zero_ev"], vortex["ev_per_bin"]),
+            Response(vortex["noise_fwhm_ev"]),
+            angle_deg=vortex["angle_deg"],
+        )
+
+
+class _Library(Closing):
+    """Sample-out images of an earlier run.
+
+    Raises
+    ------
+    ReconstructionError
+        Its patterns are others: another grid of places, region, binning or energy.
+    """
+
+    def __init__(self, record: RunRecord, library: RunRecord) -> None:
+        mine, theirs = record.start, library.start
+        same = [
+            ("params", name) for name in ("sheets", "lines", "per_line", "settings", "mode", "binning", "roi")
+        ]
+        faults = [name for part, name in same if mine[part].get(name) != theirs.get(part, {}).get(name)]
+        if abs(mine["acquisition"]["energy_ev"] - theirs["acquisition"]["energy_ev"]) > 1.0:
+            faults.append("energy")
+        if faults:
+            raise ReconstructionError(
+                f"run {record.uid[:8]}: wanted a library of the same patterns, found {library.uid[:8]} with "
+                f"other {', '.join(faults)}; name another one"
+            )
+        self._reader = SweepReader(library, SCALERS)
+        self.rows = {
+            int(row["pattern"]): row
+            for row in library.rows("points")
+            if row["kind"] == "out" and row["status"] == "ok"
+        }
+        self.dark = self._reader.dark()
+
+    def frames(self, numbers: list[int]) -> FloatArray:
+        """Raw frames (n, ny, nx)."""
+        return self._reader.frames(numbers)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._reader.close()
+
+
+def _moved(pairs: PatternPairs, shift: FloatArray) -> PatternPairs:
+    """All images of a block moved by rows and columns."""
+    rows, columns = float(shift[0]), float(shift[1])
+    top, bottom, squares = (
+        shift_image(image, rows, columns) for image in (pairs.top, pairs.bottom, pairs.squares)
+    )
+    patterns = np.stack([shift_image(pattern, rows, columns) for pattern in pairs.patterns])
+    return replace(pairs, patterns=patterns, top=top, bottom=bottom, squares=squares)

@@ -1,0 +1,176 @@
+"""Files of an evaluated sweep: maps, spectra for PyMca, sums as JSON, a picture; lines for a person."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from xsn_acq.errors import StorageError
+from xsn_acq.live.sweep import GrowingSweep
+from xsn_acq.live.sweep_dependence import DependenceCurve
+from xsn_acq.live.sweep_maps import SweepMaps, make_maps
+from xsn_acq.live.sweep_picture import draw_sweep
+from xsn_acq.optics.arrays import FloatArray
+from xsn_acq.storage.element_maps import write_element_maps
+from xsn_acq.storage.frames import DATASET, path_of
+from xsn_acq.storage.journal import find_run
+from xsn_acq.storage.layout import DataFolder
+from xsn_acq.storage.run import RunRecord
+from xsn_acq.storage.spectra import DetectorFile, FittedLines, LinkedData, SpectraMeasurement, write_spectra
+from xsn_acq.storage.sweep import FRAMES, SPECTRA
+from xsn_acq.units import NM
+
+SUMS_NAME, MAPS_NAME, PICTURE_NAME = "sums.json", "element_maps.h5", "element_maps.png"
+UNIT = "counts/s"
+"""Of a map: line counts for each second of live time, under light of the sweep's mean, from one pixel."""
+
+
+@dataclass(frozen=True)
+class EvaluatedSweep:
+    """Files of an evaluated sweep, and lines for a person."""
+
+    maps: Path
+    spectra: Path
+    picture: Path
+    lines: tuple[str, ...]
+
+
+def library_of(record: RunRecord, data: DataFolder) -> RunRecord | None:
+    """Run whose sample-out images a run uses; None when it has its own.
+
+    Raises
+    ------
+    StorageError
+        It is not in the journal.
+    """
+    uid = record.start["params"].get("library")
+    return RunRecord.from_journal(find_run(data.journal, uid).path) if uid else None
+
+
+def evaluate_sweep(record: RunRecord, data: DataFolder) -> EvaluatedSweep:
+    """Make maps of a run from its frames and spectra, and write them.
+
+    Raises
+    ------
+    ReconstructionError
+        It is no structured-illumination run, was taken without the sample, or has too few good patterns.
+    StorageError
+        A file cannot be read or written.
+    """
+    with GrowingSweep(record, library_of(record, data)) as growing:
+        growing.push(record.rows("points"))
+        growing.settle(final=True)
+        curve = DependenceCurve(growing.sweep().shape)
+        curve.push(growing.sweep().patterns)
+        return conclude_sweep(growing, make_maps(growing, halves=True), curve, data)
+
+
+def conclude_sweep(
+    growing: GrowingSweep, found: SweepMaps, curve: DependenceCurve, data: DataFolder
+) -> EvaluatedSweep:
+    """Write everything."""
+    record, folder = growing.record, data.results(growing.record.uid)
+    title = f"{record.uid[:8]}: {record.start.get('note') or 'no note'}"
+    maps = write_element_maps(
+        folder / MAPS_NAME,
+        dict(zip(found.elements, found.maps.values, strict=True)),
+        pixel_size_m=growing.pixel_size_m,
+        title=title,
+        units=UNIT,
+        transmission=found.guide.transmission,
+        parameters={"patterns": len(found.sweep.patterns), "weight": found.maps.weight, "solver": "guided"},
+    )
+    spectra = _write_spectra(growing, data.exports / f"{record.uid[:8]}-xrf.h5", title)
+    _write_sums(folder / SUMS_NAME, growing, found, curve)
+    picture = draw_sweep(folder / PICTURE_NAME, growing, found, curve, title=title)
+    lines = (*_lines(growing, found), f"maps {maps}", f"spectra {spectra}", f"picture {picture}")
+    return EvaluatedSweep(maps, spectra, picture, lines)
+
+
+def _lines(growing: GrowingSweep, found: SweepMaps) -> list[str]:
+    left_out = ", ".join(f"{reason} {count}" for reason, count in growing.exclusions().items())
+    lines = [
+        f"{len(found.sweep.patterns)} of {growing.patterns} patterns used; left out: {left_out or 'none'}",
+        f"{len(found.particles.pixels)} particles",
+    ]
+    for element, resolution in zip(found.elements, found.resolution_m, strict=True):
+        if np.isfinite(resolution):
+            lines.append(f"{element}: resolution {resolution / NM:.0f} nm (Fourier ring correlation at 1/7)")
+    return lines
+
+
+def plain_sums(growing: GrowingSweep, found: SweepMaps, curve: DependenceCurve) -> dict[str, Any]:
+    """What is in ``sums.json``."""
+    regions = []
+    for place, (number, name) in enumerate(sorted(found.names.items())):
+        region: dict[str, Any] = {"name": name}
+        if name.startswith("particle "):
+            centre = found.particles.centres[number]
+            region |= {"row": float(centre[0]), "column": float(centre[1])}
+        if found.sums is not None:
+            region["sums"] = _by_element(found, found.sums.sums[:, place])
+            region["errors"] = _by_element(found, found.sums.sigma[:, place])
+        regions.append(region)
+    return {
+        "elements": list(found.elements),
+        "unit": UNIT,
+        "patterns": growing.patterns,
+        "used": len(found.sweep.patterns),
+        "left_out": growing.exclusions(),
+        "pixel_size_m": growing.pixel_size_m,
+        "resolution_m": _by_element(found, found.resolution_m),
+        "correlations": found.correlations().tolist(),
+        "pattern_shift_px": growing.pattern_shifts().tolist(),
+        "sample_shift_px": growing.sample_shifts().tolist(),
+        "dependence": [[point.patterns, point.signed, point.absolute] for point in curve.points],
+        "regions": regions,
+    }
+
+
+def _by_element(found: SweepMaps, values: FloatArray) -> dict[str, float | None]:
+    return {
+        element: float(value) if np.isfinite(value) else None
+        for element, value in zip(found.elements, values, strict=True)
+    }
+
+
+def _write_sums(path: Path, growing: GrowingSweep, found: SweepMaps, curve: DependenceCurve) -> None:
+    part = path.with_suffix(".part")
+    try:
+        part.write_text(json.dumps(plain_sums(growing, found, curve), indent=1), encoding="utf-8")
+        os.replace(part, path)
+    except OSError as error:
+        raise StorageError(f"sums {path}: cannot be written: {error.strerror}") from error
+
+
+def _write_spectra(growing: GrowingSweep, path: Path, title: str) -> Path:
+    """Spectra of all rows, by link; lines of the patterns worked on."""
+    record, areas = growing.record, growing.areas()
+    live, real = growing.all_times()
+    frames, spectra = (path_of(record.streams[name].resources[0]) for name in (FRAMES, SPECTRA))
+    scale, beamline = areas.model.scale, record.start["beamline"]
+    detector = DetectorFile(LinkedData(spectra, DATASET, "entry/instrument/NDAttributes"), live, real)
+    return write_spectra(
+        path,
+        [detector],
+        SpectraMeasurement(
+            title=title,
+            sample_name=str(record.start.get("note") or "sample"),
+            source_name=str(beamline["title"]),
+            start_time_s=float(record.start["time"]),
+            energy_ev=float(growing.start["energy_ev"]),
+            zero_ev=scale.zero_ev,
+            ev_per_bin=scale.ev_per_bin,
+        ),
+        patterns=[LinkedData(frames, DATASET)],
+        lines=FittedLines(
+            areas.elements,
+            areas.areas,
+            areas.sigma,
+            growing.excluded,
+            {"noise_fwhm_ev": areas.model.response.noise_fwhm_ev, "kb_weight": areas.model.kb_weight},
+        ),
+    )

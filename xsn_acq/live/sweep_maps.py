@@ -1,0 +1,107 @@
+"""Maps of a sweep and what they are worth: sums of particles, resolution, correlations."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xsn_acq.analysis.nxsci.guided import GuidedSolver
+from xsn_acq.analysis.nxsci.particles import Particles, find_particles
+from xsn_acq.analysis.nxsci.problem import Guide, Maps, Sweep
+from xsn_acq.analysis.nxsci.region_sums import RegionSums, region_sums
+from xsn_acq.analysis.nxsci.scores import element_correlations, map_resolution
+from xsn_acq.errors import ReconstructionError
+from xsn_acq.live.sweep import GrowingSweep
+from xsn_acq.optics.arrays import FloatArray
+
+LEAST_PATTERNS = 12
+"""Of fewer no maps are made."""
+
+
+@dataclass(frozen=True, eq=False)
+class SweepMaps:
+    """What a sweep shows.
+
+    Attributes
+    ----------
+    elements : tuple of str
+    sweep, guide
+        What the maps were made of.
+    maps : Maps
+    particles : Particles
+    names : dict of int to str
+        Of the labels in ``sums``.
+    sums : RegionSums or None
+        None with fewer patterns than regions.
+    resolution_m : (E,)
+        By Fourier ring correlation at 1/7 between maps of every second pattern; NaN where not asked for.
+    """
+
+    elements: tuple[str, ...]
+    sweep: Sweep
+    guide: Guide
+    maps: Maps
+    particles: Particles
+    names: dict[int, str]
+    sums: RegionSums | None
+    resolution_m: FloatArray
+
+    def correlations(self) -> FloatArray:
+        """Between each two elements, over the pixels of particles, (E, E)."""
+        return element_correlations(self.maps.values, self.particles.labels > 0)
+
+
+def make_maps(growing: GrowingSweep, start: Maps | None = None, *, halves: bool = False) -> SweepMaps:
+    """Solve for the maps of the patterns so far.
+
+    Parameters
+    ----------
+    growing : GrowingSweep
+    start : Maps, optional
+        Of fewer patterns: they are refined.
+    halves : bool
+        Whether to make maps of every second pattern too, for the resolution.
+
+    Raises
+    ------
+    ReconstructionError
+        There are fewer good patterns than `LEAST_PATTERNS`.
+    """
+    sweep, guide = growing.sweep(), growing.guide()
+    if len(sweep.patterns) < LEAST_PATTERNS:
+        raise ReconstructionError(
+            f"run {growing.record.uid[:8]}: wanted {LEAST_PATTERNS} good patterns or more, "
+            f"found {len(sweep.patterns)}; left out: {growing.exclusions()}"
+        )
+    solver = GuidedSolver()
+    maps = solver.solve(sweep, guide, start=start)
+    particles = find_particles(guide)
+    labels, names = _labels(particles, growing.regions)
+    wanted = 0 < len(names) < len(sweep.patterns)
+    sums = region_sums(sweep, guide, labels - 1) if wanted else None
+    resolution = np.full(len(growing.elements), np.nan)
+    if halves and len(sweep.patterns) >= 2 * LEAST_PATTERNS:
+        resolution = _resolution(solver, sweep, guide, growing.pixel_size_m)
+    return SweepMaps(growing.elements, sweep, guide, maps, particles, names, sums, resolution)
+
+
+def _labels(
+    particles: Particles, regions: dict[str, tuple[int, int, int, int]]
+) -> tuple[NDArray[np.int32], dict[int, str]]:
+    """Particles, and in their place the parts of them that lie in a region; names by label less 1."""
+    labels = particles.labels.copy()
+    names = {number: f"particle {number + 1}" for number in range(len(particles.pixels))}
+    for name, (column, row, columns, rows) in regions.items():
+        box = (slice(row, row + rows), slice(column, column + columns))
+        inside = labels[box] > 0
+        if inside.any():
+            labels[box][inside] = len(names) + 1
+            names[len(names)] = name
+    present = {number: name for number, name in names.items() if (labels == number + 1).any()}
+    return labels, present
+
+
+def _resolution(solver: GuidedSolver, sweep: Sweep, guide: Guide, pixel_size_m: float) -> FloatArray:
+    odd = np.arange(len(sweep.patterns)) % 2 == 1
+    one, other = (solver.solve(sweep.subset(half), guide).values for half in (odd, ~odd))
+    return np.array([map_resolution(a, b, pixel_size_m) for a, b in zip(one, other, strict=True)])
