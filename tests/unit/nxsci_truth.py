@@ -127,6 +127,7 @@ def scene(side=32, number=100, line_counts=1e4, *, seed=0, grain=1.0, photons=50
     guide = _txm(absorbance, shift, 4 * photons, rng)
     coverage = binned((thickness > 0).astype(float))
     labels = np.where(coverage.max(axis=0) > 0.5, np.argmax(coverage, axis=0), -1)
+    labels[coverage[-1] > 0.5] = len(coverage) - 1
     return Truth(scale * binned(fine_maps), labels, coverage[-1] > 0.5, matter, sweep, guide, shift)
 
 
