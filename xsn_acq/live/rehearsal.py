@@ -20,8 +20,8 @@ from xsn_acq.storage.run import RunRecord
 from xsn_acq.storage.sweep import SweepReader
 
 NAME = "structured_illumination.yaml"
-NEARLY_ALL = 1.05
-"""So many are chosen that the error expected is at most this many times that of all of them."""
+NEARLY_ALL = 0.9
+"""So many are chosen that they tell this share of what all of them tell."""
 LEAST = 4
 
 
@@ -72,7 +72,7 @@ def evaluate_rehearsal(record: RunRecord, data: DataFolder) -> Rehearsed:
 
 def _enough(choice: Choice, adaptive: dict[str, Any] | None) -> int:
     """How many of the patterns, in the order of choice, are worth taking."""
-    wanted = NEARLY_ALL * choice.relative_rms[-1]
+    wanted = 1 - NEARLY_ALL * (1 - choice.relative_rms[-1])
     if adaptive is not None:
         wanted = max(wanted, float(adaptive["quality"]))
     return max(LEAST, int(np.argmax(choice.relative_rms <= wanted)) + 1)
