@@ -97,6 +97,8 @@ def _lines(growing: GrowingSweep, found: SweepMaps) -> list[str]:
         f"{len(found.sweep.patterns)} of {growing.patterns} patterns used; left out: {left_out or 'none'}",
         f"{len(found.particles.pixels)} particles",
     ]
+    if growing.by_ring_current:
+        lines.append(f"no beam monitor for {growing.by_ring_current} patterns: the ring current stands in")
     for element, resolution in zip(found.elements, found.resolution_m, strict=True):
         if np.isfinite(resolution):
             lines.append(f"{element}: resolution {resolution / NM:.0f} nm (Fourier ring correlation at 1/7)")
@@ -123,6 +125,7 @@ def plain_sums(growing: GrowingSweep, found: SweepMaps, curve: DependenceCurve) 
         "patterns": growing.patterns,
         "used": len(found.sweep.patterns),
         "left_out": growing.exclusions(),
+        "light_by_ring_current": growing.by_ring_current,
         "pixel_size_m": growing.pixel_size_m,
         "resolution_m": _by_element(found, found.resolution_m),
         "txm_resolution_m": found.txm_resolution_m if np.isfinite(found.txm_resolution_m) else None,

@@ -18,8 +18,6 @@ from xsn_acq.optics.arrays import FloatArray
 
 LEAST_SIGNIFICANCE = 6.0
 """Below this two images do not show the same pattern; noise alone has 3 to 4."""
-_LEAST_GAIN = 0.2
-"""Of the median of the block: with less, the beam monitor was lost."""
 
 
 class Exclusion(IntFlag):
@@ -92,7 +90,7 @@ def pair_patterns(
     dark : (ny, nx)
         Mean frame without beam.
     gain_out, gain_within : (n,)
-        Exposure times counts of the beam monitor; 0 where it was lost.
+        Exposure times counts of the beam monitor, in any unit that is the same for both; 0 where it was lost.
     saturation : float, optional
         Largest value of a pixel.
     """
@@ -100,7 +98,7 @@ def pair_patterns(
     for frames, gain in ((out, gain_out), (within, gain_within)):
         found = flaws(frames, dark, saturation=saturation) & ~np.uint8(Flaw.DARK)
         excluded[found != 0] |= np.uint8(Exclusion.FRAME)
-        excluded[~(gain > _LEAST_GAIN * np.median(gain))] |= np.uint8(Exclusion.BEAM_MONITOR)
+        excluded[~(gain > 0)] |= np.uint8(Exclusion.BEAM_MONITOR)
     gains = [np.where(gain > 0, gain, 1.0) for gain in (gain_out, gain_within)]
     normalised = normalise_patterns(out, dark, gain=gains[0])
     light = normalised.light * _typical(out, dark, gains[0])
