@@ -53,6 +53,7 @@ def test_streamed_equals_batch():
     for pattern in stack:
         some.push(pattern)
     assert some.pixels.size == 150
+    assert some.value().absolute == pytest.approx(mean_dependence(stack, most_pixels=150).absolute, abs=1e-6)
     # a quarter of the pixels tell the mean to a few per cent
     assert some.value().absolute == pytest.approx(batch.absolute, rel=0.1)
 
@@ -82,6 +83,8 @@ def test_more_patterns_and_fresh_ones_lower_the_dependence():
     again = mean_dependence(np.tile(patterns(24, 24, 5)[:8], (3, 1, 1))).absolute
     assert many < 0.8 * few
     assert again == pytest.approx(few, rel=1e-4)
+    assert mean_dependence(patterns(24, 24, 5)).over_chance < 1.3
+    assert mean_dependence(np.tile(patterns(24, 24, 5)[:8], (6, 1, 1))).over_chance > 2
 
 
 def test_what_tells_nothing_is_refused():

@@ -75,12 +75,19 @@ def test_one_element_alone_is_not_taken_for_all_that_absorbs(truth):
         assert decibel(found.values[0], truth.maps[element]) > 22
 
 
-def test_a_warm_start_ends_where_a_cold_one_does(truth, maps):
-    again = GuidedSolver(steps=Steps(25)).solve(truth.sweep, truth.guide, start=maps)
-    cold = GuidedSolver(steps=Steps(25)).solve(truth.sweep, truth.guide)
-    end = GuidedSolver(steps=Steps(600, tolerance=0.0)).solve(truth.sweep, truth.guide)
-    error, cold_error = (np.linalg.norm(each.values - end.values) for each in (again, cold))
-    assert error < cold_error
+def test_a_warm_start_ends_where_a_cold_one_does(truth):
+    few, many = Steps(10), Steps(400, tolerance=0.0)
+    end = GuidedSolver(steps=many).solve(truth.sweep, truth.guide)
+    size = np.linalg.norm(end.values)
+    again = GuidedSolver(steps=many).solve(
+        truth.sweep, truth.guide, start=GuidedSolver(steps=few).solve(truth.sweep, truth.guide)
+    )
+    # both are within the method's own last steps of the minimum
+    assert np.linalg.norm(again.values - end.values) < 3e-3 * size
+    warm, cold = (
+        GuidedSolver(steps=few).solve(truth.sweep, truth.guide, start=start) for start in (end, None)
+    )
+    assert np.linalg.norm(warm.values - end.values) < 0.2 * np.linalg.norm(cold.values - end.values)
 
 
 def test_both_factorisations_solve_the_same_equations():
@@ -106,8 +113,8 @@ def test_even_composition_costs_nothing_whatever_the_thickness():
     free, kept = np.zeros((2, 9, 8))
     free[:, 4:] = 1.0
     kept[4:] = 1.0
-    # 1 - 0.98^2 = 0.04 is left across; along the edge the cost is whole
-    assert np.abs(directional @ free.ravel()).max() < 0.05
+    # 1 - 0.8^2 = 0.36 is left across, of a ratio that rises by 0.5 where thickness is 1.5; along it all is
+    assert np.abs(directional @ free.ravel()).max() == pytest.approx(0.36 * 0.5 * 1.5, rel=0.01)
     assert np.abs(directional @ kept.ravel()).max() > 0.9
 
 

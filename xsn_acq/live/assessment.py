@@ -151,13 +151,13 @@ class _Sample(_Known, Closing):
         sweep = self._growing.sweep()
         number = len(sweep.patterns)
         rank = effective_rank(sweep.patterns)
-        expected, enough = math.nan, False
         if number >= self._least:
             informed = self._informed(sweep)
             if self._rule.due(number):
                 self._maps = make_maps(self._growing, self._maps).maps
-                judged = self._rule.push(number, _in_noise(self._maps.values, sweep), informed.value())
-                expected, enough = judged.expected_error, judged.enough
+                self._rule.push(number, _in_noise(self._maps.values, sweep), informed.value())
+        judged = self._rule.value()
+        expected, enough = (math.nan, False) if judged is None else (judged.expected_error, judged.enough)
         dependence = mean_dependence(sweep.patterns).absolute if number > 2 else math.nan
         return Verdict(number, expected, rank, dependence, enough, self._is_stale(number, rank))
 

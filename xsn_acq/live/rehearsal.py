@@ -20,8 +20,8 @@ from xsn_acq.storage.run import RunRecord
 from xsn_acq.storage.sweep import SweepReader
 
 NAME = "structured_illumination.yaml"
-NEARLY_ALL = 1.05
-"""So many are chosen that the error expected is at most this many times that of all of them."""
+NEARLY_ALL = 0.9
+"""So many are chosen that they tell this share of what all of them tell."""
 LEAST = 4
 
 
@@ -61,8 +61,8 @@ def evaluate_rehearsal(record: RunRecord, data: DataFolder) -> Rehearsed:
     dependence, rank = mean_dependence(patterns), effective_rank(patterns)
     path = _write(data.results(record.uid) / NAME, record, chosen)
     lines = (
-        f"{len(rows)} patterns: mean |r| of pixels {dependence.absolute:.3f} (signed {dependence.signed:.3f}; "
-        f"by chance {dependence.chance:.3f}), effective rank {rank:.0f}",
+        f"{len(rows)} patterns: effective rank {rank:.0f}, mean |r| of pixels {dependence.absolute:.3f} "
+        f"(signed {dependence.signed:.3f}, by chance {dependence.chance:.3f})",
         f"chosen: {number} patterns, expected error {choice.relative_rms[number - 1]:.3f} "
         f"of a map's own variation, all of them {choice.relative_rms[-1]:.3f}",
         f"parameters of the sweep with the sample: {path}",
@@ -72,7 +72,7 @@ def evaluate_rehearsal(record: RunRecord, data: DataFolder) -> Rehearsed:
 
 def _enough(choice: Choice, adaptive: dict[str, Any] | None) -> int:
     """How many of the patterns, in the order of choice, are worth taking."""
-    wanted = NEARLY_ALL * choice.relative_rms[-1]
+    wanted = 1 - NEARLY_ALL * (1 - choice.relative_rms[-1])
     if adaptive is not None:
         wanted = max(wanted, float(adaptive["quality"]))
     return max(LEAST, int(np.argmax(choice.relative_rms <= wanted)) + 1)

@@ -209,6 +209,14 @@ class GrowingSweep(Closing):
         sigma = np.sqrt(spread / bottom)
         return Guide(transmission, np.maximum(sigma, _LEAST_SIGMA * np.median(sigma) + 1e-9))
 
+    def half_guides(self) -> tuple[FloatArray, FloatArray]:
+        """TXM image from every second pattern, and from the others, (ny, nx) each."""
+        top, bottom, even_top, even_bottom = (
+            np.sum([getattr(block.pairs, name) for block in self._ordered()], axis=0)
+            for name in ("top", "bottom", "even_top", "even_bottom")
+        )
+        return even_top / even_bottom, (top - even_top) / (bottom - even_bottom)
+
     def summed_fit(self) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Sum of all spectra, what was fitted to it, energies of the bins in keV; (fitted bins,) each."""
         areas = self.areas()
@@ -358,11 +366,12 @@ class _Library(Closing):
         self._reader.close()
 
 
+_IMAGES = ("top", "bottom", "squares", "even_top", "even_bottom")
+
+
 def _moved(pairs: PatternPairs, shift: FloatArray) -> PatternPairs:
     """All images of a block moved by rows and columns."""
     rows, columns = float(shift[0]), float(shift[1])
-    top, bottom, squares = (
-        shift_image(image, rows, columns) for image in (pairs.top, pairs.bottom, pairs.squares)
-    )
+    images: dict[str, Any] = {name: shift_image(getattr(pairs, name), rows, columns) for name in _IMAGES}
     patterns = np.stack([shift_image(pattern, rows, columns) for pattern in pairs.patterns])
-    return replace(pairs, patterns=patterns, top=top, bottom=bottom, squares=squares)
+    return replace(pairs, patterns=patterns, **images)

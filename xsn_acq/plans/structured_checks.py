@@ -16,7 +16,7 @@ from xsn_acq.plans.structured_state import StructuredState
 from xsn_acq.plans.sweep import place_of, travel_mm
 from xsn_acq.units import MM, UM
 
-STEP_OVERHEAD_S = 0.3
+STEP_OVERHEAD_S = 0.15
 """Arming camera and detector, reading positions, for each pattern in step mode, seconds."""
 LINE_OVERHEAD_S = 3.0
 """The same for a line that is flown."""

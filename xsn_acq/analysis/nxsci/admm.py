@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from xsn_acq.analysis.nxsci.forward import Whitened
+from xsn_acq.analysis.nxsci.forward import Whitened, misfit
 from xsn_acq.analysis.nxsci.normal_equations import NormalEquations, factorise
+from xsn_acq.analysis.nxsci.problem import Maps, Sweep
 from xsn_acq.optics.arrays import FloatArray
 
 Constraint = Callable[[FloatArray, float], FloatArray]
@@ -37,11 +38,41 @@ class Steps:
 
     iterations: int = 75
     tolerance: float = 1e-4
-    gradient_step: float = 0.1
-    pixel_step: float = 0.1
+    gradient_step: float = 0.7
+    pixel_step: float = 0.7
 
 
 DEFAULT_STEPS = Steps()
+
+
+@dataclass(frozen=True, eq=False)
+class Point:
+    """Where ADMM begins or ends.
+
+    Attributes
+    ----------
+    v : (E, M)
+    pull : (E, 2 M), optional
+        Multipliers of the differences over the weight: lengths of 1 at most.
+    iterations : int
+    """
+
+    v: FloatArray
+    pull: FloatArray | None = None
+    iterations: int = 0
+
+
+def begin(light: Whitened, start: Maps | None, image: FloatArray) -> Point:
+    """Maps found before, or else the multiple of an image (M,) that fits each element best."""
+    if start is not None:
+        return Point(light.whitened_maps(start), start.pull)
+    return Point(light.spread(image))
+
+
+def as_maps(sweep: Sweep, light: Whitened, weight: float, end: Point) -> Maps:
+    """Maps of the point where ADMM ended."""
+    values = light.maps(end.v)
+    return Maps(values, weight, end.iterations, misfit(sweep, values), pull=end.pull)
 
 
 def minimise(
@@ -49,9 +80,10 @@ def minimise(
     gradient: sparse.csr_array,
     weight: float,
     constraint: Constraint,
-    start: FloatArray,
+    start: Point,
     steps: Steps,
-) -> tuple[FloatArray, int]:
+    template: FloatArray | None = None,
+) -> Point:
     """Run ADMM.
 
     Parameters
@@ -62,36 +94,54 @@ def minimise(
         G: differences along y of all pixels, then along x.
     weight : float
     constraint : callable
-    start : (E, M)
-        Where to begin; its mean sets the steps.
+    start : Point
+        Its size sets the steps.
     steps : Steps
+    template : (2 M,), optional
+        Differences of an image that those of the maps are like: g_e = c_e template, c_e fitted. Else 0.
 
     Returns
     -------
-    v : (E, M), allowed values
-    iterations : int
+    Point
+        v is allowed.
     """
-    typical = _typical(light, start)
-    rho_gradient, rho_pixel = (weight / (step * typical) for step in (steps.gradient_step, steps.pixel_step))
-    regular = rho_gradient * (gradient.T @ gradient) + rho_pixel * sparse.eye_array(light.pixels)
+    typical = _typical(light, start.v)
+    rho = (weight / (steps.gradient_step * typical), weight / (steps.pixel_step * typical))
+    regular = rho[0] * (gradient.T @ gradient) + rho[1] * sparse.eye_array(light.pixels)
     equations = factorise(light, sparse.csc_array(regular))
-    state = _State(start, _apply(gradient, start))
-    pull = light.adjoint(light.data)
+    state = _State(start.v, _apply(gradient, start.v), template)
+    if start.pull is not None:
+        state.difference_debt = weight / rho[0] * start.pull
+        slope = light.adjoint(light.data - light.forward(start.v)) - weight * _apply(gradient.T, start.pull)
+        state.pixel_debt = slope / rho[1]
+    attraction = light.adjoint(light.data)
     for iteration in range(1, steps.iterations + 1):
         before = state.pixels
-        _advance(state, equations, gradient, pull, (rho_gradient, rho_pixel), weight, constraint)
+        _advance(state, equations, gradient, attraction, rho, weight, constraint)
         if iteration % _CHECK_EVERY == 0 and state.moved(before) < steps.tolerance:
             break
-    return state.pixels, iteration
+    return Point(state.pixels, rho[0] / weight * state.difference_debt, iteration)
 
 
 class _State:
     """The split variables and their scaled multipliers."""
 
-    def __init__(self, pixels: FloatArray, differences: FloatArray) -> None:
-        self.pixels, self.differences = pixels, differences
+    differences: FloatArray
+    pixels: FloatArray
+    difference_debt: FloatArray
+    pixel_debt: FloatArray
+
+    def __init__(self, pixels: FloatArray, differences: FloatArray, template: FloatArray | None) -> None:
+        self.template = np.zeros(differences.shape[1]) if template is None else template
+        self.expected = self.fit_template(differences)
+        self.pixels, self.differences = pixels, differences - self.expected
         self.pixel_debt, self.difference_debt = np.zeros_like(pixels), np.zeros_like(differences)
         self.fitted = pixels
+
+    def fit_template(self, differences: FloatArray) -> FloatArray:
+        """What of the differences (E, 2 M) the template explains."""
+        size = float(self.template @ self.template) or 1.0
+        return np.outer(differences @ self.template / size, self.template)
 
     def moved(self, before: FloatArray) -> float:
         size = float(np.linalg.norm(self.pixels)) or 1.0
@@ -103,14 +153,16 @@ def _advance(
     state: _State,
     equations: NormalEquations,
     gradient: sparse.csr_array,
-    pull: FloatArray,
+    attraction: FloatArray,
     rho: tuple[float, float],
     weight: float,
     constraint: Constraint,
 ) -> None:
-    wanted = _apply(gradient.T, state.differences - state.difference_debt)
-    state.fitted = equations.solve(pull + rho[0] * wanted + rho[1] * (state.pixels - state.pixel_debt))
-    differences = _relaxed(_apply(gradient, state.fitted), state.differences) + state.difference_debt
+    wanted = _apply(gradient.T, state.differences + state.expected - state.difference_debt)
+    state.fitted = equations.solve(attraction + rho[0] * wanted + rho[1] * (state.pixels - state.pixel_debt))
+    found = _apply(gradient, state.fitted)
+    state.expected = state.fit_template(found + state.difference_debt - state.differences)
+    differences = _relaxed(found - state.expected, state.differences) + state.difference_debt
     pixels = _relaxed(state.fitted, state.pixels) + state.pixel_debt
     state.differences = shrink(differences, weight / rho[0])
     state.pixels = constraint(pixels, rho[1])

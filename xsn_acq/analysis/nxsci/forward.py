@@ -5,11 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from xsn_acq.analysis.nxsci.problem import Sweep, blocks
+from xsn_acq.analysis.nxsci.problem import Maps, Sweep, blocks
 from xsn_acq.optics.arrays import FloatArray
 
 _HELD_BYTES = 2**29
 """Patterns up to this size are held as float64; larger ones are read block by block each time."""
+_CONTRAST_FROM = 64
+"""So many patterns tell the contrast of all."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,10 +62,24 @@ class Whitened:
         """Slices of patterns to be taken at once."""
         return [slice(0, len(self.patterns))] if self._held else blocks(self.patterns)
 
-    def contrast(self) -> float:
-        """Standard deviation of the patterns' pixels about 1, in the middle of the sweep."""
-        number = len(self.patterns)
-        return float(np.std(np.asarray(self.patterns[: min(number, 64)], dtype=float)))
+    def pull_of_noise(self) -> float:
+        """How far noise of 1 in the data pulls at a pixel against its neighbours: contrast * sqrt(N)."""
+        few = min(_CONTRAST_FROM, blocks(self.patterns)[0].stop)
+        contrast = float(np.std(np.asarray(self.patterns[:few], dtype=float)))
+        return (contrast or 1.0) * len(self.patterns) ** 0.5
+
+    def spread(self, image: FloatArray) -> FloatArray:
+        """The multiple of an image (M,) that fits each element best, (E, M): somewhere to begin."""
+        seen = self.forward(image[None])[0]
+        return np.outer(self.data @ seen / (float(seen @ seen) or 1.0), image)
+
+    def whitened_maps(self, maps: Maps) -> FloatArray:
+        """V of maps, (E, M)."""
+        return maps.values.reshape(len(self.scale), -1) / self.scale[:, None]
+
+    def maps(self, v: FloatArray) -> FloatArray:
+        """Maps (E, ny, nx) of v (E, M)."""
+        return (v * self.scale[:, None]).reshape(-1, *self.patterns.shape[1:])
 
     @property
     def _held(self) -> bool:

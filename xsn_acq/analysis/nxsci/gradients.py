@@ -5,8 +5,8 @@ from scipy import sparse
 
 from xsn_acq.optics.arrays import FloatArray
 
-_EDGE_TRUST = 0.98
-"""How far an edge of the TXM image frees a map's edge: 1 would leave it free of any cost."""
+_EDGE_TRUST = 0.8
+"""How far an edge of the TXM image frees a map's edge: at 1 noise there would cost nothing either."""
 
 
 def differences(shape: tuple[int, int]) -> sparse.csr_array:
@@ -30,7 +30,7 @@ def _forward(n: int) -> sparse.dia_array:
 def directional_ratio(thickness: FloatArray, edge_level: float) -> sparse.csr_array:
     """G = P Tbar grad diag(1 / T): differences of the ratio v / T, free across the edges of T.
 
-    P = 1 - xi xi^T with xi = 0.98 grad T / sqrt(|grad T|^2 + edge_level^2): Ehrhardt and Betcke, SIAM J.
+    P = 1 - xi xi^T with xi = 0.8 grad T / sqrt(|grad T|^2 + edge_level^2): Ehrhardt and Betcke, SIAM J.
     Imaging Sci. 9, 1084 (2016); doi:10.1137/15M1047325, applied to the ratio: where composition is even the
     ratio is, whatever the thickness.
 

@@ -8,17 +8,20 @@ with G of `gradients.directional_ratio`: thickness comes from the TXM image a, c
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
 
-from xsn_acq.analysis.nxsci.admm import DEFAULT_STEPS, Steps, minimise
+from xsn_acq.analysis.nxsci.admm import DEFAULT_STEPS, Steps, as_maps, begin, minimise
 from xsn_acq.analysis.nxsci.bound import AbsorptionBound, absorbance_per_count
 from xsn_acq.analysis.nxsci.denoising import denoise
-from xsn_acq.analysis.nxsci.forward import Whitened, misfit, whiten
+from xsn_acq.analysis.nxsci.forward import Whitened, whiten
 from xsn_acq.analysis.nxsci.gradients import directional_ratio
 from xsn_acq.analysis.nxsci.problem import Guide, Maps, Sweep, check_fit
 from xsn_acq.optics.arrays import FloatArray
 
 _THINNEST = 2.0
 """In parts of the noise: thinner than this, thickness is not seen."""
+_EDGE = 8.0
+"""In parts of the noise: a step of thickness that counts as an edge."""
 
 
 @dataclass(frozen=True)
@@ -33,37 +36,32 @@ class GuidedSolver:
     steps : Steps
     """
 
-    strength: float = 3.0
+    strength: float = 2.5
     steps: Steps = DEFAULT_STEPS
 
     def solve(self, sweep: Sweep, guide: Guide, *, start: Maps | None = None) -> Maps:
         """Find the maps, see `problem.Solver`."""
         check_fit(sweep, guide, start)
         light = whiten(sweep)
-        weight = self.strength * light.contrast() * np.sqrt(len(light.row_weight))
-        noise = float(np.median(guide.absorbance_sigma()))
-        thickness = np.maximum(denoise(guide.absorbance(), noise), _THINNEST * noise)
-        bound = _bound(sweep, guide, light)
-        first = start.values if start is not None else _spread(light, thickness)
-        v, iterations = minimise(
-            light,
-            directional_ratio(thickness, noise),
-            weight,
-            bound,
-            first.reshape(len(first), -1) / (light.scale[:, None] if start is not None else 1.0),
-            self.steps,
-        )
-        values = (v * light.scale[:, None]).reshape(-1, *sweep.shape)
-        return Maps(values, weight, iterations, misfit(sweep, values))
+        weight = self.strength * light.pull_of_noise()
+        first = begin(light, start, seen_thickness(guide).ravel())
+        bound = absorption_bound(sweep, guide, light)
+        end = minimise(light, composition_gradient(guide), weight, bound, first, self.steps)
+        return as_maps(sweep, light, weight, end)
 
 
-def _bound(sweep: Sweep, guide: Guide, light: Whitened) -> AbsorptionBound:
+def seen_thickness(guide: Guide) -> FloatArray:
+    """The absorbance without its noise, above 0 everywhere, (ny, nx)."""
+    noise = float(np.median(guide.absorbance_sigma()))
+    return np.maximum(denoise(guide.absorbance(), noise), _THINNEST * noise)
+
+
+def composition_gradient(guide: Guide) -> sparse.csr_array:
+    """G: differences of the ratio of a map to the thickness, see `directional_ratio`."""
+    return directional_ratio(seen_thickness(guide), _EDGE * float(np.median(guide.absorbance_sigma())))
+
+
+def absorption_bound(sweep: Sweep, guide: Guide, light: Whitened) -> AbsorptionBound:
+    """What the TXM image allows v to be."""
     per_value = absorbance_per_count(sweep, guide.absorbance()) * light.scale
     return AbsorptionBound(guide.absorbance().ravel(), guide.absorbance_sigma().ravel(), per_value)
-
-
-def _spread(light: Whitened, thickness: FloatArray) -> FloatArray:
-    """Each element as if all matter had the same composition, (E, M)."""
-    flat = thickness.ravel()
-    seen = light.forward(flat[None])[0]
-    return np.outer(light.data @ seen / (seen @ seen), flat)

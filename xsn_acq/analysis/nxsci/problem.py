@@ -127,6 +127,8 @@ class Maps:
         Chi-square per pattern: about 1 where the noise alone is left.
     sigma : (E, ny, nx), optional
         Standard error of each pixel where it was computed.
+    pull : (E, 2 ny nx), optional
+        How the regularisation pulls at each difference, for a start from these maps.
     """
 
     values: FloatArray
@@ -134,6 +136,7 @@ class Maps:
     iterations: int
     misfit: FloatArray
     sigma: FloatArray | None = None
+    pull: FloatArray | None = None
 
     def with_sigma(self, sigma: FloatArray) -> "Maps":
         """Return the same maps with their standard errors."""

@@ -1,0 +1,75 @@
+"""Errors of pixels and of sums are as large as they say: pulls against truths of many samples."""
+
+import numpy as np
+import pytest
+from nxsci_truth import scene
+
+from xsn_acq.analysis.nxsci.error_map import error_map
+from xsn_acq.analysis.nxsci.guided import GuidedSolver
+from xsn_acq.analysis.nxsci.region_sums import region_sums
+from xsn_acq.errors import ReconstructionError
+
+
+def rms(values):
+    return float(np.sqrt(np.mean(np.square(values))))
+
+
+@pytest.mark.parametrize(("number", "counts"), [(80, 1e3), (80, 1e4), (300, 1e4)])
+def test_the_error_map_is_right_over_the_field_and_says_where(number, counts):
+    pulls, follows = [], []
+    for seed in (1, 2):
+        truth = scene(32, number, counts, seed=seed)
+        maps = GuidedSolver().solve(truth.sweep, truth.guide)
+        sigma = error_map(truth.sweep, truth.guide, maps, draws=24)
+        error = maps.values - truth.maps
+        pulls.append(error / maps.with_sigma(sigma).sigma)
+        inside = truth.labels >= 0
+        follows.append(np.corrcoef(np.abs(error[:, inside]).ravel(), sigma[:, inside].ravel())[0, 1])
+    # maps of a strong prior err by their prior: within a factor of two is what can be said
+    assert 0.4 < rms(pulls) < 1.4
+    assert np.mean(follows) > 0.3
+
+
+def test_sums_of_regions_are_within_their_errors():
+    pulls, fragments = [], []
+    for seed in range(8):
+        truth = scene(40, 120, 1e4, seed=seed)
+        found = region_sums(truth.sweep, truth.guide, truth.labels)
+        true = np.array([truth.maps[:, found.regions == k].sum(axis=1) for k in found.labels]).T
+        pulls.append((found.sums - true) / found.sigma)
+        total, sigma = found.total(found.labels)
+        assert np.all(np.abs(total - true.sum(axis=1)) < 5 * sigma)
+        fragments.append(found.sums[1, -1] / true[1, -1])
+    pulls = np.concatenate([each.ravel() for each in pulls])
+    # 240 values: 5 %; the light's detail within a pixel adds to it
+    assert 0.7 < rms(pulls) < 1.5
+    # what blur takes from a region's light makes sums some 1 % small, half of their error
+    assert abs(pulls.mean()) < 0.8
+    # a fragment of a dozen pixels on a particle without its element
+    assert np.mean(fragments) == pytest.approx(1.0, abs=0.3)
+
+
+def test_a_fragment_is_whole_in_the_sum_where_the_image_hides_it():
+    shown, summed, sigma = [], [], []
+    for seed in range(3):
+        truth = scene(40, 120, 1e3, seed=seed)
+        maps = GuidedSolver().solve(truth.sweep, truth.guide)
+        found = region_sums(truth.sweep, truth.guide, truth.labels)
+        area = found.regions == found.labels[-1]
+        true = truth.maps[1, area].sum()
+        shown.append(maps.values[1, area].sum() / true)
+        summed.append(found.sums[1, -1] / true)
+        sigma.append(found.sigma[1, -1] / true)
+    assert np.mean(shown) < 0.75
+    assert abs(np.mean(summed) - 1) < 2 * np.mean(sigma) / 2
+
+
+def test_what_regions_cannot_be_summed():
+    truth = scene(16, 20, 1e4, seed=0)
+    labels = np.full((16, 16), -1)
+    with pytest.raises(ReconstructionError, match="found 0; join"):
+        region_sums(truth.sweep, truth.guide, labels)
+    with pytest.raises(ReconstructionError, match="1 to 19 regions for 20 patterns, found 256"):
+        region_sums(truth.sweep, truth.guide, np.arange(256).reshape(16, 16))
+    with pytest.raises(ReconstructionError, match="labels of shape"):
+        region_sums(truth.sweep, truth.guide, labels[:3])
