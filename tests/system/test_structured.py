@@ -14,6 +14,7 @@ from tests.system.running import DONE_S, engine
 from xsn_acq import beamline
 from xsn_acq.config import load_microscope
 from xsn_acq.devices.frame_file import ATTRIBUTES
+from xsn_acq.devices.spectra_setup import SpectraSetup
 from xsn_acq.params import Roi, StructuredIllumination
 from xsn_acq.params.structured import Sheets
 from xsn_acq.plans.structured_illumination import structured_illumination
@@ -227,3 +228,19 @@ def test_an_abort_keeps_rows_and_frames(run, devices):
     assert max(row["frame"] for row in rows) < record.streams["patterns"].n_frames
     assert len(read(record, "patterns")) == record.streams["patterns"].n_frames
     assert devices.shutter.state() == "closed"
+
+
+def test_what_a_killed_session_left_is_told_and_made_safe(run, devices, tmp_path):
+    fine = devices.sandpaper_fine.x
+    fine.velocity.set(0.004).wait(DONE_S)
+    setup = SpectraSetup("spectra", tmp_path, "left", 5, trigger="gate", exposure_s=1.0)
+    devices.vortex.prepare(setup).wait(DONE_S)
+    devices.vortex.kickoff().wait(DONE_S)
+    found = beamline.problems(devices)
+    assert [line.partition(", found")[0] for line in found] == [
+        "vortex: wanted idle",
+        "vortex: wanted no open file",
+        "sandpaper_fine_x: velocity: wanted 2 mm/s",
+    ]
+    assert all(line.endswith("run xsn-acq safe") for line in found)
+    assert beamline.make_safe(devices) == []
