@@ -53,6 +53,7 @@ def test_streamed_equals_batch():
     for pattern in stack:
         some.push(pattern)
     assert some.pixels.size == 150
+    assert some.value().absolute == pytest.approx(mean_dependence(stack, most_pixels=150).absolute, abs=1e-6)
     # a quarter of the pixels tell the mean to a few per cent
     assert some.value().absolute == pytest.approx(batch.absolute, rel=0.1)
 

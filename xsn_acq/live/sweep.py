@@ -186,6 +186,14 @@ class GrowingSweep(Closing):
         sigma = np.sqrt(spread / bottom)
         return Guide(transmission, np.maximum(sigma, _LEAST_SIGMA * np.median(sigma) + 1e-9))
 
+    def half_guides(self) -> tuple[FloatArray, FloatArray]:
+        """TXM image from every second pattern, and from the others, (ny, nx) each."""
+        top, bottom, even_top, even_bottom = (
+            np.sum([getattr(block.pairs, name) for block in self._ordered()], axis=0)
+            for name in ("top", "bottom", "even_top", "even_bottom")
+        )
+        return even_top / even_bottom, (top - even_top) / (bottom - even_bottom)
+
     def summed_fit(self) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Sum of all spectra, what was fitted to it, energies of the bins in keV; (fitted bins,) each."""
         areas = self.areas()

@@ -129,11 +129,12 @@ class BlockPairing:
         return _moved(pairs, -found.shift), found.shift
 
 
+_IMAGES = ("top", "bottom", "squares", "even_top", "even_bottom")
+
+
 def _moved(pairs: PatternPairs, shift: FloatArray) -> PatternPairs:
     """All images of a block moved by rows and columns."""
     rows, columns = float(shift[0]), float(shift[1])
-    top, bottom, squares = (
-        shift_image(image, rows, columns) for image in (pairs.top, pairs.bottom, pairs.squares)
-    )
+    images: dict[str, Any] = {name: shift_image(getattr(pairs, name), rows, columns) for name in _IMAGES}
     patterns = np.stack([shift_image(pattern, rows, columns) for pattern in pairs.patterns])
-    return replace(pairs, patterns=patterns, top=top, bottom=bottom, squares=squares)
+    return replace(pairs, patterns=patterns, **images)

@@ -82,7 +82,8 @@ def dependence_map(patterns: Any, *, most_targets: int = 256, rows: int = 256) -
     ReconstructionError
         Fewer than three patterns, or pixels that are the same in all of them.
     """
-    scores = _scores(patterns)
+    _check_stack(patterns)
+    scores = _scores(np.asarray(patterns).reshape(len(patterns), -1))
     nx = patterns.shape[2]
     pixels = scores.shape[1]
     targets = np.unique(np.linspace(0, pixels - 1, min(most_targets, pixels)).round().astype(np.intp))
@@ -99,19 +100,25 @@ def dependence_map(patterns: Any, *, most_targets: int = 256, rows: int = 256) -
     return DependenceMap(correlation, distance, targets)
 
 
-def mean_dependence(patterns: Any) -> Dependence:
+def mean_dependence(patterns: Any, *, most_pixels: int | None = None) -> Dependence:
     """Mean correlation over all pairs of pixels, in blocks: its cost grows as patterns times pixels squared.
 
     Parameters
     ----------
     patterns : (N, ny, nx)
+    most_pixels : int, optional
+        Take so many of the pixels at most, those that `RunningDependence` draws: 1024 tell the mean to 1 %.
 
     Raises
     ------
     ReconstructionError
         Fewer than three patterns, or pixels that are the same in all of them.
     """
-    scores = _scores(patterns)
+    _check_stack(patterns)
+    flat = np.asarray(patterns).reshape(len(patterns), -1)
+    if most_pixels is not None:
+        flat = flat[:, drawn_pixels(flat.shape[1], most_pixels)]
+    scores = _scores(flat)
     number, pixels = scores.shape
     absolute = 0.0
     for first in range(0, pixels, _BLOCK):
@@ -135,9 +142,7 @@ class RunningDependence:
     """
 
     def __init__(self, shape: tuple[int, int], *, most_pixels: int = 1024, seed: int = 0) -> None:
-        size = shape[0] * shape[1]
-        chosen = np.random.default_rng(seed).permutation(size)[:most_pixels]
-        self.pixels: NDArray[np.intp] = np.sort(chosen)
+        self.pixels: NDArray[np.intp] = drawn_pixels(shape[0] * shape[1], most_pixels, seed)
         """Flat indices of the pixels."""
         self._shape = shape
         self.clear()
@@ -181,12 +186,20 @@ class RunningDependence:
         )
 
 
-def _scores(patterns: Any) -> NDArray[np.float32]:
-    """Each pixel's intensities less their mean, of length 1: (N, pixels). Their products are correlations."""
+def drawn_pixels(size: int, most: int, seed: int = 0) -> NDArray[np.intp]:
+    """Draw ``most`` of ``size`` flat indices, or all of them, rising."""
+    return np.sort(np.random.default_rng(seed).permutation(size)[:most])
+
+
+def _check_stack(patterns: Any) -> None:
     if len(patterns.shape) != 3:
         raise ReconstructionError(f"dependence: wanted patterns (N, ny, nx), found {patterns.shape}")
-    _require(len(patterns))
-    values = np.asarray(patterns, dtype=np.float32).reshape(len(patterns), -1)
+
+
+def _scores(flat: FloatArray) -> NDArray[np.float32]:
+    """Each pixel's intensities less their mean, of length 1: (N, pixels). Their products are correlations."""
+    _require(len(flat))
+    values = np.asarray(flat, dtype=np.float32)
     mean = values.mean(axis=0, dtype=float)
     scores = (values - mean).astype(np.float32)
     length = np.sqrt(np.einsum("ij,ij->j", scores, scores, dtype=float))

@@ -49,6 +49,8 @@ class PatternPairs:
     top, bottom, squares : (ny, nx)
         Sums over the good patterns of within out, out^2 and within^2, of images less their dark per count:
         the transmission is top / bottom.
+    even_top, even_bottom : (ny, nx)
+        The same of every second good pattern: two halves tell the resolution.
     shift : (2,)
         Rows and columns, pixels: so far the patterns moved between the passes; 0 where it could not be told.
     excluded : uint8 (n,)
@@ -60,6 +62,8 @@ class PatternPairs:
     top: FloatArray
     bottom: FloatArray
     squares: FloatArray
+    even_top: FloatArray
+    even_bottom: FloatArray
     shift: FloatArray
     excluded: NDArray[np.uint8]
 
@@ -103,14 +107,17 @@ def pair_patterns(
     excluded[differ] |= np.uint8(Exclusion.PATTERNS_DIFFER)
     shift = _common_shift(passes, excluded == 0)
     patterns = move_patterns(normalised.patterns, np.broadcast_to(shift, (len(out), 2)))
-    top, bottom, squares = np.zeros(dark.shape), np.zeros(dark.shape), np.zeros(dark.shape)
-    for n in np.flatnonzero(excluded == 0):
+    top, bottom, squares, even_top, even_bottom = np.zeros((5, *dark.shape))
+    for place, n in enumerate(np.flatnonzero(excluded == 0)):
         came = patterns[n] * light[n]
         through = (within[n] - dark) / gains[1][n]
         top += came * through
         bottom += came.astype(float) ** 2
         squares += through**2
-    return PatternPairs(patterns, light, top, bottom, squares, shift, excluded)
+        if place % 2 == 0:
+            even_top += came * through
+            even_bottom += came.astype(float) ** 2
+    return PatternPairs(patterns, light, top, bottom, squares, even_top, even_bottom, shift, excluded)
 
 
 def _typical(frames: FloatArray, dark: FloatArray, gain: FloatArray) -> float:
