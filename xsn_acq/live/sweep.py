@@ -181,7 +181,7 @@ class GrowingSweep(Closing):
                 f"run {self.record.uid[:8]}: wanted light in all pixels; choose a smaller roi"
             )
         transmission = top / bottom
-        number = max(int(self.good.sum()) - 1, 1)
+        number = max(sum(int(block.pairs.good.sum()) for block in self._ordered()) - 1, 1)
         spread = np.maximum(squares - top * transmission, 0) / number
         sigma = np.sqrt(spread / bottom)
         return Guide(transmission, np.maximum(sigma, _LEAST_SIGMA * np.median(sigma) + 1e-9))
