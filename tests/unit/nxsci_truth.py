@@ -4,7 +4,7 @@ Nothing of the solvers is in it: particles have thickness and matter, light is s
 move, the microscope blurs, lines are re-absorbed, photons are counted.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.fft
@@ -38,6 +38,14 @@ class Truth:
     sweep: Sweep
     guide: Guide
     txm_shift: tuple[float, float]
+    clean: np.ndarray
+
+    def counted(self, line_counts, number, seed=0):
+        """The first patterns alone, counted anew so long that a line has so many counts."""
+        scale = line_counts / self.clean.mean()
+        counts = np.random.default_rng(seed).poisson(scale * self.clean[:, :number])
+        sweep = Sweep(self.sweep.patterns[:number], counts, np.sqrt(np.maximum(counts, 1.0)))
+        return replace(self, maps=scale * self.maps, sweep=sweep, clean=scale * self.clean[:, :number])
 
 
 def binned(image, factor=FINE):
@@ -128,7 +136,8 @@ def scene(side=32, number=100, line_counts=1e4, *, seed=0, grain=1.0, photons=50
     coverage = binned((thickness > 0).astype(float))
     labels = np.where(coverage.max(axis=0) > 0.5, np.argmax(coverage, axis=0), -1)
     labels[coverage[-1] > 0.5] = len(coverage) - 1
-    return Truth(scale * binned(fine_maps), labels, coverage[-1] > 0.5, matter, sweep, guide, shift)
+    maps, fragment = scale * binned(fine_maps), coverage[-1] > 0.5
+    return Truth(maps, labels, fragment, matter, sweep, guide, shift, scale * clean)
 
 
 def _txm(absorbance, shift, photons, rng):

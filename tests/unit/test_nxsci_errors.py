@@ -22,7 +22,7 @@ def test_the_error_map_is_right_over_the_field_and_says_where(number, counts):
         maps = GuidedSolver().solve(truth.sweep, truth.guide)
         sigma = error_map(truth.sweep, truth.guide, maps, draws=24)
         error = maps.values - truth.maps
-        pulls.append(error / sigma)
+        pulls.append(error / maps.with_sigma(sigma).sigma)
         inside = truth.labels >= 0
         follows.append(np.corrcoef(np.abs(error[:, inside]).ravel(), sigma[:, inside].ravel())[0, 1])
     # maps of a strong prior err by their prior: within a factor of two is what can be said

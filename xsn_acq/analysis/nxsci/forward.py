@@ -64,7 +64,8 @@ class Whitened:
 
     def pull_of_noise(self) -> float:
         """How far noise of 1 in the data pulls at a pixel against its neighbours: contrast * sqrt(N)."""
-        contrast = float(np.std(np.asarray(self.patterns[:_CONTRAST_FROM], dtype=float)))
+        few = min(_CONTRAST_FROM, blocks(self.patterns)[0].stop)
+        contrast = float(np.std(np.asarray(self.patterns[:few], dtype=float)))
         return (contrast or 1.0) * len(self.patterns) ** 0.5
 
     def spread(self, image: FloatArray) -> FloatArray:

@@ -10,7 +10,7 @@ from scipy.sparse.linalg import splu
 from xsn_acq.analysis.nxsci.forward import Whitened
 from xsn_acq.optics.arrays import FloatArray
 
-_BLOCK_BYTES = 2**27
+_BLOCK_BYTES = 2**28
 
 
 class NormalEquations(Protocol):
