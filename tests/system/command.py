@@ -27,11 +27,11 @@ def command(*arguments):
     return [sys.executable, "-m", "xsn_acq.cli", *map(str, arguments)]
 
 
-def run_command(parameters, data, *options, plan="xsn_tomography"):
+def run_command(parameters, data, *options, plan="xsn_tomography", beamline="pls2-7c-xni"):
     """The command line of a run, its messages on ports of their own."""
     documents, results = free_ports(2)
     addresses = ["--documents", f"tcp://127.0.0.1:{documents}", "--results", f"tcp://127.0.0.1:{results}"]
-    return command("run", "pls2-7c-xni", plan, parameters, "--data", data, *addresses, *options)
+    return command("run", beamline, plan, parameters, "--data", data, *addresses, *options)
 
 
 def hardware(environment, *pvs):

@@ -5,16 +5,20 @@ from types import SimpleNamespace
 import numpy as np
 from bluesky.simulators import RunEngineSimulator
 
-from xsn_acq.config import load_beamline
+from xsn_acq.config import load_beamline, load_microscope
 from xsn_acq.config.energy import at_energy
 from xsn_acq.devices.camera_setup import CameraSetup, Rearm
 from xsn_acq.devices.shutter import Shutter
 from xsn_acq.optics.undulator import gap_mm
 
-FILE = load_beamline("pls2-7c-xni")
-FILE = FILE.model_copy(update={"ring": FILE.ring.model_copy(update={"late_s": 1e-6, "settle_s": 0.0})})
-"""Here losses of beam are told at once."""
-ENERGY_EV = 8300.0
+
+def _at_once(file):
+    """Here losses of beam are told at once."""
+    return file.model_copy(update={"ring": file.ring.model_copy(update={"late_s": 1e-6, "settle_s": 0.0})})
+
+
+FILE, STRUCTURED = _at_once(load_beamline("pls2-7c-xni")), _at_once(load_microscope("ssrl-6-2c"))
+ENERGY_EV, STRUCTURED_EV = 8300.0, 9000.0
 UID = "0123456789abcdef"
 
 
@@ -163,40 +167,60 @@ def instrument():
         ring_energy_gev=FILE.ring.energy_gev,
     )
     axes, aligned = FILE.axes, at_energy(FILE, ENERGY_EV)
+    common = _microscope(FILE, ENERGY_EV)
+    common.mono.bragg = FakeMotor("mono_bragg", aligned.bragg_deg, axes.bragg)
+    common.mono.second_crystal_gap = FakeMotor(
+        "mono_second_crystal_gap", aligned.second_crystal_gap_mm, axes.second_crystal_gap
+    )
     return SimpleNamespace(
-        file=FILE,
+        **vars(common),
+        undulator=FakeUndulator(gap, source),
+        cutoff=SimpleNamespace(
+            x=FakeMotor("cutoff_x", 0.0, axes.cutoff_x), z=FakeMotor("cutoff_z", 0.0, axes.cutoff_z)
+        ),
+    )
+
+
+def _microscope(file, energy_ev):
+    """What every microscope has."""
+    return SimpleNamespace(
+        file=file,
         ring=SimpleNamespace(current=Value("ring_current", 400.0)),
         front_end_shutter=FakeState(
             name="front_end_shutter", word="open", words=Shutter.words, status=Value("status", "Open")
         ),
         shutter=FakeState(name="shutter", word="closed"),
-        undulator=FakeUndulator(gap, source),
         beam_monitor=FakeBeamMonitor(),
         mono=SimpleNamespace(
-            energy_ev=Value("energy_ev", ENERGY_EV),
+            energy_ev=Value("energy_ev", energy_ev),
             feedback=FakeState(name="mono_feedback", word="on", is_locked=True),
-            bragg=FakeMotor("mono_bragg", aligned.bragg_deg, axes.bragg),
-            second_crystal_gap=FakeMotor(
-                "mono_second_crystal_gap", aligned.second_crystal_gap_mm, axes.second_crystal_gap
-            ),
         ),
-        zone_plate=SimpleNamespace(
-            x=FakeMotor("zone_plate_x", 0.0, axes.zone_plate_x),
-            y=FakeMotor("zone_plate_y", 0.0, axes.zone_plate_y),
-            z=FakeMotor("zone_plate_z", FILE.zone_plate_z_mm(ENERGY_EV), axes.zone_plate_z),
-        ),
-        detector=SimpleNamespace(z=FakeMotor("detector_z", 0.0, axes.detector_z)),
-        cutoff=SimpleNamespace(
-            x=FakeMotor("cutoff_x", 0.0, axes.cutoff_x), z=FakeMotor("cutoff_z", 0.0, axes.cutoff_z)
-        ),
-        sample=SimpleNamespace(
-            x=FakeMotor("sample_x", 0.0, axes.sample_x),
-            y=FakeMotor("sample_y", 0.0, axes.sample_y),
-            z=FakeMotor("sample_z", 0.0, axes.sample_z),
-            theta=FakeMotor("sample_theta", 0.0, axes.sample_theta),
-        ),
+        zone_plate=_motors("zone_plate", file, x=0.0, y=0.0, z=file.zone_plate_z_mm(energy_ev)),
+        detector=_motors("detector", file, z=0.0),
+        sample=_motors("sample", file, x=0.0, y=0.0, z=0.0, theta=0.0),
         camera=FakeCamera(),
         position_compare=FakeCompare(),
+    )
+
+
+def _motors(part, file, **places):
+    """Motors of a part, each where it is said."""
+    return SimpleNamespace(
+        **{
+            axis: FakeMotor(f"{part}_{axis}", place, getattr(file.axes, f"{part}_{axis}"))
+            for axis, place in places.items()
+        }
+    )
+
+
+def structured_instrument():
+    """Structured light at 9000 eV: all aligned, beam on, experiment shutter shut."""
+    return SimpleNamespace(
+        **vars(_microscope(STRUCTURED, STRUCTURED_EV)),
+        condenser=_motors("condenser", STRUCTURED, x=0.0, y=0.0, pitch=0.0, yaw=0.0),
+        sandpaper_coarse=_motors("sandpaper_coarse", STRUCTURED, x=0.0, y=0.0),
+        sandpaper_fine=_motors("sandpaper_fine", STRUCTURED, x=0.0, y=0.0),
+        fluorescence_stage=_motors("vortex", STRUCTURED, x=0.0),
     )
 
 

@@ -61,8 +61,8 @@ def evaluate_rehearsal(record: RunRecord, data: DataFolder) -> Rehearsed:
     dependence, rank = mean_dependence(patterns), effective_rank(patterns)
     path = _write(data.results(record.uid) / NAME, record, chosen)
     lines = (
-        f"{len(rows)} patterns: mean |r| of pixels {dependence.absolute:.3f} (signed {dependence.signed:.3f}; "
-        f"by chance {dependence.chance:.3f}), effective rank {rank:.0f}",
+        f"{len(rows)} patterns: effective rank {rank:.0f}, mean |r| of pixels {dependence.absolute:.3f} "
+        f"(signed {dependence.signed:.3f}, by chance {dependence.chance:.3f})",
         f"chosen: {number} patterns, expected error {choice.relative_rms[number - 1]:.3f} "
         f"of a map's own variation, all of them {choice.relative_rms[-1]:.3f}",
         f"parameters of the sweep with the sample: {path}",

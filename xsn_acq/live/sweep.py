@@ -2,16 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from xsn_acq.analysis.matching import match
-from xsn_acq.analysis.nxsci.pairs import Exclusion, PatternPairs, pair_patterns
+from xsn_acq.analysis.nxsci.pairs import Exclusion
 from xsn_acq.analysis.nxsci.problem import Guide, Sweep
-from xsn_acq.analysis.shift import shift_image
 from xsn_acq.analysis.xrf.areas import Limits, LineAreas, line_areas
 from xsn_acq.analysis.xrf.dead_time import live_times
 from xsn_acq.analysis.xrf.model import EnergyScale, SpectrumModel
@@ -19,17 +16,17 @@ from xsn_acq.analysis.xrf.poisson import poisson_fit
 from xsn_acq.analysis.xrf.refining import refined, with_pile_up
 from xsn_acq.closing import Closing
 from xsn_acq.errors import ReconstructionError
+from xsn_acq.live.sweep_blocks import Block, BlockPairing, SettledBlock
+from xsn_acq.live.sweep_library import Library
 from xsn_acq.optics.arrays import FloatArray
 from xsn_acq.optics.silicon_drift import Response
 from xsn_acq.optics.xspress3 import SCALERS
-from xsn_acq.params.camera import BITS
 from xsn_acq.storage.run import Row, RunRecord
 from xsn_acq.storage.sweep import SweepReader
 
 TECHNIQUE = "nxsci"
 AROUND = ("Fe", "Cu")
 """Elements of what stands around: fitted, not mapped."""
-_SURE_SHIFT = 6.0
 _LEAST_SIGMA = 0.3
 """Of the median: a pixel of the TXM image is not surer than that."""
 
@@ -42,26 +39,6 @@ def is_sweep(start: Mapping[str, Any]) -> bool:
 def shows_sample(start: Mapping[str, Any]) -> bool:
     """Whether a run of structured illumination was taken with the sample, so that maps can be made."""
     return is_sweep(start) and bool(start["params"]["passes"] != "out")
-
-
-@dataclass
-class _Block:
-    """Rows of one block by pattern, in the order in which the sample was in."""
-
-    within: dict[int, Row] = field(default_factory=dict)
-    out: dict[int, Row] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, eq=False)
-class _Settled:
-    """A block that has been worked on."""
-
-    numbers: NDArray[np.int64]
-    pairs: PatternPairs
-    gain: FloatArray
-    spectra: FloatArray
-    scalers: FloatArray
-    sample_shift: FloatArray
 
 
 class GrowingSweep(Closing):
@@ -93,10 +70,10 @@ class GrowingSweep(Closing):
         self._params = record.start["params"]
         self.regions: dict[str, tuple[int, int, int, int]] = dict(self._params.get("regions") or {})
         self._reader = SweepReader(record, SCALERS)
-        self._library = None if library is None else _Library(record, library)
-        self._blocks: dict[int, _Block] = {}
-        self._settled: dict[int, _Settled] = {}
-        self._dark: FloatArray | None = None
+        self._library = None if library is None else Library(record, library)
+        self._pairing = BlockPairing(record.start, self._reader, self._library)
+        self._blocks: dict[int, Block] = {}
+        self._settled: dict[int, SettledBlock] = {}
         self._areas: LineAreas | None = None
 
     def push(self, rows: Iterable[Row]) -> None:
@@ -104,7 +81,7 @@ class GrowingSweep(Closing):
         for row in rows:
             if row["status"] == "flagged" or row["kind"] == "reference":
                 continue
-            block = self._blocks.setdefault(int(row["block"]), _Block())
+            block = self._blocks.setdefault(int(row["block"]), Block())
             (block.within if row["kind"] == "in" else block.out)[int(row["pattern"])] = row
             if self._library is not None and int(row["pattern"]) in self._library.rows:
                 block.out[int(row["pattern"])] = self._library.rows[int(row["pattern"])]
@@ -115,10 +92,10 @@ class GrowingSweep(Closing):
         due = [
             number
             for number in sorted(self._blocks)
-            if number not in self._settled and (final or number < last) and self._numbers(number)
+            if number not in self._settled and (final or number < last) and self._blocks[number].numbers()
         ]
         for number in due:
-            self._settled[number] = self._worked(number)
+            self._settled[number] = self._pairing.settle(self._blocks[number])
             self._areas = None
         return bool(due)
 
@@ -180,7 +157,7 @@ class GrowingSweep(Closing):
         good, areas = self.good, self.areas()
         if not good.any():
             raise ReconstructionError(f"run {self.record.uid[:8]}: no pattern is good: {self.exclusions()}")
-        light = np.concatenate([block.pairs.light * block.gain for block in self._ordered()])[good]
+        light = np.concatenate([block.light for block in self._ordered()])[good]
         light /= np.median(light)
         wanted = [areas.elements.index(element) for element in self.elements]
         counts, sigma = (values[wanted][:, good] / light for values in (areas.areas, areas.sigma))
@@ -204,10 +181,18 @@ class GrowingSweep(Closing):
                 f"run {self.record.uid[:8]}: wanted light in all pixels; choose a smaller roi"
             )
         transmission = top / bottom
-        number = max(int(self.good.sum()) - 1, 1)
+        number = max(sum(int(block.pairs.good.sum()) for block in self._ordered()) - 1, 1)
         spread = np.maximum(squares - top * transmission, 0) / number
         sigma = np.sqrt(spread / bottom)
         return Guide(transmission, np.maximum(sigma, _LEAST_SIGMA * np.median(sigma) + 1e-9))
+
+    def half_guides(self) -> tuple[FloatArray, FloatArray]:
+        """TXM image from every second pattern, and from the others, (ny, nx) each."""
+        top, bottom, even_top, even_bottom = (
+            np.sum([getattr(block.pairs, name) for block in self._ordered()], axis=0)
+            for name in ("top", "bottom", "even_top", "even_bottom")
+        )
+        return even_top / even_bottom, (top - even_top) / (bottom - even_bottom)
 
     def summed_fit(self) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Sum of all spectra, what was fitted to it, energies of the bins in keV; (fitted bins,) each."""
@@ -235,6 +220,11 @@ class GrowingSweep(Closing):
         """How far the sample stood in each block from where it was in the first, pixels, (blocks, 2)."""
         return np.array([block.sample_shift for block in self._ordered()])
 
+    @property
+    def by_ring_current(self) -> int:
+        """Patterns of blocks in which the ring current stands in for the beam monitor."""
+        return sum(len(block.numbers) for block in self._settled.values() if block.by_ring_current)
+
     def ready(self) -> bool:
         """Whether frames and spectra of all rows that came can be read."""
         last = [block.within[max(block.within)] for block in self._blocks.values() if block.within]
@@ -249,59 +239,12 @@ class GrowingSweep(Closing):
         if self._library is not None:
             self._library.close()
 
-    def _ordered(self) -> list[_Settled]:
+    def _ordered(self) -> list[SettledBlock]:
         if not self._settled:
             raise ReconstructionError(
                 f"run {self.record.uid[:8]}: wanted patterns with the sample in and out, found none"
             )
         return [self._settled[number] for number in sorted(self._settled)]
-
-    def _numbers(self, block: int) -> list[int]:
-        rows = self._blocks[block]
-        return [number for number in rows.within if number in rows.out]
-
-    def _worked(self, block: int) -> _Settled:
-        """Read a block and pair its patterns; the sample is brought to where it stood in the first."""
-        numbers = self._numbers(block)
-        within = [self._blocks[block].within[number] for number in numbers]
-        out = [self._blocks[block].out[number] for number in numbers]
-        if self._dark is None:
-            self._dark = self._reader.dark()
-        frames_out, dark_out = self._out_frames(out)
-        pairs = pair_patterns(
-            frames_out - (dark_out - self._dark),
-            self._reader.frames([row["frame"] for row in within]),
-            self._dark,
-            self._gain(out),
-            self._gain(within),
-            saturation=2.0 ** BITS[self._params["readout_port"]] - 1,
-        )
-        spectra, scalers = self._reader.spectra([row["spectrum"] for row in within])
-        pairs, shift = self._in_place(pairs)
-        return _Settled(np.array(numbers), pairs, self._gain(within), spectra, scalers, shift)
-
-    def _out_frames(self, rows: list[Row]) -> tuple[FloatArray, FloatArray]:
-        assert self._dark is not None
-        numbers = [row["frame"] for row in rows]
-        if self._library is not None:
-            return self._library.frames(numbers), self._library.dark
-        return self._reader.frames(numbers), self._dark
-
-    def _gain(self, rows: list[Row]) -> FloatArray:
-        """Exposure times counts of the beam monitor; NaN and negative ones are 0."""
-        counts = np.array([row["beam_counts_s"] for row in rows], float)
-        return np.where(counts > 0, counts, 0.0) * float(self.start["exposure_s"])
-
-    def _in_place(self, pairs: PatternPairs) -> tuple[PatternPairs, FloatArray]:
-        """Undo how far the sample stands from where it was in the first block, where that can be told."""
-        first = next(iter(self._settled.values()), None)
-        if first is None or not pairs.good.any() or not (pairs.bottom > 0).all():
-            return pairs, np.zeros(2)
-        before, now = (each.top / np.maximum(each.bottom, 1e-30) for each in (first.pairs, pairs))
-        found = match(before, now, weighted=True)
-        if found.significance < _SURE_SHIFT:
-            return pairs, np.zeros(2)
-        return _moved(pairs, -found.shift), found.shift
 
     def _limits(self) -> Limits:
         vortex = self.start["vortex"]
@@ -317,52 +260,3 @@ class GrowingSweep(Closing):
             Response(vortex["noise_fwhm_ev"]),
             angle_deg=vortex["angle_deg"],
         )
-
-
-class _Library(Closing):
-    """Sample-out images of an earlier run.
-
-    Raises
-    ------
-    ReconstructionError
-        Its patterns are others: another grid of places, region, binning or energy.
-    """
-
-    def __init__(self, record: RunRecord, library: RunRecord) -> None:
-        mine, theirs = record.start, library.start
-        same = [
-            ("params", name) for name in ("sheets", "lines", "per_line", "settings", "mode", "binning", "roi")
-        ]
-        faults = [name for part, name in same if mine[part].get(name) != theirs.get(part, {}).get(name)]
-        if abs(mine["acquisition"]["energy_ev"] - theirs["acquisition"]["energy_ev"]) > 1.0:
-            faults.append("energy")
-        if faults:
-            raise ReconstructionError(
-                f"run {record.uid[:8]}: wanted a library of the same patterns, found {library.uid[:8]} with "
-                f"other {', '.join(faults)}; name another one"
-            )
-        self._reader = SweepReader(library, SCALERS)
-        self.rows = {
-            int(row["pattern"]): row
-            for row in library.rows("points")
-            if row["kind"] == "out" and row["status"] == "ok"
-        }
-        self.dark = self._reader.dark()
-
-    def frames(self, numbers: list[int]) -> FloatArray:
-        """Raw frames (n, ny, nx)."""
-        return self._reader.frames(numbers)
-
-    def close(self) -> None:
-        """Close the file."""
-        self._reader.close()
-
-
-def _moved(pairs: PatternPairs, shift: FloatArray) -> PatternPairs:
-    """All images of a block moved by rows and columns."""
-    rows, columns = float(shift[0]), float(shift[1])
-    top, bottom, squares = (
-        shift_image(image, rows, columns) for image in (pairs.top, pairs.bottom, pairs.squares)
-    )
-    patterns = np.stack([shift_image(pattern, rows, columns) for pattern in pairs.patterns])
-    return replace(pairs, patterns=patterns, top=top, bottom=bottom, squares=squares)

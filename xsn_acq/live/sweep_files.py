@@ -65,7 +65,7 @@ def evaluate_sweep(record: RunRecord, data: DataFolder) -> EvaluatedSweep:
         growing.settle(final=True)
         curve = DependenceCurve(growing.sweep().shape)
         curve.push(growing.sweep().patterns)
-        return conclude_sweep(growing, make_maps(growing, halves=True), curve, data)
+        return conclude_sweep(growing, make_maps(growing, final=True), curve, data)
 
 
 def conclude_sweep(
@@ -80,6 +80,7 @@ def conclude_sweep(
         pixel_size_m=growing.pixel_size_m,
         title=title,
         units=UNIT,
+        errors=None if found.maps.sigma is None else dict(zip(found.elements, found.maps.sigma, strict=True)),
         transmission=found.guide.transmission,
         parameters={"patterns": len(found.sweep.patterns), "weight": found.maps.weight, "solver": "guided"},
     )
@@ -96,9 +97,13 @@ def _lines(growing: GrowingSweep, found: SweepMaps) -> list[str]:
         f"{len(found.sweep.patterns)} of {growing.patterns} patterns used; left out: {left_out or 'none'}",
         f"{len(found.particles.pixels)} particles",
     ]
+    if growing.by_ring_current:
+        lines.append(f"no beam monitor for {growing.by_ring_current} patterns: the ring current stands in")
     for element, resolution in zip(found.elements, found.resolution_m, strict=True):
         if np.isfinite(resolution):
             lines.append(f"{element}: resolution {resolution / NM:.0f} nm (Fourier ring correlation at 1/7)")
+    if np.isfinite(found.txm_resolution_m):
+        lines.append(f"TXM image: resolution {found.txm_resolution_m / NM:.0f} nm")
     return lines
 
 
@@ -120,8 +125,10 @@ def plain_sums(growing: GrowingSweep, found: SweepMaps, curve: DependenceCurve) 
         "patterns": growing.patterns,
         "used": len(found.sweep.patterns),
         "left_out": growing.exclusions(),
+        "light_by_ring_current": growing.by_ring_current,
         "pixel_size_m": growing.pixel_size_m,
         "resolution_m": _by_element(found, found.resolution_m),
+        "txm_resolution_m": found.txm_resolution_m if np.isfinite(found.txm_resolution_m) else None,
         "correlations": found.correlations().tolist(),
         "pattern_shift_px": growing.pattern_shifts().tolist(),
         "sample_shift_px": growing.sample_shifts().tolist(),

@@ -134,7 +134,7 @@ class SweepJob:
 
     def _finish(self) -> None:
         self._tell(state="volume", pairs=self._work.patterns)
-        found = make_maps(self._work, self._maps, halves=True)
+        found = make_maps(self._work, self._maps, final=True)
         curve = self._dependence(found)
         for line in conclude_sweep(self._work, found, curve, self._data).lines:
             _log.info("%s", line)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from xsn_acq.analysis.nxsci.error_map import error_map
 from xsn_acq.analysis.nxsci.guided import GuidedSolver
 from xsn_acq.analysis.nxsci.particles import Particles, find_particles
 from xsn_acq.analysis.nxsci.problem import Guide, Maps, Sweep
@@ -35,6 +36,8 @@ class SweepMaps:
         None with fewer patterns than regions.
     resolution_m : (E,)
         By Fourier ring correlation at 1/7 between maps of every second pattern; NaN where not asked for.
+    txm_resolution_m : float
+        The same of the TXM image.
     """
 
     elements: tuple[str, ...]
@@ -45,13 +48,14 @@ class SweepMaps:
     names: dict[int, str]
     sums: RegionSums | None
     resolution_m: FloatArray
+    txm_resolution_m: float
 
     def correlations(self) -> FloatArray:
         """Between each two elements, over the pixels of particles, (E, E)."""
         return element_correlations(self.maps.values, self.particles.labels > 0)
 
 
-def make_maps(growing: GrowingSweep, start: Maps | None = None, *, halves: bool = False) -> SweepMaps:
+def make_maps(growing: GrowingSweep, start: Maps | None = None, *, final: bool = False) -> SweepMaps:
     """Solve for the maps of the patterns so far.
 
     Parameters
@@ -59,8 +63,8 @@ def make_maps(growing: GrowingSweep, start: Maps | None = None, *, halves: bool 
     growing : GrowingSweep
     start : Maps, optional
         Of fewer patterns: they are refined.
-    halves : bool
-        Whether to make maps of every second pattern too, for the resolution.
+    final : bool
+        Whether to work out standard errors, and maps of every second pattern for the resolution, too.
 
     Raises
     ------
@@ -78,11 +82,14 @@ def make_maps(growing: GrowingSweep, start: Maps | None = None, *, halves: bool 
     particles = find_particles(guide)
     labels, names = _labels(particles, growing.regions)
     wanted = 0 < len(names) < len(sweep.patterns)
-    sums = region_sums(sweep, guide, labels - 1) if wanted else None
-    resolution = np.full(len(growing.elements), np.nan)
-    if halves and len(sweep.patterns) >= 2 * LEAST_PATTERNS:
-        resolution = _resolution(solver, sweep, guide, growing.pixel_size_m)
-    return SweepMaps(growing.elements, sweep, guide, maps, particles, names, sums, resolution)
+    sums = region_sums(sweep, guide, labels.astype(np.intp) - 1) if wanted else None
+    resolution, txm_resolution = np.full(len(growing.elements), np.nan), float("nan")
+    if final:
+        maps = maps.with_sigma(error_map(sweep, guide, maps))
+        if len(sweep.patterns) >= 2 * LEAST_PATTERNS:
+            resolution = _resolution(solver, sweep, guide, growing.pixel_size_m)
+            txm_resolution = map_resolution(*growing.half_guides(), growing.pixel_size_m)
+    return SweepMaps(growing.elements, sweep, guide, maps, particles, names, sums, resolution, txm_resolution)
 
 
 def _labels(

@@ -14,8 +14,8 @@ class PatternRow:
     ``kind``: sample in or out; ``reference`` is pattern 0 of its setting once more, sample in. ``frame`` and
     ``spectrum`` are counted in their streams, -1 where there is none. Positions are as read back, of the fine
     sheet in the middle of the exposure. ``beam_counts_s`` are the beam monitor's counts per second meanwhile.
-    ``ended`` is Unix seconds. ``missing``: the frame, or a spectrum that was asked for, did not come;
-    ``flagged``: exposed while the beam may have been lost.
+    ``ended`` is Unix seconds, ``theta_deg`` the angle of the sample. ``missing``: the frame, or a spectrum
+    that was asked for, did not come; ``flagged``: exposed while the beam may have been lost.
     """
 
     pattern: int
@@ -29,6 +29,7 @@ class PatternRow:
     fine_x_mm: float
     fine_y_mm: float
     sample_x_um: float
+    theta_deg: float
     beam_counts_s: float
     ring_current_ma: float
     ended: float

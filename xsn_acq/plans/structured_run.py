@@ -180,6 +180,7 @@ class StructuredRun(Measurement[StructuredInstrument, StructuredState]):
             fine_x_mm=shot.fine_x_mm,
             fine_y_mm=asked(devices.sandpaper_fine.y.user_readback),
             sample_x_um=asked(devices.sample.x.user_readback),
+            theta_deg=asked(devices.sample.theta.user_readback),
             beam_counts_s=shot.beam_counts_s,
             ring_current_ma=current_ma,
             ended=time.time(),

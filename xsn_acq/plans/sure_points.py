@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -28,8 +28,6 @@ class SurePoints:
         A loss of beam is told within so many seconds.
     interruptions : callable
         Counts of what spoils points: pauses, losses of beam, ...; any that grows does.
-    sure : callable, optional
-        Given the rows of each point that is beyond doubt.
     """
 
     def __init__(
@@ -38,13 +36,11 @@ class SurePoints:
         beam: Beam,
         late_s: float,
         interruptions: Callable[[], Counters],
-        sure: Callable[[Sequence[Any]], object] | None = None,
     ) -> None:
         self._rows = Rows("points", row)
         self._beam, self._late_s, self._interruptions = beam, late_s, interruptions
         self._unsure: deque[tuple[float, Any, tuple[Any, ...]]] = deque()
         self._mark: Counters = ()
-        self._sure = sure
         self.good = 0
 
     def declare(self) -> Plan:
@@ -89,8 +85,6 @@ class SurePoints:
         while self._unsure and self._unsure[0][0] <= sure_s:
             _, _, rows = self._unsure.popleft()
             self._rows.push(rows)
-            if self._sure is not None:
-                self._sure(rows)
             self.good += 1
         return []
 

@@ -138,15 +138,24 @@ class Fluorescence:
     everywhere: NDArray[np.float64]
     shapes: NDArray[np.float64]
 
-    def arriving(self, light: FloatArray) -> NDArray[np.float64]:
-        """Return counts a second of each source, (sources,), under light (ny, nx), photons/s in a pixel."""
+    def arriving(self, light: FloatArray, beam: float | None = None) -> NDArray[np.float64]:
+        """Return counts a second of each source, (sources,).
+
+        Parameters
+        ----------
+        light : (ny, nx)
+            Photons/s in each pixel of the sample.
+        beam : float, optional
+            Photons/s that the surroundings meet; by default those on the sample.
+        """
         flat = np.ascontiguousarray(light, np.float32).ravel()
         sums = self.yields.reshape(len(self.names), -1) @ flat
-        return sums.astype(np.float64) + self.everywhere * float(flat.sum(dtype=np.float64))
+        met = float(flat.sum(dtype=np.float64)) if beam is None else beam
+        return sums.astype(np.float64) + self.everywhere * met
 
-    def spectrum(self, light: FloatArray) -> NDArray[np.float64]:
+    def spectrum(self, light: FloatArray, beam: float | None = None) -> NDArray[np.float64]:
         """Return counts a second in each bin, (bins,), of a detector without dead time or pile-up."""
-        return np.asarray(self.arriving(light) @ self.shapes)
+        return np.asarray(self.arriving(light, beam) @ self.shapes)
 
 
 def fluorescence(sample: Sample, energy_ev: float, vortex: Vortex, truth: FluorescenceTruth) -> Fluorescence:

@@ -26,6 +26,8 @@ from xsn_acq.units import MM, NM, UM
 _YIELD_STEP_UM = 0.05
 """Grid on which the sample shines."""
 _YIELD_MARGIN_UM = 1.0
+_IN_BEAM_UM = 0.5
+"""A sample no further from the axis meets the same light as what stands around."""
 _MOST_PLACES = 8
 _PLACE_GRAINS = 0.25
 """A sheet that moves is looked at in places so far apart, in grains of it, at most so many."""
@@ -119,8 +121,11 @@ class StructuredMicroscope:
         shift_x, shift_y = self._displaced_um(state, 6, self.truth.pattern_shift_nm)
         photons = light * self.truth.sample_photons_per_um2_s * _YIELD_STEP_UM**2
         left = self.truth.fluorescence.retracted_share(state.vortex_x_mm)
-        on_sample = self.illumination(state, x + at_x - shift_x, y + at_y - shift_y)
-        return np.asarray(shining.spectrum(on_sample) * (photons * left))
+        on_sample = beam = self.illumination(state, x + at_x - shift_x, y + at_y - shift_y)
+        if math.hypot(at_x, at_y) > _IN_BEAM_UM:
+            beam = self.illumination(state, x - shift_x, y - shift_y)
+        met = float(beam.sum(dtype=np.float64))
+        return np.asarray(shining.spectrum(on_sample, met) * (photons * left))
 
     def illumination(self, state: StructuredState, x_um: Array, y_um: Array) -> NDArray[np.float32]:
         """Return the light (ny, nx), its mean about 1: the mean over the way of a sheet that moves."""

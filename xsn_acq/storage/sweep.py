@@ -38,7 +38,7 @@ class SweepReader(Closing):
             mean: NDArray[np.float64] = reader.read(0, stream.n_frames).mean(axis=0, dtype=np.float64)
         return mean
 
-    def frames(self, numbers: Sequence[int]) -> NDArray[np.float64]:
+    def frames(self, numbers: Sequence[int]) -> NDArray[np.float32]:
         """Raw frames (n, ny, nx); a frame that is not there, number -1, is 0 everywhere.
 
         Raises
@@ -48,7 +48,8 @@ class SweepReader(Closing):
         """
         if self._frames is None:
             self._frames = FrameReader(self._record.streams[FRAMES].resource)
-        return _by_number(self._frames, numbers)
+        found: NDArray[np.float32] = _by_number(self._frames, numbers, np.float32)
+        return found
 
     def spectra(self, numbers: Sequence[int]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Raw counts (n, bins) and scalers (n, s); 0 where there is none, number -1.
@@ -61,7 +62,7 @@ class SweepReader(Closing):
         resources = self._resources()
         if self._spectra is None:
             self._spectra = FrameReader(resources[""])
-        counts = _by_number(self._spectra, numbers)
+        counts: NDArray[np.float64] = _by_number(self._spectra, numbers, np.float64)
         scalers = np.zeros((len(numbers), len(self._scalers)))
         there = np.flatnonzero(np.asarray(numbers) >= 0)
         wanted = [number for number in numbers if number >= 0]
@@ -112,9 +113,9 @@ class SweepReader(Closing):
         return found
 
 
-def _by_number(reader: FrameReader, numbers: Sequence[int]) -> NDArray[np.float64]:
+def _by_number(reader: FrameReader, numbers: Sequence[int], kind: type[np.floating]) -> NDArray[Any]:
     """Frames in the order asked for, neighbours read at once."""
-    found = np.zeros((len(numbers), *reader.shape))
+    found = np.zeros((len(numbers), *reader.shape), kind)
     begin = 0
     while begin < len(numbers):
         end = begin + 1

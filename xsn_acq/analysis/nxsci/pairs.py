@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xsn_acq.analysis.nxsci.patterns import (
-    Flaw,
     Passes,
     flaws,
     move_patterns,
@@ -18,8 +17,8 @@ from xsn_acq.optics.arrays import FloatArray
 
 LEAST_SIGNIFICANCE = 6.0
 """Below this two images do not show the same pattern; noise alone has 3 to 4."""
-_LEAST_GAIN = 0.2
-"""Of the median of the block: with less, the beam monitor was lost."""
+MOST_APART_PIXELS, _MOST_APART_SIGMAS = 1.0, 5.0
+"""Both together: a pattern that moved further than the others is another one, in part the same of a sheet."""
 
 
 class Exclusion(IntFlag):
@@ -50,6 +49,8 @@ class PatternPairs:
     top, bottom, squares : (ny, nx)
         Sums over the good patterns of within out, out^2 and within^2, of images less their dark per count:
         the transmission is top / bottom.
+    even_top, even_bottom : (ny, nx)
+        The same of every second good pattern: two halves tell the resolution.
     shift : (2,)
         Rows and columns, pixels: so far the patterns moved between the passes; 0 where it could not be told.
     excluded : uint8 (n,)
@@ -61,6 +62,8 @@ class PatternPairs:
     top: FloatArray
     bottom: FloatArray
     squares: FloatArray
+    even_top: FloatArray
+    even_bottom: FloatArray
     shift: FloatArray
     excluded: NDArray[np.uint8]
 
@@ -88,36 +91,47 @@ def pair_patterns(
     dark : (ny, nx)
         Mean frame without beam.
     gain_out, gain_within : (n,)
-        Exposure times counts of the beam monitor; 0 where it was lost.
+        Exposure times counts of the beam monitor, in any unit that is the same for both; 0 where it was lost.
     saturation : float, optional
         Largest value of a pixel.
     """
     excluded = np.zeros(len(out), np.uint8)
     for frames, gain in ((out, gain_out), (within, gain_within)):
-        found = flaws(frames, dark, saturation=saturation) & ~np.uint8(Flaw.DARK)
-        excluded[found != 0] |= np.uint8(Exclusion.FRAME)
-        excluded[~(gain > _LEAST_GAIN * np.median(gain))] |= np.uint8(Exclusion.BEAM_MONITOR)
+        excluded[flaws(frames, dark, saturation=saturation) != 0] |= np.uint8(Exclusion.FRAME)
+        excluded[~(gain > 0)] |= np.uint8(Exclusion.BEAM_MONITOR)
     gains = [np.where(gain > 0, gain, 1.0) for gain in (gain_out, gain_within)]
     normalised = normalise_patterns(out, dark, gain=gains[0])
     light = normalised.light * _typical(out, dark, gains[0])
     passes = register_passes(normalised.patterns, within - dark, least_significance=LEAST_SIGNIFICANCE)
-    excluded[passes.significance < LEAST_SIGNIFICANCE] |= np.uint8(Exclusion.PATTERNS_DIFFER)
+    differ = _differ(passes, excluded == 0) & ((excluded & Exclusion.FRAME) == 0)
+    excluded[differ] |= np.uint8(Exclusion.PATTERNS_DIFFER)
     shift = _common_shift(passes, excluded == 0)
     patterns = move_patterns(normalised.patterns, np.broadcast_to(shift, (len(out), 2)))
-    top, bottom, squares = np.zeros(dark.shape), np.zeros(dark.shape), np.zeros(dark.shape)
-    for n in np.flatnonzero(excluded == 0):
+    top, bottom, squares, even_top, even_bottom = np.zeros((5, *dark.shape))
+    for place, n in enumerate(np.flatnonzero(excluded == 0)):
         came = patterns[n] * light[n]
         through = (within[n] - dark) / gains[1][n]
         top += came * through
         bottom += came.astype(float) ** 2
         squares += through**2
-    return PatternPairs(patterns, light, top, bottom, squares, shift, excluded)
+        if place % 2 == 0:
+            even_top += came * through
+            even_bottom += came.astype(float) ** 2
+    return PatternPairs(patterns, light, top, bottom, squares, even_top, even_bottom, shift, excluded)
 
 
 def _typical(frames: FloatArray, dark: FloatArray, gain: FloatArray) -> float:
     """Median of the frames' means for each count, of those with light."""
     means = (frames - dark).mean(axis=(1, 2)) / gain
     return float(np.median(means[means > 0])) if (means > 0).any() else 0.0
+
+
+def _differ(passes: Passes, good: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Patterns that were others with the sample: not to be found again, or not where the others are."""
+    lost = passes.significance < LEAST_SIGNIFICANCE
+    reach = MOST_APART_PIXELS + _MOST_APART_SIGMAS * np.where(np.isfinite(passes.sigma), passes.sigma, 0.0)
+    far = np.abs(passes.shift - _common_shift(passes, good & ~lost)) > reach
+    return np.asarray(lost | far.any(axis=1))
 
 
 def _common_shift(passes: Passes, good: NDArray[np.bool_]) -> FloatArray:

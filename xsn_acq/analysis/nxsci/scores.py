@@ -1,6 +1,7 @@
 """How good maps are: against a truth, between halves of the data, and element against element."""
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from xsn_acq.analysis.frc import fourier_ring_correlation, resolution
@@ -76,7 +77,7 @@ def map_resolution(a: FloatArray, b: FloatArray, pixel_size_m: float) -> float:
     return resolution(fourier_ring_correlation(a, b, pixel_size_m), FRC_THRESHOLD)
 
 
-def element_correlations(maps: FloatArray, inside: FloatArray | None = None) -> FloatArray:
+def element_correlations(maps: FloatArray, inside: NDArray[np.bool_] | None = None) -> FloatArray:
     """Pearson correlation between the pixels of each two elements, (E, E).
 
     Parameters
