@@ -160,7 +160,7 @@ class SweepRun:
         shown = self.faults.get(("shown", kind, number), number)
         image, rates = (self.scene.within if sample else self.scene.out)[shown], self.scene.rates[:, number]
         row = PatternRow(
-            number, kind, block, 0, -1, -1, 0.0, 0.0, 0.0, 0.0, 0.0,
+            number, kind, block, 0, -1, -1, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0,
             MONITOR_S * light if self.monitor and fault != "monitor" else 0.0,
             CURRENT_MA * light, T0 + self.exposed, "ok",
         )  # fmt: skip

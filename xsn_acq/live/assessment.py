@@ -160,8 +160,9 @@ class _Sample(_Known, Closing):
                 self._rule.push(number, _in_noise(self._maps.values, sweep), informed.value())
         judged = self._rule.value()
         expected, enough = (math.nan, False) if judged is None else (judged.expected_error, judged.enough)
-        dependence = mean_dependence(sweep.patterns, most_pixels=MOST_PIXELS).absolute if number > 2 else math.nan
-        return Verdict(number, expected, rank, dependence, enough, self._is_stale(number, rank))
+        return Verdict(
+            number, expected, rank, _dependence(sweep.patterns), enough, self._is_stale(number, rank)
+        )
 
     def close(self) -> None:
         """Close the files."""
@@ -199,13 +200,19 @@ class _Rehearsal(_Known, Closing):
             self._information.push(pattern)
         number, rank = len(patterns), effective_rank(patterns)
         expected = self._information.value()
-        dependence = mean_dependence(patterns, most_pixels=MOST_PIXELS).absolute if number > 2 else math.nan
         enough = number >= self._least and expected < self._quality
-        return Verdict(number, expected, rank, dependence, enough, self._is_stale(number, rank))
+        return Verdict(number, expected, rank, _dependence(patterns), enough, self._is_stale(number, rank))
 
     def close(self) -> None:
         """Close the file."""
         self._reader.close()
+
+
+def _dependence(patterns: FloatArray) -> float:
+    """Mean |r| of pixels; NaN of fewer than three patterns."""
+    if len(patterns) < 3:
+        return math.nan
+    return mean_dependence(patterns, most_pixels=MOST_PIXELS).absolute
 
 
 def _in_noise(maps: FloatArray, sweep: Sweep) -> FloatArray:
