@@ -28,6 +28,7 @@ MONITOR_S = 2e6
 CURRENT_MA = 500.0
 PER_FLUSH = 5
 """Exposures between two announcements."""
+NUMBERS = [each.name for each in fields(PatternRow)]
 KINDS = {int: "integer", float: "number", str: "string"}
 
 
@@ -159,11 +160,17 @@ class SweepRun:
             self.light[number] = light
         shown = self.faults.get(("shown", kind, number), number)
         image, rates = (self.scene.within if sample else self.scene.out)[shown], self.scene.rates[:, number]
-        row = PatternRow(
-            number, kind, block, 0, -1, -1, 0.0, 0.0, 0.0, 0.0, 0.0,
-            MONITOR_S * light if self.monitor and fault != "monitor" else 0.0,
-            CURRENT_MA * light, T0 + self.exposed, "ok",
-        )  # fmt: skip
+        places = dict.fromkeys(NUMBERS, 0.0)
+        row = PatternRow(**places | {"pattern": number, "kind": kind, "block": block, "status": "ok"})
+        row = replace(
+            row,
+            frame=-1,
+            spectrum=-1,
+            setting=0,
+            beam_counts_s=MONITOR_S * light if self.monitor and fault != "monitor" else 0.0,
+            ring_current_ma=CURRENT_MA * light,
+            ended=T0 + self.exposed,
+        )
         if fault != "no frame":
             taken = DARK + self._random.poisson(PHOTONS * light * self.exposure_s / EXPOSURE_S * image)
             taken = np.minimum(40 * taken, 65535) if fault == "glare" else taken

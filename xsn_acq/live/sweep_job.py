@@ -68,10 +68,11 @@ class SweepJob:
             if self._rows:
                 rows, self._rows = self._rows, []
                 self._work.push(rows)
-            if self._work.ready() and self._work.settle(final=self.record.complete):
+            over = self.record.complete  # its files are closed: what cannot be read now never can
+            if (over or self._work.ready()) and self._work.settle(final=over):
                 self._refine()
                 return True
-            if not self.record.complete or self._rows:
+            if not over:
                 return False
             self._finish()
         except (XsnError, OSError) as error:
