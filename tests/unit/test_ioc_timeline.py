@@ -109,6 +109,17 @@ def test_stop_keeps_what_was_read_out():
     assert timer.free_run(100.0) == []
 
 
+@pytest.mark.parametrize(("start", "target", "direction"), [(0.0, 30.0, 1), (30.0, 0.0, -1)])
+def test_a_pulse_over_a_way_lasts_as_long_as_the_axis_needs_for_it(start, target, direction):
+    """A quarter of a degree at 2 degrees a second; a pulse in time is as long as is said."""
+    settings = pulse_settings(pulse_width=0.25, direction=direction)
+    axis = turning(start=start, target=target, velocity=2.0)
+    pulses = PulseGenerator(settings, axis, 1e-4, 0.0).advance(100.0)
+    assert [pulse.width_s for pulse in pulses] == pytest.approx([0.125] * 10)
+    timed = pulse_settings(pulse_source="Time", pulse_width=0.25, direction=direction)
+    assert {pulse.width_s for pulse in PulseGenerator(timed, axis, 1e-4, 0.0).advance(100.0)} == {0.25}
+
+
 def test_gate_width_is_the_exposure():
     timer = ExposureTimer()
     timer.start(SETTINGS, mode="Exp. Gate", readout_s=0.5, count=1, time_s=0.0)

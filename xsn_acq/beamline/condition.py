@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 from ophyd import Device
 from ophyd.status import StatusBase
@@ -14,7 +15,7 @@ from xsn_acq.devices.motor import Motor
 
 SAFE_TIMEOUT_S = 30.0
 USUAL = 0.01
-"""A rotation stage whose velocity is off the usual one by more than this share was left so by a scan."""
+"""An axis whose velocity is off the usual one by more than this share was left so by a scan."""
 
 
 def problems(instrument: CommonInstrument) -> list[str]:
@@ -32,13 +33,12 @@ def problems(instrument: CommonInstrument) -> list[str]:
 
 def _sample_stage_problems(instrument: CommonInstrument) -> list[str]:
     """What a scan that was killed leaves at the sample stage and the shutter."""
-    file, sample = instrument.file, instrument.sample
-    velocity, usual = float(sample.theta.velocity.get(use_monitor=False)), file.axes.sample_theta.velocity
-    found = []
-    if not math.isclose(velocity, usual, rel_tol=USUAL):
-        found.append(
-            f"{sample.theta.name}: velocity: wanted {usual:g} deg/s, found {velocity:.4g}; run xsn-acq safe"
-        )
+    file, sample, found = instrument.file, instrument.sample, []
+    for motor, axis in instrument.flown_axes():
+        velocity = float(motor.velocity.get(use_monitor=False))
+        if not math.isclose(velocity, axis.velocity, rel_tol=USUAL):
+            wanted = f"wanted {axis.velocity:g} {axis.unit}/s, found {velocity:.4g}"
+            found.append(f"{motor.name}: velocity: {wanted}; run xsn-acq safe")
     x = float(sample.x.user_readback.get(use_monitor=False))
     if file.geometry.is_out(x):
         back = f"caput {sample.x.prefix} {file.geometry.sample_x_centre_um:g}"
@@ -49,7 +49,7 @@ def _sample_stage_problems(instrument: CommonInstrument) -> list[str]:
 
 
 def make_safe(instrument: CommonInstrument, timeout_s: float = SAFE_TIMEOUT_S) -> list[str]:
-    """Shut the beam off, stop what runs, close the frame file, give the rotation stage its velocity back.
+    """Shut the beam off, stop what runs, close the files, give the axes that are flown their velocity back.
 
     For what a killed session left behind. Nothing is moved. Each part is done whatever becomes of the others;
     what goes wrong is returned, one line each.
@@ -61,16 +61,15 @@ def make_safe(instrument: CommonInstrument, timeout_s: float = SAFE_TIMEOUT_S) -
     timeout_s : float
         For each part, seconds: to answer, and to do it.
     """
-    theta, camera, compare = instrument.sample.theta, instrument.camera, instrument.position_compare
-    usual = instrument.file.axes.sample_theta.velocity
+    theta, compare = instrument.sample.theta, instrument.position_compare
     parts: tuple[tuple[Device, Callable[[], StatusBase]], ...] = (
         (instrument.shutter, lambda: instrument.shutter.set("closed")),
         *((axis, axis.stand) for axis in instrument.axes_of_changes()),
         (theta, theta.stand),
         (compare, compare.disarm),
-        (camera, camera.stop_acquiring),
-        (camera, camera.close_file),
-        (theta, lambda: theta.velocity.set(usual)),
+        *((each, each.stop_acquiring) for each in instrument.detectors()),
+        *((each, each.close_file) for each in instrument.detectors()),
+        *((motor, partial(motor.velocity.set, axis.velocity)) for motor, axis in instrument.flown_axes()),
     )
     return [fault for device, act in parts for fault in operation_faults(device, act, timeout_s)]
 

@@ -5,9 +5,10 @@ from typing import Any
 
 from ophyd import Device
 
-from xsn_acq.config import Microscope
+from xsn_acq.config import Axis, Microscope
 from xsn_acq.config.energy import bragg_offset_deg
 from xsn_acq.devices.beam_monitor import BeamMonitor
+from xsn_acq.devices.frame_flyer import FrameFlyer
 from xsn_acq.devices.kinetix import Kinetix
 from xsn_acq.devices.monochromator import DoubleCrystal
 from xsn_acq.devices.motor import Motor
@@ -39,9 +40,17 @@ class CommonInstrument:
         """All devices, in the order of the fields."""
         return [getattr(self, f.name) for f in fields(self) if f.name != "file"]
 
+    def detectors(self) -> list[FrameFlyer]:
+        """Detectors, each with its file."""
+        return [self.camera]
+
     def flyers(self) -> list[Device]:
         """Devices that record by themselves."""
-        return [self.camera, self.position_compare]
+        return [*self.detectors(), self.position_compare]
+
+    def flown_axes(self) -> list[tuple[Motor, Axis]]:
+        """Axes that plans give another velocity, each with what the beamline file says of it."""
+        return [(self.sample.theta, self.file.axes.sample_theta)]
 
     def axes_of_changes(self) -> list[Device]:
         """What a plan that was killed may have left moving, besides the rotation stage."""

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from ophyd import Device
 
 from xsn_acq.beamline.parts import CommonInstrument, common_devices
-from xsn_acq.config import StructuredBeamline
+from xsn_acq.config import Axis, StructuredBeamline
+from xsn_acq.devices.frame_flyer import FrameFlyer
+from xsn_acq.devices.motor import Motor
 from xsn_acq.devices.optics import CapillaryCondenser, FluorescenceStage, Sandpaper
 from xsn_acq.devices.xspress3 import Vortex
 
@@ -21,9 +23,17 @@ class StructuredInstrument(CommonInstrument):
     fluorescence_stage: FluorescenceStage
     vortex: Vortex
 
-    def flyers(self) -> list[Device]:
+    def detectors(self) -> list[FrameFlyer]:
         """The fluorescence detector too."""
-        return [*super().flyers(), self.vortex]
+        return [*super().detectors(), self.vortex]
+
+    def flown_axes(self) -> list[tuple[Motor, Axis]]:
+        """The fine sheet too."""
+        return [*super().flown_axes(), (self.sandpaper_fine.x, self.file.axes.sandpaper_fine_x)]
+
+    def own_problems(self) -> list[str]:
+        """What the fluorescence detector was left at."""
+        return self.vortex.left_behind()
 
     def axes_of_changes(self) -> list[Device]:
         """The sheets of sandpaper and the condenser too."""

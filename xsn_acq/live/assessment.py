@@ -28,6 +28,8 @@ from xsn_acq.optics.xspress3 import SCALERS
 from xsn_acq.storage.run import Row, RunRecord, rows_of
 from xsn_acq.storage.sweep import SweepReader
 
+MOST_PIXELS = 1024
+"""Dependence is looked at for so many pixels at most."""
 LATE_S = 10.0
 """How long a frame may be on its way to the file, seconds."""
 REHEARSAL_NOISE = 0.01
@@ -166,8 +168,9 @@ class _Sample(_Known, Closing):
                 self._rule.push(number, _in_noise(self._maps.values, sweep), informed.value())
         judged = self._rule.value()
         expected, enough = (math.nan, False) if judged is None else (judged.expected_error, judged.enough)
-        dependence = mean_dependence(sweep.patterns).absolute if number > 2 else math.nan
-        return Verdict(number, expected, rank, dependence, enough, self._is_stale(number, rank))
+        return Verdict(
+            number, expected, rank, _dependence(sweep.patterns), enough, self._is_stale(number, rank)
+        )
 
     def close(self) -> None:
         """Close the files."""
@@ -205,13 +208,19 @@ class _Rehearsal(_Known, Closing):
             self._information.push(pattern)
         number, rank = len(patterns), effective_rank(patterns)
         expected = self._information.value()
-        dependence = mean_dependence(patterns).absolute if number > 2 else math.nan
         enough = number >= self._least and expected < self._quality
-        return Verdict(number, expected, rank, dependence, enough, self._is_stale(number, rank))
+        return Verdict(number, expected, rank, _dependence(patterns), enough, self._is_stale(number, rank))
 
     def close(self) -> None:
         """Close the file."""
         self._reader.close()
+
+
+def _dependence(patterns: FloatArray) -> float:
+    """Mean |r| of pixels; NaN of fewer than three patterns."""
+    if len(patterns) < 3:
+        return math.nan
+    return mean_dependence(patterns, most_pixels=MOST_PIXELS).absolute
 
 
 def _in_noise(maps: FloatArray, sweep: Sweep) -> FloatArray:

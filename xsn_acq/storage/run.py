@@ -39,8 +39,12 @@ class StreamInfo:
 
     @property
     def n_frames(self) -> int:
-        """Frames announced by stream_datum documents."""
-        return sum(self._frames.values())
+        """Frames announced by stream_datum documents; a spectrum and its scalers are one frame."""
+        of_key: dict[str, int] = {}
+        for resource in self.resources:
+            key = str(resource["data_key"])
+            of_key[key] = of_key.get(key, 0) + self._frames[resource["uid"]]
+        return max(of_key.values(), default=0)
 
     @property
     def resource(self) -> Row:

@@ -64,8 +64,10 @@ class Whitened:
 
     def pull_of_noise(self) -> float:
         """How far noise of 1 in the data pulls at a pixel against its neighbours: contrast * sqrt(N)."""
-        few = min(_CONTRAST_FROM, blocks(self.patterns)[0].stop)
-        contrast = float(np.std(np.asarray(self.patterns[:few], dtype=float)))
+        few = self.patterns[:_CONTRAST_FROM]
+        mean = float(np.mean(few, dtype=float))
+        squares = [float(np.mean((np.asarray(pattern, dtype=float) - mean) ** 2)) for pattern in few]
+        contrast = float(np.mean(squares)) ** 0.5
         return (contrast or 1.0) * len(self.patterns) ** 0.5
 
     def spread(self, image: FloatArray) -> FloatArray:
