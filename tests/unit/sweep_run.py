@@ -26,15 +26,13 @@ PHOTONS = 1500.0
 EXPOSURE_S = 0.5
 MONITOR_S = 2e6
 CURRENT_MA = 500.0
-PER_FLUSH = 5
-"""Exposures between two announcements."""
 NUMBERS = [each.name for each in fields(PatternRow)]
 KINDS = {int: "integer", float: "number", str: "string"}
 
 
 @dataclass
 class SweepRun:
-    """A sweep of two blocks.
+    """A sweep; ``per_flush`` exposures are announced at once.
 
     ``faults`` tells by (kind, pattern), kind ``in`` or ``out``, what goes wrong there: ``no frame``,
     ``glare``, ``shut``, ``no spectrum``, ``hot``, ``scalers``, ``monitor``, ``flagged``; by
@@ -43,6 +41,8 @@ class SweepRun:
 
     lines: int = 4
     per_line: int = 10
+    blocks: int = 2
+    per_flush: int = 5
     passes: str = "pairs"
     library: str = ""
     faults: dict = field(default_factory=dict)
@@ -58,7 +58,7 @@ class SweepRun:
     def __post_init__(self):
         self._random = np.random.default_rng(self.seed)
         self.uid = self.uid or str(uuid.UUID(bytes=self._random.bytes(16), version=4))
-        self.scene = scene(self.lines, self.per_line)
+        self.scene = scene(self.lines, self.per_line, self.blocks)
         self.exposed = 0
         self.light = np.ones(self.lines * self.per_line)
 
@@ -82,7 +82,7 @@ class SweepRun:
             "library": self.library,
             "lines": self.lines,
             "per_line": self.per_line,
-            "lines_per_block": self.lines // 2,
+            "lines_per_block": self.lines // self.blocks,
             "exposure_s": self.exposure_s,
             "references_every": int(self.references),
             "readout_port": "3",
@@ -111,13 +111,13 @@ class SweepRun:
 
     def segments(self):
         """(kind, block, pattern) in the order of the plan."""
-        half = self.lines * self.per_line // 2
-        for block in range(2):
-            numbers = range(block * half, (block + 1) * half)
+        size = self.lines * self.per_line // self.blocks
+        for block in range(self.blocks):
+            numbers = range(block * size, (block + 1) * size)
             kinds = ("in", "out") if self.passes == "pairs" else (self.passes,)
             if self.references and self.passes != "out":
                 yield "reference", block, 0
-            for kind in kinds if block == 0 else kinds[::-1]:
+            for kind in kinds[:: -1 if block % 2 else 1]:
                 yield from ((kind, block, number) for number in numbers)
 
     def play(self, root):
@@ -140,8 +140,8 @@ class SweepRun:
             yield from stream.documents()
         yield "descriptor", dict(points.descriptor_doc)
         segments = list(self.segments())
-        for first in range(0, len(segments), PER_FLUSH):
-            taken = segments[first : first + PER_FLUSH]
+        for first in range(0, len(segments), self.per_flush):
+            taken = segments[first : first + self.per_flush]
             rows = [row for segment in taken for row in self._expose(*segment, frames, spectra)]
             for stream in streams:
                 yield from stream.announced()

@@ -71,8 +71,8 @@ class Scene:
 
 
 @lru_cache(maxsize=4)
-def scene(lines, per_line, seed=3):
-    """Patterns of two blocks of equal numbers of lines."""
+def scene(lines, per_line, blocks=2, seed=3):
+    """Patterns of blocks of equal numbers of lines; what stands elsewhere does so in every second block."""
     rng = np.random.default_rng(seed)
     thickness, matter = particles(SIDE, seed)
     metals = np.array([METALS[kind] for kind in matter])
@@ -83,11 +83,12 @@ def scene(lines, per_line, seed=3):
     fields = [speckle_field(size, FINE * grain, rng) for grain in (1.0, 3.0)]
     corners = rng.integers(0, size - n, (number, 2, 2))
     out, within, rates = [], [], []
-    for block, shift in enumerate(PATTERN_SHIFT):
+    for block in range(blocks):
+        shift = PATTERN_SHIFT[block % 2]
         drifted = [moved(each, shift) for each in fields]
-        stands = SAMPLE_SHIFT if block else (0.0, 0.0)
+        stands = SAMPLE_SHIFT if block % 2 else (0.0, 0.0)
         here = np.maximum([moved(each, stands) for each in (*maps, absorbance)], 0)
-        for pair in corners[block * number // 2 : (block + 1) * number // 2]:
+        for pair in corners[block * number // blocks : (block + 1) * number // blocks]:
             light, came = (pattern(each, pair, n) for each in (fields, drifted))
             out.append(seen(light))
             within.append(seen(came * np.exp(-here[-1])))

@@ -8,6 +8,7 @@ from typing import Any
 from xsn_acq.cli import status
 from xsn_acq.cli.saying import say
 from xsn_acq.cli.scan_files import Try, export_scan, index_scan, reconstruct_parted
+from xsn_acq.cli.sweeps import evaluated
 from xsn_acq.errors import XsnError
 
 SERVICE_TIMEOUT_S = 3600.0
@@ -165,16 +166,6 @@ def _calibrate(record: Any, data: Any) -> list[str]:
     return calibrate(record, data).lines()
 
 
-def _maps(record: Any, data: Any) -> list[str]:
-    """Make element maps, or choose the patterns of a rehearsal; what to tell."""
-    from xsn_acq.live.rehearsal import evaluate_rehearsal
-    from xsn_acq.live.sweep import shows_sample
-    from xsn_acq.live.sweep_files import evaluate_sweep
-
-    evaluate = evaluate_sweep if shows_sample(record.start) else evaluate_rehearsal
-    return list(evaluate(record, data).lines)
-
-
 def _export(record: Any, data: Any) -> list[str]:
     """Write the NXtomo file; what to tell."""
     from xsn_acq.storage.nxtomo import write_nxtomo
@@ -185,7 +176,7 @@ def _export(record: Any, data: Any) -> list[str]:
 _MADE_OF: Mapping[str, tuple[str, Callable[[Any, Any], list[str]]]] = {
     "xsn": ("NXtomo file", _export),
     "calibration": ("calibration", _calibrate),
-    "nxsci": ("element maps", _maps),
+    "nxsci": ("element maps", evaluated),
 }
 """What is made of a run that came to its end, by its technique; of others nothing.
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from xsn_acq.cli import options
+from xsn_acq.cli.sweeps import evaluated
 
 _FILES = (".nx", ".nxs", ".h5", ".hdf", ".hdf5")
 _OF_FILES = ("beamline", "calibration", "cutoff_x", "axis_column")
@@ -112,16 +113,15 @@ def _run(args: argparse.Namespace, chosen: Any, progress: Any) -> Any:
 
 
 def _sweep(args: argparse.Namespace) -> list[str] | None:
-    """Maps of a run of structured illumination; None for a run of another kind."""
+    """What is made of a run of structured illumination; None for a run of another kind."""
     from xsn_acq.live.sweep import is_sweep
-    from xsn_acq.live.sweep_files import evaluate_sweep
     from xsn_acq.storage.journal import find_run
     from xsn_acq.storage.layout import DataFolder
     from xsn_acq.storage.run import RunRecord
 
     data = DataFolder(args.data)
     record = RunRecord.from_journal(find_run(data.journal, args.uid).path)
-    return list(evaluate_sweep(record, data).lines) if is_sweep(record.start) else None
+    return evaluated(record, data) if is_sweep(record.start) else None
 
 
 def _choices(args: argparse.Namespace) -> Any:

@@ -22,7 +22,7 @@ from xsn_acq.analysis.nxsci.stopping import StoppingRule
 from xsn_acq.closing import Closing
 from xsn_acq.errors import ReconstructionError, XsnError
 from xsn_acq.live.sweep import GrowingSweep, is_sweep, shows_sample
-from xsn_acq.live.sweep_maps import make_maps
+from xsn_acq.live.sweep_maps import LEAST_PATTERNS, make_maps
 from xsn_acq.optics.arrays import FloatArray
 from xsn_acq.optics.xspress3 import SCALERS
 from xsn_acq.storage.run import Row, RunRecord, rows_of
@@ -69,6 +69,7 @@ class SweepAssessor(Closing):
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="assess")
         self._lock = threading.Lock()
         self._rows: list[Row] = []
+        self._waiting: list[Row] = []
         self._record = RunRecord()
         self._work: _Sample | _Rehearsal | None = None
         self._answer: Future[Verdict] | None = None
@@ -78,6 +79,7 @@ class SweepAssessor(Closing):
         with self._lock:
             if name == "start":
                 self._record, self._rows, self._work, self._answer = RunRecord(), [], None, None
+                self._waiting = []
             self._record.add(name, doc)
             if name == "event_page" and self._record.stream_name(doc) == "points":
                 self._rows += rows_of(name, doc)
@@ -101,12 +103,17 @@ class SweepAssessor(Closing):
 
     def _assessed(self, rows: list[Row]) -> Verdict:
         """Whatever goes wrong is told, and the sweep goes on."""
+        self._waiting += rows
         try:
             if self._work is None:
                 self._work = self._begin()
+            rows, self._waiting = self._waiting, []
             return self._work.assess(rows)
-        except (XsnError, OSError) as error:
-            _log.warning("patterns are not assessed: %s", error)
+        except Exception as error:  # whatever it is: the sample is in the beam, and the plan waits
+            expected = isinstance(error, XsnError | OSError)
+            _log.warning(
+                "patterns are not assessed: %s", error if expected else f"{type(error).__name__}: {error}"
+            )
             return Verdict(0, math.nan, math.nan, math.nan, enough=False, stale=False)
 
     def _begin(self) -> "_Sample | _Rehearsal":
@@ -140,6 +147,7 @@ class _Sample(_Known, Closing):
 
     def __init__(self, record: RunRecord, library: RunRecord | None) -> None:
         super().__init__(record.start)
+        self._least = max(self._least, LEAST_PATTERNS)
         self._growing = GrowingSweep(record, library)
         self._rule = StoppingRule(self._quality, first=self._least)
         self._information: RunningInformation | None = None

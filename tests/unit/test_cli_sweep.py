@@ -1,0 +1,82 @@
+"""What the command line makes of runs of structured illumination."""
+
+from types import SimpleNamespace
+
+import pytest
+from sweep_run import SweepRun
+
+from xsn_acq.cli import conclude, main, run, status
+from xsn_acq.errors import ReconstructionError
+from xsn_acq.live import rehearsal, sweep_files
+from xsn_acq.live.assessment import SweepAssessor
+from xsn_acq.storage.journal import Journal
+from xsn_acq.storage.layout import DataFolder
+
+
+@pytest.fixture
+def made(monkeypatch):
+    """Runs whose maps were made, and those that were taken for rehearsals."""
+    seen = []
+
+    def evaluates(name):
+        def evaluate(record, data):
+            seen.append((name, record.uid))
+            return SimpleNamespace(lines=(f"{name} of {record.uid[:8]}",))
+
+        return evaluate
+
+    monkeypatch.setattr(sweep_files, "evaluate_sweep", evaluates("maps"))
+    monkeypatch.setattr(rehearsal, "evaluate_rehearsal", evaluates("choice"))
+    return seen
+
+
+@pytest.fixture
+def journalled(tmp_path):
+    """Journals a run that is soon over; its uid."""
+
+    def written(**settings):
+        journal, played = Journal(DataFolder(tmp_path).journal), SweepRun(lines=2, per_line=1, **settings)
+        for name, doc in played.play(tmp_path / "frames"):
+            journal(name, doc)
+        return played.uid
+
+    return written
+
+
+@pytest.mark.parametrize(("passes", "what"), [("pairs", "maps"), ("out", "choice")])
+def test_a_run_that_ended_is_evaluated(made, journalled, tmp_path, capsys, passes, what):
+    uid = journalled(passes=passes)
+    assert conclude.conclude([uid], None, {}, DataFolder(tmp_path)) == status.WELL
+    assert made == [(what, uid)]
+    assert capsys.readouterr().out == f"run {uid}\n{what} of {uid[:8]}\n"
+
+
+def test_one_that_was_broken_off_is_not(made, journalled, tmp_path):
+    uid = journalled(exit_status="abort")
+    assert conclude.conclude([uid], None, {}, DataFolder(tmp_path)) == status.BROKEN_OFF
+    assert made == []
+
+
+def test_maps_that_cannot_be_made_are_told(journalled, tmp_path, capsys, monkeypatch):
+    def refused(record, data):
+        raise ReconstructionError("no pattern is good")
+
+    monkeypatch.setattr(sweep_files, "evaluate_sweep", refused)
+    assert conclude.conclude([journalled()], None, {}, DataFolder(tmp_path)) == status.FAILED
+    assert capsys.readouterr().err == "xsn-acq run: no element maps: no pattern is good\n"
+
+
+@pytest.mark.parametrize(("passes", "what"), [("pairs", "maps"), ("out", "choice")])
+def test_reconstruct_does_it_again(made, journalled, tmp_path, capsys, passes, what):
+    uid = journalled(passes=passes, exit_status="abort")
+    assert main(["reconstruct", "last", "--data", str(tmp_path)]) == status.WELL
+    assert made == [(what, uid)]
+    assert capsys.readouterr().out == f"{what} of {uid[:8]}\n"
+
+
+def test_only_an_adaptive_sweep_is_assessed(tmp_path):
+    data = DataFolder(tmp_path)
+    assert run._assessor(SweepRun().params, data) is None
+    assert run._assessor(SimpleNamespace(projections=36), data) is None
+    with run._assessor(SweepRun(more={"adaptive": {"quality": 0.1}}).params, data) as assessor:
+        assert isinstance(assessor, SweepAssessor)
