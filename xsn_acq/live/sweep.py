@@ -226,11 +226,11 @@ class GrowingSweep(Closing):
         return sum(len(block.numbers) for block in self._settled.values() if block.by_ring_current)
 
     def ready(self) -> bool:
-        """Whether frames and spectra of all rows that came can be read."""
-        last = [block.within[max(block.within)] for block in self._blocks.values() if block.within]
-        last += [
-            block.out[max(block.out)] for block in self._blocks.values() if block.out and not self._library
-        ]
+        """Whether frames and spectra of all rows that came, of blocks not yet worked on, can be read."""
+        blocks = [block for number, block in self._blocks.items() if number not in self._settled]
+        last = [block.within[max(block.within)] for block in blocks if block.within]
+        if self._library is None:
+            last += [block.out[max(block.out)] for block in blocks if block.out]
         return all(self._reader.has(row) for row in last)
 
     def close(self) -> None:
