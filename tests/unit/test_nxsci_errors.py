@@ -14,7 +14,7 @@ def rms(values):
     return float(np.sqrt(np.mean(np.square(values))))
 
 
-@pytest.mark.parametrize(("number", "counts"), [(80, 1e3), (80, 1e4), (300, 1e4)])
+@pytest.mark.parametrize(("number", "counts"), [(80, 1e3), (200, 1e4)])
 def test_the_error_map_is_right_over_the_field_and_says_where(number, counts):
     pulls, follows = [], []
     for seed in (1, 2):
@@ -32,7 +32,7 @@ def test_the_error_map_is_right_over_the_field_and_says_where(number, counts):
 
 def test_sums_of_regions_are_within_their_errors():
     pulls, fragments = [], []
-    for seed in range(8):
+    for seed in range(5):
         truth = scene(40, 120, 1e4, seed=seed)
         found = region_sums(truth.sweep, truth.guide, truth.labels)
         true = np.array([truth.maps[:, found.regions == k].sum(axis=1) for k in found.labels]).T
@@ -41,7 +41,7 @@ def test_sums_of_regions_are_within_their_errors():
         assert np.all(np.abs(total - true.sum(axis=1)) < 5 * sigma)
         fragments.append(found.sums[1, -1] / true[1, -1])
     pulls = np.concatenate([each.ravel() for each in pulls])
-    # 240 values: 5 %; the light's detail within a pixel adds to it
+    # 150 values: 6 %; the light's detail within a pixel adds to it
     assert 0.7 < rms(pulls) < 1.5
     # what blur takes from a region's light makes sums some 1 % small, half of their error
     assert abs(pulls.mean()) < 0.8

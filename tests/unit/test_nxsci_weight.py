@@ -49,8 +49,8 @@ def test_a_strength_far_off_is_put_right_and_a_good_one_kept(truth):
     kept, _ = strength_by_held_out(GuidedSolver(steps=STEPS), truth.sweep, truth.guide)
     assert kept.strength == GuidedSolver().strength
     weak = GuidedSolver(0.05, STEPS)
-    changed, found = strength_by_held_out(weak, truth.sweep, truth.guide, factors=(10, 50, 250))
-    assert found.names == ("0.05", "0.5", "2.5", "12.5")
+    changed, found = strength_by_held_out(weak, truth.sweep, truth.guide, factors=(10, 50))
+    assert found.names == ("0.05", "0.5", "2.5")
     assert changed.strength >= 0.5
     assert quality(changed, truth) > quality(weak, truth) + 3
 

@@ -59,6 +59,8 @@ def test_an_image_is_that_of_the_light_times_what_the_sample_lets_through(scope)
     attenuation_per_cm = xraydb.material_mu("Co", 9000.0, density=8.90)
     middle = through[24:32, 34:42]  # the block is at +0.3, -0.2 um, pixels are 50 nm
     assert middle.mean() == pytest.approx(np.exp(-attenuation_per_cm * 1e-4), rel=0.02)  # 2 % of halo
+    moved = photons(scope, replace(OPEN, sample_x_um=0.5)) / photons(scope, OUT)
+    assert moved[24:32, 44:52].mean() == pytest.approx(middle.mean(), rel=0.01)
     assert through[:, :8].mean() == pytest.approx(1.0, abs=0.01)
 
 
@@ -97,14 +99,14 @@ def test_without_sample_only_what_stands_around_shines(scope):
 
 
 def test_a_dot_shines_as_much_as_it_is_lit():
-    """Nothing but the light where the dot is changes from pattern to pattern."""
+    """Nothing but the light where the dot is changes from pattern to pattern, or when it is moved."""
     scope = StructuredMicroscope(BEAMLINE, DOT, STILL)
     fine = 0.02 * np.arange(100) + 0.01
     on_it = (slice(40, 60), slice(40, 60))  # 0.4 um wide, in the middle of 2 um
     lit, shone = [], []
-    for place in (0.0, 0.3, 1.1, 2.7, -3.0, -4.4):
-        state = at(OPEN, place)
-        lit.append(scope.illumination(state, fine - 0.4, fine - 0.6)[on_it].mean())
+    for place, x_um in ((0.0, 0.0), (0.3, 0.0), (1.1, 0.0), (2.7, 0.4), (-3.0, 0.4), (-4.4, -0.4)):
+        state = replace(at(OPEN, place), sample_x_um=x_um)
+        lit.append(scope.illumination(state, fine - 0.4 + x_um, fine - 0.6)[on_it].mean())
         shone.append(line(scope.arriving(state), CO_KA_EV))
     assert np.ptp(lit) > 0.2 * np.mean(lit)
     ratio = np.array(shone) / np.array(lit)

@@ -154,11 +154,12 @@ def test_all_motors_end_where_they_were(machine, run, mode):
     for number, part in enumerate((devices.condenser, devices.sandpaper_coarse, devices.sandpaper_fine)):
         for motor in vars(part).values():
             motor.user_readback.value = 1.5 + number
-    devices.sample.x.user_readback.value = -7.5
+    devices.sample.x.user_readback.value, devices.sample.theta.user_readback.value = -7.5, 30.0
     before = machine.motors()
     rows = run(small(mode=mode))
     assert machine.motors() == before
     assert {row.sample_x_um for row in rows if row.kind != "out"} == {-7.5}
+    assert {row.theta_deg for row in rows} == {30.0}
 
 
 def test_a_library_has_no_dose(machine, run):

@@ -1,4 +1,4 @@
-"""What is made of a run of structured illumination."""
+"""What commands make of sweeps of structured illumination."""
 
 from typing import Any
 
@@ -11,3 +11,15 @@ def evaluated(record: Any, data: Any) -> list[str]:
 
     evaluate = evaluate_sweep if shows_sample(record.start) else evaluate_rehearsal
     return list(evaluate(record, data).lines)
+
+
+def made_of(record: Any, data: Any) -> list[str]:
+    """The same, unless the live worker has done it: what it told then."""
+    from xsn_acq.live.results import read_status
+    from xsn_acq.live.sweep_files import told
+
+    folder = data.results(record.uid)
+    status = read_status(folder)
+    if status is not None and status.state == "done":
+        return told(folder)
+    return evaluated(record, data)

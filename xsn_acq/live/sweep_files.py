@@ -85,10 +85,25 @@ def conclude_sweep(
         parameters={"patterns": len(found.sweep.patterns), "weight": found.maps.weight, "solver": "guided"},
     )
     spectra = _write_spectra(growing, data.exports / f"{record.uid[:8]}-xrf.h5", title)
-    _write_sums(folder / SUMS_NAME, growing, found, curve)
     picture = draw_sweep(folder / PICTURE_NAME, growing, found, curve, title=title)
     lines = (*_lines(growing, found), f"maps {maps}", f"spectra {spectra}", f"picture {picture}")
+    _write_sums(folder / SUMS_NAME, {"lines": lines, **plain_sums(growing, found, curve)})
     return EvaluatedSweep(maps, spectra, picture, lines)
+
+
+def told(folder: Path) -> list[str]:
+    """Lines for a person, of an evaluation whose results are in a folder.
+
+    Raises
+    ------
+    StorageError
+        There is none.
+    """
+    path = folder / SUMS_NAME
+    try:
+        return list(json.loads(path.read_text(encoding="utf-8"))["lines"])
+    except (OSError, ValueError, KeyError) as error:
+        raise StorageError(f"sums {path}: cannot be read: {error}") from error
 
 
 def _lines(growing: GrowingSweep, found: SweepMaps) -> list[str]:
@@ -144,10 +159,10 @@ def _by_element(found: SweepMaps, values: FloatArray) -> dict[str, float | None]
     }
 
 
-def _write_sums(path: Path, growing: GrowingSweep, found: SweepMaps, curve: DependenceCurve) -> None:
+def _write_sums(path: Path, content: dict[str, Any]) -> None:
     part = path.with_suffix(".part")
     try:
-        part.write_text(json.dumps(plain_sums(growing, found, curve), indent=1), encoding="utf-8")
+        part.write_text(json.dumps(content, indent=1), encoding="utf-8")
         os.replace(part, path)
     except OSError as error:
         raise StorageError(f"sums {path}: cannot be written: {error.strerror}") from error

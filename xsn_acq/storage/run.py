@@ -42,7 +42,7 @@ class StreamInfo:
         """Frames announced by stream_datum documents; a spectrum and its scalers are one frame."""
         of_key: dict[str, int] = {}
         for resource in self.resources:
-            key = str(resource["data_key"])
+            key = str(resource.get("data_key", ""))
             of_key[key] = of_key.get(key, 0) + self._frames[resource["uid"]]
         return max(of_key.values(), default=0)
 

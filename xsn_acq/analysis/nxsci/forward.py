@@ -64,11 +64,13 @@ class Whitened:
 
     def pull_of_noise(self) -> float:
         """How far noise of 1 in the data pulls at a pixel against its neighbours: contrast * sqrt(N)."""
-        few = self.patterns[:_CONTRAST_FROM]
-        mean = float(np.mean(few, dtype=float))
-        squares = [float(np.mean((np.asarray(pattern, dtype=float) - mean) ** 2)) for pattern in few]
-        contrast = float(np.mean(squares)) ** 0.5
-        return (contrast or 1.0) * len(self.patterns) ** 0.5
+        number = len(self.patterns)
+        some = [
+            slice(b.start, min(b.stop, _CONTRAST_FROM)) for b in self.blocks() if b.start < _CONTRAST_FROM
+        ]
+        squares = sum(float(np.sum((self._rows(rows) - 1) ** 2)) for rows in some)
+        variance = squares / (self.pixels * min(number, _CONTRAST_FROM))
+        return (variance**0.5 or 1.0) * number**0.5
 
     def spread(self, image: FloatArray) -> FloatArray:
         """The multiple of an image (M,) that fits each element best, (E, M): somewhere to begin."""
