@@ -64,7 +64,7 @@ def evaluate_sweep(record: RunRecord, data: DataFolder) -> EvaluatedSweep:
         growing.push(record.rows("points"))
         growing.settle(final=True)
         curve = DependenceCurve(growing.sweep().shape)
-        curve.push(growing.sweep().patterns)
+        curve.push(growing.used, growing.sweep().patterns)
         return conclude_sweep(growing, make_maps(growing, final=True), curve, data)
 
 
@@ -112,6 +112,8 @@ def _lines(growing: GrowingSweep, found: SweepMaps) -> list[str]:
         f"{len(found.sweep.patterns)} of {growing.patterns} patterns used; left out: {left_out or 'none'}",
         f"{len(found.particles.pixels)} particles",
     ]
+    lost = [name for name in growing.regions if name not in found.names.values()]
+    lines += [f"region {name}: holds no part of a particle, or lies outside the field" for name in lost]
     if growing.by_ring_current:
         lines.append(f"no beam monitor for {growing.by_ring_current} patterns: the ring current stands in")
     for element, resolution in zip(found.elements, found.resolution_m, strict=True):
@@ -127,7 +129,7 @@ def plain_sums(growing: GrowingSweep, found: SweepMaps, curve: DependenceCurve) 
     regions = []
     for place, (number, name) in enumerate(sorted(found.names.items())):
         region: dict[str, Any] = {"name": name}
-        if name.startswith("particle "):
+        if number < len(found.particles.pixels):
             centre = found.particles.centres[number]
             region |= {"row": float(centre[0]), "column": float(centre[1])}
         if found.sums is not None:
@@ -193,6 +195,8 @@ def _write_spectra(growing: GrowingSweep, path: Path, title: str) -> Path:
             areas.areas,
             areas.sigma,
             growing.excluded,
+            growing.numbers,
+            growing.indices,
             {"noise_fwhm_ev": areas.model.response.noise_fwhm_ev, "kb_weight": areas.model.kb_weight},
         ),
     )
