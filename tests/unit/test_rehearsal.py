@@ -81,8 +81,9 @@ def test_lines_are_flown_whole(tmp_path):
 
 def test_what_is_told(tmp_path):
     found, _ = rehearsed(tmp_path, SweepRun(lines=2, per_line=4, passes="out"))
-    first, second, third = found.lines
+    first, back, second, third = found.lines
     assert first.startswith(f"8 patterns: effective rank {found.rank:.0f}, mean |r| of pixels ")
+    assert 0 < float(back.split()[1].rstrip(":")) < 1
     assert second.startswith(f"chosen: {len(found.chosen)} patterns, expected error ")
     assert third.endswith(str(found.parameters))
     assert 1 < found.rank <= 8

@@ -144,9 +144,7 @@ def _spectra(
     return made
 
 
-def _sweeps(
-    runs: Sequence[Any], ends: Sequence[tuple[str, str]], data: Any
-) -> list[Callable[[], list[str]]]:
+def _sweeps(runs: Sequence[Any], ends: Sequence[tuple[str, str]], data: Any) -> list[Callable[[], list[str]]]:
     """What evaluates sweeps of structured illumination; only at the end, as `_spectra`."""
     from xsn_acq.cli.sweeps import made_of
     from xsn_acq.storage.run import RunRecord

@@ -110,6 +110,21 @@ class GrowingSweep(Closing):
         return self.excluded == 0
 
     @property
+    def numbers(self) -> NDArray[np.int64]:
+        """Numbers of the patterns worked on, (patterns,)."""
+        return np.concatenate([block.numbers for block in self._ordered()])
+
+    @property
+    def indices(self) -> NDArray[np.int64]:
+        """Where their spectra are in their stream, -1 for none, (patterns,)."""
+        return np.concatenate([block.indices for block in self._ordered()])
+
+    @property
+    def used(self) -> tuple[int, ...]:
+        """Numbers of the patterns that are used, in the order of `sweep`."""
+        return tuple(int(number) for number in self.numbers[self.good])
+
+    @property
     def excluded(self) -> NDArray[np.uint8]:
         """Sum of `Exclusion` for each, (patterns,)."""
         flags = np.concatenate([block.pairs.excluded for block in self._ordered()])
