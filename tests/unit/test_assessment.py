@@ -102,6 +102,16 @@ def test_without_the_sample_the_patterns_alone_are_judged(tmp_path):
     assert not any(each.stale for each in found)
 
 
+def test_a_first_look_before_maps_can_be_made_is_none(tmp_path, caplog):
+    """Maps are made of 12 patterns or more, also when the least wanted are fewer."""
+    more = {"adaptive": {"quality": 0.5, "least": 4}}
+    run = SweepRun(lines=4, per_line=4, references=False, per_flush=16, more=more)
+    with caplog.at_level(logging.WARNING):
+        found = verdicts(run, tmp_path)
+    assert [each.patterns for each in found] == [8, 16]
+    assert not caplog.messages
+
+
 def test_references_and_flagged_rows_of_a_rehearsal_do_not_count(tmp_path):
     faults = {("out", 1): "flagged", ("out", 5): "no frame"}
     more = {"adaptive": {"quality": 0.5}}

@@ -9,6 +9,8 @@ from xsn_acq.cli import conclude, main, run, status
 from xsn_acq.errors import ReconstructionError
 from xsn_acq.live import rehearsal, sweep_files
 from xsn_acq.live.assessment import SweepAssessor
+from xsn_acq.live.results import Status, write_status
+from xsn_acq.live.sweep_maps import Solving
 from xsn_acq.storage.journal import Journal
 from xsn_acq.storage.layout import DataFolder
 
@@ -19,7 +21,7 @@ def made(monkeypatch):
     seen = []
 
     def evaluates(name):
-        def evaluate(record, data):
+        def evaluate(record, data, *how):
             seen.append((name, record.uid))
             return SimpleNamespace(lines=(f"{name} of {record.uid[:8]}",))
 
@@ -58,7 +60,7 @@ def test_one_that_was_broken_off_is_not(made, journalled, tmp_path):
 
 
 def test_maps_that_cannot_be_made_are_told(journalled, tmp_path, capsys, monkeypatch):
-    def refused(record, data):
+    def refused(record, data, how):
         raise ReconstructionError("no pattern is good")
 
     monkeypatch.setattr(sweep_files, "evaluate_sweep", refused)
@@ -72,6 +74,29 @@ def test_reconstruct_does_it_again(made, journalled, tmp_path, capsys, passes, w
     assert main(["reconstruct", "last", "--data", str(tmp_path)]) == status.WELL
     assert made == [(what, uid)]
     assert capsys.readouterr().out == f"{what} of {uid[:8]}\n"
+
+
+def test_maps_of_the_live_worker_are_not_made_again(made, journalled, tmp_path, capsys):
+    uid = journalled()
+    folder = DataFolder(tmp_path).results(uid)
+    write_status(folder, Status(uid, state="done"))
+    (folder / sweep_files.SUMS_NAME).write_text('{"lines": ["40 of 40 patterns used"]}')
+    assert conclude.conclude([uid], None, {}, DataFolder(tmp_path)) == status.WELL
+    assert made == []
+    assert capsys.readouterr().out == f"run {uid}\n40 of 40 patterns used\n"
+
+
+def test_the_solver_is_chosen(made, journalled, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        sweep_files,
+        "evaluate_sweep",
+        lambda record, data, how: asked.append(how) or SimpleNamespace(lines=()),
+    )
+    journalled()
+    options = ["--solver", "total_variation", "--check-strength"]
+    assert main(["reconstruct", "last", "--data", str(tmp_path), *options]) == status.WELL
+    assert asked == [Solving("total_variation", held_out=True)]
 
 
 def test_only_an_adaptive_sweep_is_assessed(tmp_path):

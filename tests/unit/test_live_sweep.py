@@ -132,6 +132,17 @@ def test_flagged_rows_and_references_are_left_out(made):
     assert len(growing.areas().areas[0]) == 40
 
 
+def test_a_reference_is_no_image_without_sample(made):
+    """It may come after the block's pattern without sample: blocks begin with either pass."""
+    _, record, batch = made
+    rows = sorted(record.rows("points"), key=lambda row: (row["block"], row["kind"] == "reference"))
+    with GrowingSweep(record) as growing:
+        growing.push(rows)
+        growing.settle(final=True)
+        assert growing.good.all()
+        np.testing.assert_array_equal(growing.sweep().counts, batch.sweep().counts)
+
+
 def test_live_times_of_all_spectra(made):
     live, real = made[2].all_times()
     assert len(live) == 43  # 40, two references, one taken again

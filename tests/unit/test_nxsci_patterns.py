@@ -8,7 +8,6 @@ from xsn_acq.analysis.nxsci.patterns import (
     move_patterns,
     normalise_patterns,
     register_passes,
-    structured_transmission,
 )
 from xsn_acq.errors import ReconstructionError
 from xsn_acq.sim.phantoms import phantom
@@ -47,27 +46,24 @@ def test_what_shows_another_pattern_is_not_moved(frames):
     assert dark.significance[0] == 0
 
 
+def best_ratio(out, within):
+    """Least squares of within = T out in each pixel."""
+    return (out * within).sum(axis=0) / (out.astype(float) ** 2).sum(axis=0)
+
+
 def test_moved_patterns_are_those_of_the_other_pass(frames):
     out, within, moved = frames
     there = move_patterns(normalise_patterns(out, np.zeros((64, 64))).patterns, moved)
     assert there.mean(axis=(1, 2)) == pytest.approx(1, abs=1e-5)
     inner = (slice(None), slice(3, -3), slice(3, -3))  # what comes in at the border was not seen
-    seen = structured_transmission(
-        there[inner], normalise_patterns(within, np.zeros((64, 64))).patterns[inner]
-    )
+    seen = best_ratio(there[inner], normalise_patterns(within, np.zeros((64, 64))).patterns[inner])
     x = axis(64)
     true = transmission(phantom("three_cathodes"), 9000.0, 0.0, x, x)[3:-3, 3:-3]
     ratio = seen / true / np.median(seen / true)
     # 8 patterns of 1000 photons: 1.6 %, and the microscope's blur at the particles' rims
     assert np.std(ratio) < 0.04
-    still = structured_transmission(out[inner], within[inner])
+    still = best_ratio(out[inner], within[inner])
     assert np.std(still / true) > 3 * np.std(ratio)
-
-
-def test_transmission_is_what_multiplies_each_pattern():
-    out = patterns(5, 32, 2)
-    true = np.linspace(0.2, 1.0, 32 * 32).reshape(32, 32)
-    assert structured_transmission(out, true * out) == pytest.approx(true, rel=1e-12)
 
 
 def test_normalised_patterns_have_mean_one_and_tell_their_light():
@@ -109,8 +105,6 @@ def test_what_does_not_fit_is_refused():
         normalise_patterns(stack, np.zeros((4, 5)), gain=[1, 0, 1])
     with pytest.raises(ReconstructionError, match="as many frames of one shape"):
         register_passes(stack, stack[:2])
-    with pytest.raises(ReconstructionError, match="found 20 without"):
-        structured_transmission(0 * stack, stack)
 
 
 def test_pixels_of_the_test_are_those_of_the_light():

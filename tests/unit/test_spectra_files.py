@@ -35,7 +35,10 @@ MEASUREMENT = SpectraMeasurement(
 COUNTS = np.random.default_rng(1).poisson(3.0, (2, 5, 1, 64)).astype(np.uint32)
 LIVE_S = np.linspace(0.4, 0.45, 5)
 AREAS = np.arange(20.0).reshape(2, 10)
-LINES = FittedLines(("Mn", "Ni"), AREAS, 0 * AREAS + 1, np.zeros(10, np.uint8), {"elements": "Mn Ni"})
+NUMBERS = np.arange(10) + 3
+LINES = FittedLines(
+    ("Mn", "Ni"), AREAS, 0 * AREAS + 1, np.zeros(10, np.uint8), NUMBERS, NUMBERS, {"elements": "Mn Ni"}
+)
 ATTRIBUTES = "entry/instrument/NDAttributes"
 
 
@@ -113,7 +116,10 @@ def test_element_maps_are_plots_over_metres(tmp_path):
         ({"dataset": "entry/nothing"}, "wanted entry/nothing"),
         ({"attributes": "entry/nothing"}, "wanted entry/data/data, found"),
         ({"path": "none.h5"}, "wanted entry/data/data, found"),
-        ({"lines": FittedLines(("Mn",), AREAS, AREAS, np.zeros(10), {})}, r"wanted .* \(1, 10\)"),
+        (
+            {"lines": FittedLines(("Mn",), AREAS, AREAS, np.zeros(10), NUMBERS, NUMBERS, {})},
+            r"wanted .* \(1, 10\)",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused_and_nothing_is_left(tmp_path, change, says):

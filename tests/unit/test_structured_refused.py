@@ -60,6 +60,10 @@ REFUSED = [
     (None, {"mode": "fly", "exposure_s": 0.0001, **sheets(step_mm=0.01)}, "wanted at most 5 mm/s"),
     (None, {"mode": "fly", **sheets(fine_x_mm=9.985)}, "sandpaper_fine_x: wanted -10 to 10 mm"),
     (None, {"adaptive": Adaptive()}, "adaptive: wanted an assessor"),
+    (None, {"elements": ("Ni", "Xx")}, "elements: wanted symbols of elements with K lines, as Ni, found Xx"),
+    (None, {"elements": ("Ti",)}, "elements: wanted a K-alpha line above 4600 eV, where the fit begins"),
+    # copper's edge is at 8979 eV
+    (put("mono.energy_ev.value", 8900.0), {"elements": ("Cu",)}, "wanted a K edge below 8900 eV, found Cu"),
 ]
 
 
@@ -95,6 +99,23 @@ def test_what_the_shipped_beamline_can_take(machine, mode):
     assert cost.disk_bytes == 15 * 2048 + 7 * (4096 * 4 + 88)
     assert cost.duration_s > 15 * 0.1
     assert 0.5 * cost.duration_s > cost.open_shutter_s > 7 * 0.1
+
+
+@pytest.mark.parametrize(
+    ("element", "fault"),
+    [
+        ("Xx", "found Xx"),
+        ("ni", "found ni"),
+        ("Ti", "found Ti, 4512"),
+        ("Ge", "below 10500 eV, found Ge, 11103 eV"),
+        ("Zn", None),
+    ],
+)
+def test_elements_are_looked_at_before_anything_is_connected(machine, element, fault):
+    """Light goes to 10500 eV here; zinc's edge is at 9659 eV."""
+    found = infeasible_structured(machine.devices.file, small(elements=("Mn", element)))
+    assert len(found) == (fault is not None)
+    assert all(fault in line for line in found)
 
 
 def test_a_library_costs_no_dose(machine):

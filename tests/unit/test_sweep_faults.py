@@ -89,7 +89,7 @@ def test_lines_and_sums_tell_what_was_left_out(faulty):
     growing = faulty[1]
     found = make_maps(growing)
     curve = DependenceCurve(found.sweep.shape)
-    curve.push(found.sweep.patterns)
+    curve.push(growing.used, found.sweep.patterns)
     first = sweep_files._lines(growing, found)[0]
     assert first.startswith("29 of 40 patterns used; left out: ")
     assert "frame 5" in first

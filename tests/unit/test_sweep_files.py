@@ -127,6 +127,18 @@ def test_sums_of_the_whole_are_the_truths(evaluated, sums):
         assert abs(found - wanted[place].sum()) < 4 * error + 0.02 * wanted[place].sum()
 
 
+def test_the_sum_of_a_region_is_the_truths(evaluated, sums):
+    run, _, _, _ = evaluated
+    column, row, columns, rows = BOX
+    wanted = run.maps(np.arange(40) != 7)[:, row : row + rows, column : column + columns].sum(axis=(1, 2))
+    (middle,) = (region for region in sums["regions"] if region["name"] == "middle")
+    for place, element in enumerate(ELEMENTS):
+        # most of the sample is in it, and light is even on the average: known to some per cent; the errors
+        # count what varies within it as scatter, and are larger
+        assert middle["sums"][element] == pytest.approx(wanted[place], rel=0.05)
+        assert 0.01 < middle["errors"][element] / wanted[place] < 0.3
+
+
 def test_sums_tell_what_they_were_made_of(sums):
     assert sums["elements"] == list(ELEMENTS)
     assert (sums["patterns"], sums["used"], sums["left_out"]) == (40, 39, {"spectrum": 1})

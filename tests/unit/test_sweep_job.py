@@ -167,6 +167,27 @@ def test_frames_that_never_come_fail_when_the_run_is_over(tmp_path):
     assert "patterns.h5: wanted frames" in job.status.message
 
 
+def test_frames_that_are_late_are_waited_for(tmp_path):
+    """Rows came before their frames could be read: nothing is made of zeros."""
+    record = played(SweepRun(lines=4, per_line=4), tmp_path / "frames")
+    path = path_of(record.streams["patterns"].resource)
+    with h5py.File(path, "r+") as file:
+        frames = file["entry/data/data"][()]
+        file["entry/data/data"].resize(10, axis=0)
+    job = SweepJob(RunRecord.from_documents([("start", record.start)]), DataFolder(tmp_path), Recorder())
+    for line in lines_of(record):
+        if line.name != "stop":
+            job.take(line)
+    assert not job.step()
+    assert job.status.state == "waiting"
+    with h5py.File(path, "r+") as file:
+        file["entry/data/data"].resize(len(frames), axis=0)
+        file["entry/data/data"][()] = frames
+    assert job.step()
+    assert (job.status.state, job.status.pairs) == ("retrieving", 8)
+    job.close()
+
+
 def lines_of(record):
     """Documents of a whole record once more: descriptors, files and frames, then rows, then the stop."""
     for stream in record.streams.values():

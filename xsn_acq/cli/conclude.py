@@ -8,7 +8,6 @@ from typing import Any
 from xsn_acq.cli import status
 from xsn_acq.cli.saying import say
 from xsn_acq.cli.scan_files import Try, export_scan, index_scan, reconstruct_parted
-from xsn_acq.cli.sweeps import evaluated
 from xsn_acq.errors import XsnError
 
 SERVICE_TIMEOUT_S = 3600.0
@@ -60,6 +59,7 @@ def conclude(
         well += [all_there, "live" not in services or reconstruct_parted(files, data)]
         well.append(not files or tried(partial(index_scan, scan, files, data), "index"))
     well += [tried(make, "spectra") for make in _spectra(runs, ends, data, live="live" in services)]
+    well += [tried(make, "element maps") for make in _sweeps(runs, ends, data)]
     for run, (word, reason) in zip(runs, ends, strict=True):
         if "live" in services:
             _tell_volume(run, data)
@@ -144,6 +144,18 @@ def _spectra(
     return made
 
 
+def _sweeps(runs: Sequence[Any], ends: Sequence[tuple[str, str]], data: Any) -> list[Callable[[], list[str]]]:
+    """What evaluates sweeps of structured illumination; only at the end, as `_spectra`."""
+    from xsn_acq.cli.sweeps import made_of
+    from xsn_acq.storage.run import RunRecord
+
+    return [
+        partial(made_of, RunRecord.from_journal(run.path), data)
+        for run, end in zip(runs, ends, strict=True)
+        if run.plan_name == "structured_illumination" and _is_whole(end)
+    ]
+
+
 def _tried(make: Callable[[], list[str]], what: str, debug: bool) -> bool:
     """Make a file and tell where it is; the run is safe whatever goes wrong, which is told."""
     try:
@@ -176,7 +188,6 @@ def _export(record: Any, data: Any) -> list[str]:
 _MADE_OF: Mapping[str, tuple[str, Callable[[Any, Any], list[str]]]] = {
     "xsn": ("NXtomo file", _export),
     "calibration": ("calibration", _calibrate),
-    "nxsci": ("element maps", evaluated),
 }
 """What is made of a run that came to its end, by its technique; of others nothing.
 

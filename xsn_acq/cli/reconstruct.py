@@ -42,6 +42,19 @@ def add_parser(subparsers: Any) -> None:
         metavar="METHOD",
         help="ring removal, as angular_mean or one of algotom's: docs/tomography.md (default: none)",
     )
+    sweeps = parser.add_argument_group("of a run of structured illumination")
+    sweeps.add_argument(
+        "--solver",
+        default="guided",
+        metavar="NAME",
+        help="guided, total_variation, txm_gradient, pseudo_inverse or siren: docs/nxsci_solvers.md "
+        "(default: guided)",
+    )
+    sweeps.add_argument(
+        "--check-strength",
+        action="store_true",
+        help="let patterns that are left out check the strength of the regularisation",
+    )
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
     parser.set_defaults(run=run)
 
@@ -121,7 +134,9 @@ def _sweep(args: argparse.Namespace) -> list[str] | None:
 
     data = DataFolder(args.data)
     record = RunRecord.from_journal(find_run(data.journal, args.uid).path)
-    return evaluated(record, data) if is_sweep(record.start) else None
+    if not is_sweep(record.start):
+        return None
+    return evaluated(record, data, solver=args.solver, held_out=args.check_strength)
 
 
 def _choices(args: argparse.Namespace) -> Any:

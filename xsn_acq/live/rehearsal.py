@@ -6,14 +6,19 @@ from typing import Any
 
 import numpy as np
 import yaml
+from scipy.ndimage import gaussian_filter
 
 from xsn_acq.analysis.nxsci.choosing import Choice, choose_patterns
 from xsn_acq.analysis.nxsci.dependence import Dependence, mean_dependence
 from xsn_acq.analysis.nxsci.information import effective_rank, smooth_prior
+from xsn_acq.analysis.nxsci.invertibility import invertibility
 from xsn_acq.analysis.nxsci.patterns import normalise_patterns
+from xsn_acq.analysis.nxsci.problem import Guide, Sweep
+from xsn_acq.analysis.nxsci.pseudo_inverse import PseudoInverseSolver
 from xsn_acq.errors import ReconstructionError, StorageError
 from xsn_acq.live.assessment import REHEARSAL_NOISE
 from xsn_acq.live.sweep import is_sweep
+from xsn_acq.optics.arrays import FloatArray
 from xsn_acq.optics.xspress3 import SCALERS
 from xsn_acq.storage.layout import DataFolder
 from xsn_acq.storage.run import RunRecord
@@ -23,6 +28,7 @@ NAME = "structured_illumination.yaml"
 NEARLY_ALL = 0.9
 """So many are chosen that they tell this share of what all of them tell."""
 LEAST = 4
+_BLOB_PIXELS = 2.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,14 +66,28 @@ def evaluate_rehearsal(record: RunRecord, data: DataFolder) -> Rehearsed:
     chosen = tuple(sorted(int(rows[place]["pattern"]) for place in choice.order[:number]))
     dependence, rank = mean_dependence(patterns), effective_rank(patterns)
     path = _write(data.results(record.uid) / NAME, record, chosen)
+    back = invertibility(patterns, _picture(patterns.shape[1:]), _pseudo_inverse)
     lines = (
         f"{len(rows)} patterns: effective rank {rank:.0f}, mean |r| of pixels {dependence.absolute:.3f} "
         f"(signed {dependence.signed:.3f}, by chance {dependence.chance:.3f})",
+        f"invertibility {back:.2f}: likeness (SSIM) of a picture and its pseudo-inverse reconstruction",
         f"chosen: {number} patterns, expected error {choice.relative_rms[number - 1]:.3f} "
         f"of a map's own variation, all of them {choice.relative_rms[-1]:.3f}",
         f"parameters of the sweep with the sample: {path}",
     )
     return Rehearsed(chosen, choice, dependence, rank, path, lines)
+
+
+def _picture(shape: tuple[int, int]) -> FloatArray:
+    """Random blobs, some 4 pixels wide, between 0 and 1: what should come back."""
+    noise = gaussian_filter(np.random.default_rng(0).standard_normal(shape), _BLOB_PIXELS)
+    return np.asarray((noise - noise.min()) / np.ptp(noise))
+
+
+def _pseudo_inverse(patterns: FloatArray, counts: FloatArray) -> FloatArray:
+    """Picture from noise-free counts, a thousandth of their mean taken for noise."""
+    sweep = Sweep(patterns, counts, np.array(1e-3 * float(np.mean(counts))))
+    return PseudoInverseSolver().solve(sweep, Guide(np.ones(patterns.shape[1:]), np.array(1.0))).values[0]
 
 
 def _enough(choice: Choice, adaptive: dict[str, Any] | None) -> int:

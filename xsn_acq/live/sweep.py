@@ -110,6 +110,21 @@ class GrowingSweep(Closing):
         return self.excluded == 0
 
     @property
+    def numbers(self) -> NDArray[np.int64]:
+        """Numbers of the patterns worked on, (patterns,)."""
+        return np.concatenate([block.numbers for block in self._ordered()])
+
+    @property
+    def indices(self) -> NDArray[np.int64]:
+        """Where their spectra are in their stream, -1 for none, (patterns,)."""
+        return np.concatenate([block.indices for block in self._ordered()])
+
+    @property
+    def used(self) -> tuple[int, ...]:
+        """Numbers of the patterns that are used, in the order of `sweep`."""
+        return tuple(int(number) for number in self.numbers[self.good])
+
+    @property
     def excluded(self) -> NDArray[np.uint8]:
         """Sum of `Exclusion` for each, (patterns,)."""
         flags = np.concatenate([block.pairs.excluded for block in self._ordered()])
@@ -226,11 +241,11 @@ class GrowingSweep(Closing):
         return sum(len(block.numbers) for block in self._settled.values() if block.by_ring_current)
 
     def ready(self) -> bool:
-        """Whether frames and spectra of all rows that came can be read."""
-        last = [block.within[max(block.within)] for block in self._blocks.values() if block.within]
-        last += [
-            block.out[max(block.out)] for block in self._blocks.values() if block.out and not self._library
-        ]
+        """Whether frames and spectra of all rows that came, of blocks not yet worked on, can be read."""
+        blocks = [block for number, block in self._blocks.items() if number not in self._settled]
+        last = [block.within[max(block.within)] for block in blocks if block.within]
+        if self._library is None:
+            last += [block.out[max(block.out)] for block in blocks if block.out]
         return all(self._reader.has(row) for row in last)
 
     def close(self) -> None:

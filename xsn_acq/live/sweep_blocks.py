@@ -48,6 +48,8 @@ class SettledBlock:
     by_ring_current : bool
         Whether the ring current stood in for the beam monitor.
     spectra, scalers : (n, bins), (n, s)
+    indices : (n,)
+        Of the spectra in their stream; -1 for none.
     sample_shift : (2,)
         Rows and columns, pixels: so far the sample stood from where it was in the first block.
     """
@@ -58,6 +60,7 @@ class SettledBlock:
     by_ring_current: bool
     spectra: FloatArray
     scalers: FloatArray
+    indices: NDArray[np.int64]
     sample_shift: FloatArray
 
 
@@ -103,10 +106,20 @@ class BlockPairing:
             light.within,
             saturation=self._saturation,
         )
-        spectra, scalers = self._reader.spectra([row["spectrum"] for row in within])
+        indices = [int(row["spectrum"]) for row in within]
+        spectra, scalers = self._reader.spectra(indices)
         pairs, shift = self._in_place(pairs)
         seen = pairs.light * light.within
-        return SettledBlock(np.array(numbers), pairs, seen, light.by_ring_current, spectra, scalers, shift)
+        return SettledBlock(
+            np.array(numbers),
+            pairs,
+            seen,
+            light.by_ring_current,
+            spectra,
+            scalers,
+            np.array(indices),
+            shift,
+        )
 
     def _out_frames(self, rows: list[Row], dark: FloatArray) -> FloatArray:
         """Frames without the sample, as if with the dark of this run."""

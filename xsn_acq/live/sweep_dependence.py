@@ -1,5 +1,6 @@
 """How much the patterns tell pixels apart, as they come: the curve of a sweep."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from xsn_acq.analysis.nxsci.dependence import RunningDependence
@@ -21,18 +22,19 @@ class DependenceCurve:
 
     def __init__(self, shape: tuple[int, int]) -> None:
         self._running = RunningDependence(shape)
-        self._taken = 0
+        self._taken: set[int] = set()
         self.points: list[CurvePoint] = []
 
-    def push(self, patterns: FloatArray) -> None:
-        """Take all good patterns there are, (n, ny, nx); those that were there already first."""
-        for pattern in patterns[self._taken :]:
-            self._running.push(pattern)
-        if len(patterns) == self._taken:
+    def push(self, numbers: Sequence[int], patterns: FloatArray) -> None:
+        """Take all patterns there are, (n, ny, nx), with their numbers; those already taken are left out."""
+        new = [place for place, number in enumerate(numbers) if number not in self._taken]
+        for place in new:
+            self._running.push(patterns[place])
+        self._taken.update(numbers)
+        if not new:
             return
-        self._taken = len(patterns)
         try:
             found = self._running.value()
         except ReconstructionError:  # too few yet, or no change
             return
-        self.points.append(CurvePoint(self._taken, found.signed, found.absolute))
+        self.points.append(CurvePoint(len(self._taken), found.signed, found.absolute))

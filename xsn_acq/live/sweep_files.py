@@ -11,7 +11,7 @@ import numpy as np
 from xsn_acq.errors import StorageError
 from xsn_acq.live.sweep import GrowingSweep
 from xsn_acq.live.sweep_dependence import DependenceCurve
-from xsn_acq.live.sweep_maps import SweepMaps, make_maps
+from xsn_acq.live.sweep_maps import USUAL, Solving, SweepMaps, make_maps
 from xsn_acq.live.sweep_picture import draw_sweep
 from xsn_acq.optics.arrays import FloatArray
 from xsn_acq.storage.element_maps import write_element_maps
@@ -50,7 +50,7 @@ def library_of(record: RunRecord, data: DataFolder) -> RunRecord | None:
     return RunRecord.from_journal(find_run(data.journal, uid).path) if uid else None
 
 
-def evaluate_sweep(record: RunRecord, data: DataFolder) -> EvaluatedSweep:
+def evaluate_sweep(record: RunRecord, data: DataFolder, how: Solving = USUAL) -> EvaluatedSweep:
     """Make maps of a run from its frames and spectra, and write them.
 
     Raises
@@ -64,8 +64,8 @@ def evaluate_sweep(record: RunRecord, data: DataFolder) -> EvaluatedSweep:
         growing.push(record.rows("points"))
         growing.settle(final=True)
         curve = DependenceCurve(growing.sweep().shape)
-        curve.push(growing.sweep().patterns)
-        return conclude_sweep(growing, make_maps(growing, final=True), curve, data)
+        curve.push(growing.used, growing.sweep().patterns)
+        return conclude_sweep(growing, make_maps(growing, final=True, how=how), curve, data)
 
 
 def conclude_sweep(
@@ -82,13 +82,32 @@ def conclude_sweep(
         units=UNIT,
         errors=None if found.maps.sigma is None else dict(zip(found.elements, found.maps.sigma, strict=True)),
         transmission=found.guide.transmission,
-        parameters={"patterns": len(found.sweep.patterns), "weight": found.maps.weight, "solver": "guided"},
+        parameters={
+            "patterns": len(found.sweep.patterns),
+            "weight": found.maps.weight,
+            "solver": found.solver,
+        },
     )
     spectra = _write_spectra(growing, data.exports / f"{record.uid[:8]}-xrf.h5", title)
-    _write_sums(folder / SUMS_NAME, growing, found, curve)
     picture = draw_sweep(folder / PICTURE_NAME, growing, found, curve, title=title)
     lines = (*_lines(growing, found), f"maps {maps}", f"spectra {spectra}", f"picture {picture}")
+    _write_sums(folder / SUMS_NAME, {"lines": lines, **plain_sums(growing, found, curve)})
     return EvaluatedSweep(maps, spectra, picture, lines)
+
+
+def told(folder: Path) -> list[str]:
+    """Lines for a person, of an evaluation whose results are in a folder.
+
+    Raises
+    ------
+    StorageError
+        There is none.
+    """
+    path = folder / SUMS_NAME
+    try:
+        return list(json.loads(path.read_text(encoding="utf-8"))["lines"])
+    except (OSError, ValueError, KeyError) as error:
+        raise StorageError(f"sums {path}: cannot be read: {error}") from error
 
 
 def _lines(growing: GrowingSweep, found: SweepMaps) -> list[str]:
@@ -97,6 +116,9 @@ def _lines(growing: GrowingSweep, found: SweepMaps) -> list[str]:
         f"{len(found.sweep.patterns)} of {growing.patterns} patterns used; left out: {left_out or 'none'}",
         f"{len(found.particles.pixels)} particles",
     ]
+    lines += found.told
+    lost = [name for name in growing.regions if name not in found.names.values()]
+    lines += [f"region {name}: holds no part of a particle, or lies outside the field" for name in lost]
     if growing.by_ring_current:
         lines.append(f"no beam monitor for {growing.by_ring_current} patterns: the ring current stands in")
     for element, resolution in zip(found.elements, found.resolution_m, strict=True):
@@ -112,7 +134,7 @@ def plain_sums(growing: GrowingSweep, found: SweepMaps, curve: DependenceCurve) 
     regions = []
     for place, (number, name) in enumerate(sorted(found.names.items())):
         region: dict[str, Any] = {"name": name}
-        if name.startswith("particle "):
+        if number < len(found.particles.pixels):
             centre = found.particles.centres[number]
             region |= {"row": float(centre[0]), "column": float(centre[1])}
         if found.sums is not None:
@@ -124,6 +146,7 @@ def plain_sums(growing: GrowingSweep, found: SweepMaps, curve: DependenceCurve) 
         "unit": UNIT,
         "patterns": growing.patterns,
         "used": len(found.sweep.patterns),
+        "solver": found.solver,
         "left_out": growing.exclusions(),
         "light_by_ring_current": growing.by_ring_current,
         "pixel_size_m": growing.pixel_size_m,
@@ -144,10 +167,10 @@ def _by_element(found: SweepMaps, values: FloatArray) -> dict[str, float | None]
     }
 
 
-def _write_sums(path: Path, growing: GrowingSweep, found: SweepMaps, curve: DependenceCurve) -> None:
+def _write_sums(path: Path, content: dict[str, Any]) -> None:
     part = path.with_suffix(".part")
     try:
-        part.write_text(json.dumps(plain_sums(growing, found, curve), indent=1), encoding="utf-8")
+        part.write_text(json.dumps(content, indent=1), encoding="utf-8")
         os.replace(part, path)
     except OSError as error:
         raise StorageError(f"sums {path}: cannot be written: {error.strerror}") from error
@@ -178,6 +201,8 @@ def _write_spectra(growing: GrowingSweep, path: Path, title: str) -> Path:
             areas.areas,
             areas.sigma,
             growing.excluded,
+            growing.numbers,
+            growing.indices,
             {"noise_fwhm_ev": areas.model.response.noise_fwhm_ev, "kb_weight": areas.model.kb_weight},
         ),
     )

@@ -75,10 +75,12 @@ class SweepJob:
             if not over:
                 return False
             self._finish()
-        except (XsnError, OSError) as error:
-            _log.error("%s", error)
+        except Exception as error:  # whatever it is: this run's work ends, the worker goes on
+            expected = isinstance(error, XsnError | OSError)
+            message = str(error) if expected else f"{type(error).__name__}: {error}"
+            _log.error("%s", message, exc_info=not expected)
             self.close()
-            self._tell(state="failed", message=str(error))
+            self._tell(state="failed", message=message)
         return True
 
     def abandon(self) -> None:
@@ -130,7 +132,7 @@ class SweepJob:
     def _dependence(self, found: SweepMaps) -> DependenceCurve:
         if self._curve is None:
             self._curve = DependenceCurve(found.sweep.shape)
-        self._curve.push(found.sweep.patterns)
+        self._curve.push(self._work.used, found.sweep.patterns)
         return self._curve
 
     def _finish(self) -> None:

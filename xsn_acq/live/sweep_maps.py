@@ -1,16 +1,19 @@
 """Maps of a sweep and what they are worth: sums of particles, resolution, correlations."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xsn_acq.analysis.nxsci.error_map import error_map
-from xsn_acq.analysis.nxsci.guided import GuidedSolver
 from xsn_acq.analysis.nxsci.particles import Particles, find_particles
-from xsn_acq.analysis.nxsci.problem import Guide, Maps, Sweep
+from xsn_acq.analysis.nxsci.problem import Guide, Maps, Solver, Sweep
 from xsn_acq.analysis.nxsci.region_sums import RegionSums, region_sums
 from xsn_acq.analysis.nxsci.scores import element_correlations, map_resolution
+from xsn_acq.analysis.nxsci.solvers import DEFAULT, SOLVERS
+from xsn_acq.analysis.nxsci.txm_shift import TxmShift, find_txm_shift
+from xsn_acq.analysis.nxsci.weight import strength_by_held_out
 from xsn_acq.errors import ReconstructionError
 from xsn_acq.live.sweep import GrowingSweep
 from xsn_acq.optics.arrays import FloatArray
@@ -38,6 +41,9 @@ class SweepMaps:
         By Fourier ring correlation at 1/7 between maps of every second pattern; NaN where not asked for.
     txm_resolution_m : float
         The same of the TXM image.
+    solver : str
+    told : tuple of str
+        What there is to say of strength and registration.
     """
 
     elements: tuple[str, ...]
@@ -49,13 +55,28 @@ class SweepMaps:
     sums: RegionSums | None
     resolution_m: FloatArray
     txm_resolution_m: float
+    solver: str = DEFAULT
+    told: tuple[str, ...] = ()
 
     def correlations(self) -> FloatArray:
         """Between each two elements, over the pixels of particles, (E, E)."""
         return element_correlations(self.maps.values, self.particles.labels > 0)
 
 
-def make_maps(growing: GrowingSweep, start: Maps | None = None, *, final: bool = False) -> SweepMaps:
+@dataclass(frozen=True)
+class Solving:
+    """How maps are made: the solver's name, and whether left-out patterns check its strength."""
+
+    solver: str = DEFAULT
+    held_out: bool = False
+
+
+USUAL = Solving()
+
+
+def make_maps(
+    growing: GrowingSweep, start: Maps | None = None, *, final: bool = False, how: Solving = USUAL
+) -> SweepMaps:
     """Solve for the maps of the patterns so far.
 
     Parameters
@@ -65,6 +86,7 @@ def make_maps(growing: GrowingSweep, start: Maps | None = None, *, final: bool =
         Of fewer patterns: they are refined.
     final : bool
         Whether to work out standard errors, and maps of every second pattern for the resolution, too.
+    how : Solving
 
     Raises
     ------
@@ -77,7 +99,7 @@ def make_maps(growing: GrowingSweep, start: Maps | None = None, *, final: bool =
             f"run {growing.record.uid[:8]}: wanted {LEAST_PATTERNS} good patterns or more, "
             f"found {len(sweep.patterns)}; left out: {growing.exclusions()}"
         )
-    solver = GuidedSolver()
+    solver, told = _solver(how, sweep, guide)
     maps = solver.solve(sweep, guide, start=start)
     particles = find_particles(guide)
     labels, names = _labels(particles, growing.regions)
@@ -85,11 +107,56 @@ def make_maps(growing: GrowingSweep, start: Maps | None = None, *, final: bool =
     sums = region_sums(sweep, guide, labels.astype(np.intp) - 1) if wanted else None
     resolution, txm_resolution = np.full(len(growing.elements), np.nan), float("nan")
     if final:
-        maps = maps.with_sigma(error_map(sweep, guide, maps))
+        if how.solver == DEFAULT:
+            maps = maps.with_sigma(error_map(sweep, guide, maps))
+        told += (_place(find_txm_shift(sweep, guide)),)
         if len(sweep.patterns) >= 2 * LEAST_PATTERNS:
             resolution = _resolution(solver, sweep, guide, growing.pixel_size_m)
             txm_resolution = map_resolution(*growing.half_guides(), growing.pixel_size_m)
-    return SweepMaps(growing.elements, sweep, guide, maps, particles, names, sums, resolution, txm_resolution)
+    return SweepMaps(
+        growing.elements,
+        sweep,
+        guide,
+        maps,
+        particles,
+        names,
+        sums,
+        resolution,
+        txm_resolution,
+        how.solver,
+        told,
+    )
+
+
+def _solver(how: Solving, sweep: Sweep, guide: Guide) -> tuple[Solver, tuple[str, ...]]:
+    """The solver, and what left-out patterns say of its strength.
+
+    Raises
+    ------
+    ReconstructionError
+        There is no such solver, or it has no strength to check.
+    """
+    if how.solver not in SOLVERS:
+        raise ReconstructionError(f"solver: wanted one of {', '.join(SOLVERS)}, found {how.solver}")
+    solver: Any = SOLVERS[how.solver]()
+    if not how.held_out:
+        return solver, ()
+    if not hasattr(solver, "strength"):
+        raise ReconstructionError(f"solver {how.solver}: has no strength that left-out patterns could check")
+    chosen, found = strength_by_held_out(solver, sweep, guide)
+    misfits = ", ".join(
+        f"{name}: {misfit:.3g}" for name, misfit in zip(found.names, found.misfit, strict=True)
+    )
+    line = f"strength {chosen.strength:g} (chi-square of left-out patterns by strength: {misfits})"
+    return chosen, (line,)
+
+
+def _place(shift: TxmShift) -> str:
+    """Where the counts see the TXM image."""
+    return (
+        f"TXM image against the counts: {shift.dy:+.2f}, {shift.dx:+.2f} px in y, x "
+        f"(standard error {shift.sigma_pixels:.2f})"
+    )
 
 
 def _labels(
@@ -108,7 +175,7 @@ def _labels(
     return labels, present
 
 
-def _resolution(solver: GuidedSolver, sweep: Sweep, guide: Guide, pixel_size_m: float) -> FloatArray:
+def _resolution(solver: Solver, sweep: Sweep, guide: Guide, pixel_size_m: float) -> FloatArray:
     odd = np.arange(len(sweep.patterns)) % 2 == 1
     one, other = (solver.solve(sweep.subset(half), guide).values for half in (odd, ~odd))
     return np.array([map_resolution(a, b, pixel_size_m) for a, b in zip(one, other, strict=True)])

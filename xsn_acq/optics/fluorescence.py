@@ -25,6 +25,9 @@ _ELECTRON_EV = 510_998.95
 _WEAKEST = 1e-4
 """Lines of a smaller share are left out."""
 
+LOWEST_FITTED_EV = 4600.0
+"""Spectra are fitted from here on: lines below are not told from scattered light and each other."""
+
 AIR = {"N": 0.755, "O": 0.232, "Ar": 0.013}
 """Dry air, parts by mass."""
 AIR_G_CM3 = 1.205e-3

@@ -155,6 +155,11 @@ class StructuredIllumination(CameraParams):
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
         faults = [*self._library_faults(), *_chosen_faults(self.chosen, self.mode, self.whole)]
+        faults += [
+            f"regions: {name}: wanted first column and row of 0 or more, 1 or more of each, found {box}"
+            for name, box in self.regions.items()
+            if min(box[:2]) < 0 or min(box[2:]) < 1
+        ]
         if len(set(self.elements)) < len(self.elements):
             faults.append(f"elements: wanted each once, found {', '.join(self.elements)}")
         if faults:

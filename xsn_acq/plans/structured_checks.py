@@ -8,6 +8,7 @@ from xsn_acq.config import Axis, StructuredBeamline
 from xsn_acq.errors import LimitError
 from xsn_acq.params import StructuredIllumination
 from xsn_acq.plans.checks import focus_faults, folder_faults, general_faults, record_faults
+from xsn_acq.plans.element_checks import element_faults
 from xsn_acq.plans.estimate import SERIES_OVERHEAD_S, PointsEstimate, move_s
 from xsn_acq.plans.feasible import roi_faults, sample_out_faults
 from xsn_acq.plans.framing import Framing, framing, run_up_deg, sample_out_um
@@ -46,7 +47,8 @@ def check_structured(
         *general_faults(devices, params, state),
         *state.beam_faults,
         *focus_faults(file, state),
-        *infeasible_structured(file, params),
+        *_file_faults(file, params),
+        *element_faults(params.elements, state.energy_ev),
         *_move_faults(devices, params, state),
         *folder_faults(folder, _disk_bytes(file, params, frame)),
         *(() if assessed or params.adaptive is None else [_NOT_ASSESSED]),
@@ -57,6 +59,12 @@ def check_structured(
 
 def infeasible_structured(file: StructuredBeamline, params: StructuredIllumination) -> list[str]:
     """List every reason why this beamline cannot take a sweep; nothing is connected."""
+    highest_ev = file.monochromator.energy_high_ev
+    return [*_file_faults(file, params), *element_faults(params.elements, highest_ev)]
+
+
+def _file_faults(file: StructuredBeamline, params: StructuredIllumination) -> list[str]:
+    """What the beamline file forbids at any energy."""
     frame = framing(file, params)
     return [
         *roi_faults(file, frame),

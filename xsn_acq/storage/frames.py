@@ -1,5 +1,6 @@
 """Frames of a run, read lazily from the camera's HDF5 files, also while they grow (SWMR)."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit
@@ -118,6 +119,27 @@ class FrameReader(Closing):
         n = min(column.shape[0] for column in columns)
         seconds, nanoseconds = (np.asarray(column[:n], np.float64) for column in columns)
         return seconds + nanoseconds * 1e-9 + EPICS_EPOCH_S
+
+    def numbers(self, dataset: str, frames: Sequence[int]) -> np.ndarray:
+        """Values, float64 (n,), of another dataset of the file that has one for each frame.
+
+        Raises
+        ------
+        StorageError
+            There is no such dataset, or it has fewer values (yet).
+        """
+        self._opened()
+        assert self._file is not None
+        values = self._file.get(dataset)
+        if not isinstance(values, h5py.Dataset):
+            raise StorageError(f"frame file {self.path}: wanted {dataset}, found none")
+        values.refresh()
+        last = max(frames, default=-1)
+        if last >= values.shape[0]:
+            raise StorageError(
+                f"frame file {self.path}: wanted {dataset} of frame {last}, found {values.shape[0]} (yet)"
+            )
+        return np.asarray(values[()], np.float64)[list(frames)]
 
     def _require(self, start: int, stop: int) -> None:
         found = len(self)

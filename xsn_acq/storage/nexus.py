@@ -33,7 +33,7 @@ def whole_file(path: Path, what: str, check: Callable[[Path], object] | None = N
     StorageError
         When it cannot be written. An earlier file of the name stays.
     """
-    partial = path.with_name(path.name + ".partial")
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
         partial.parent.mkdir(parents=True, exist_ok=True)
         with h5py.File(partial, "w", track_order=True) as file:

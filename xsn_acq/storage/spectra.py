@@ -11,7 +11,7 @@
         /instrument/camera      NXdetector, one for each file of patterns: camera, camera_2, ...
         /instrument/fluorescence   NXdetector: the sum of all spectra over energy (keV, middle of the bin)
         /data                   NXdata, the plot to be shown: links to the sum and its energies
-        /lines                  NXdata: fitted counts of each element's lines for each pattern
+        /lines                  NXdata: fitted counts of each element's lines for each pattern; which spectrum
         /process                NXprocess: how they were fitted
 
 Counts and images stay where they are. PyMca finds calibration and live time beside the data of an NXdetector
@@ -72,6 +72,8 @@ class FittedLines:
         For each second of live time.
     flags : (patterns,)
         0 where all is well.
+    patterns, spectra : (patterns,)
+        Number of each pattern, and of its spectrum in the detector's file; -1 for none.
     parameters : mapping of name to value
         How they were fitted.
     """
@@ -80,6 +82,8 @@ class FittedLines:
     areas: ArrayLike
     errors: ArrayLike
     flags: ArrayLike
+    patterns: ArrayLike
+    spectra: ArrayLike
     parameters: Mapping[str, str | float]
 
 
@@ -251,7 +255,8 @@ def _write_time(entry: h5py.Group, detector: Sequence[DetectorFile]) -> None:
 def _write_lines(entry: h5py.Group, lines: FittedLines, where: str) -> None:
     areas = np.asarray(lines.areas, float)
     wanted = (len(lines.elements), np.size(lines.flags))
-    if not areas.shape == np.shape(lines.errors) == wanted:
+    numbered = np.shape(lines.patterns) == np.shape(lines.spectra) == wanted[1:]
+    if not (areas.shape == np.shape(lines.errors) == wanted and numbered):
         raise StorageError(
             f"{where}: lines: wanted areas and errors {wanted} as elements and flags, found {areas.shape} "
             f"and {np.shape(lines.errors)}"
@@ -260,7 +265,7 @@ def _write_lines(entry: h5py.Group, lines: FittedLines, where: str) -> None:
     nxvalue(data, "areas", areas, "counts/s")
     nxvalue(data, "areas_errors", np.asarray(lines.errors, float), "counts/s")
     data["element"] = list(lines.elements)
-    data["pattern"] = np.arange(wanted[1])
+    data["pattern"], data["spectrum"] = np.asarray(lines.patterns), np.asarray(lines.spectra)
     data["flags"] = np.asarray(lines.flags)
     process = nxgroup(entry, "process", "NXprocess")
     nxfields(process, {"program": "xsn_acq", "version": version("xsn_acq")})

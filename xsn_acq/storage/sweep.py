@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
@@ -66,15 +65,8 @@ class SweepReader(Closing):
         scalers = np.zeros((len(numbers), len(self._scalers)))
         there = np.flatnonzero(np.asarray(numbers) >= 0)
         wanted = [number for number in numbers if number >= 0]
-        with h5py.File(self._spectra.path, "r", swmr=True) as file:
-            for column, name in enumerate(self._scalers):
-                values: Any = file[resources[name]["parameters"]["dataset"]]
-                if wanted and max(wanted) >= len(values):
-                    raise StorageError(
-                        f"frame file {self._spectra.path}: wanted {name} of spectrum {max(wanted)}, "
-                        f"found {len(values)} (yet)"
-                    )
-                scalers[there, column] = values[()][wanted]
+        for column, name in enumerate(self._scalers):
+            scalers[there, column] = self._spectra.numbers(resources[name]["parameters"]["dataset"], wanted)
         return counts[:, 0], scalers
 
     def spectra_written(self) -> int:
@@ -86,8 +78,9 @@ class SweepReader(Closing):
     def has(self, row: Row) -> bool:
         """Whether what a row tells of can be read now."""
         try:
-            frame = row["frame"] < 0 or bool(self.frames([row["frame"]]).any())
-            return frame and (row["spectrum"] < 0 or len(self.spectra([row["spectrum"]])[0]) == 1)
+            if row["frame"] >= 0 and not self.frames([row["frame"]]).any():
+                return False
+            return row["spectrum"] < 0 or any(part.any() for part in self.spectra([row["spectrum"]]))
         except (StorageError, OSError, KeyError, ValueError):
             self.close()
             return False

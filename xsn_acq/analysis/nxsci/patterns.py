@@ -222,32 +222,6 @@ def move_patterns(patterns: Any, shift: FloatArray) -> NDArray[np.float32]:
     return moved
 
 
-def structured_transmission(out: Any, within: Any) -> FloatArray:
-    """Transmission (ny, nx) of the sample from all patterns together.
-
-    Least squares of within = T out in each pixel, so that dark speckle counts little.
-
-    Parameters
-    ----------
-    out, within : (N, ny, nx)
-        Less their dark, over exposure and I0, the pattern of ``out`` moved to where it stood ``within``.
-
-    Raises
-    ------
-    ReconstructionError
-        A pixel had no light in any pattern.
-    """
-    top, bottom = np.zeros(out.shape[1:]), np.zeros(out.shape[1:])
-    for n in range(len(out)):
-        light = np.asarray(out[n], dtype=float)
-        top += light * np.asarray(within[n], dtype=float)
-        bottom += light**2
-    if not (bottom > 0).all():
-        unlit = int(np.count_nonzero(bottom <= 0))
-        raise ReconstructionError(f"patterns: wanted light in every pixel, found {unlit} without; crop them")
-    return top / bottom
-
-
 def texture(image: FloatArray) -> FloatArray:
     """Each pixel over the mean around it, less 1; 0 where there is no light. (ny, nx)."""
     local = ndimage.gaussian_filter(image, _TEXTURE_PIXELS)

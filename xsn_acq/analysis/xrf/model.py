@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from xsn_acq.errors import ReconstructionError
 from xsn_acq.optics.arrays import FloatArray
 from xsn_acq.optics.detector import FWHM_PER_SIGMA
-from xsn_acq.optics.fluorescence import compton_energy_ev, k_lines
+from xsn_acq.optics.fluorescence import LOWEST_FITTED_EV, compton_energy_ev, k_lines
 from xsn_acq.optics.silicon_drift import Response, fwhm_ev, line_shape
 
 _COMPTON_WIDTH_EV = 150.0
@@ -73,7 +73,7 @@ class SpectrumModel:
     response: Response
     angle_deg: float = 90.0
     kb_weight: float = 1.0
-    low_ev: float = 4600.0
+    low_ev: float = LOWEST_FITTED_EV
     high_ev: float = 17_500.0
     hat_ev: float = 900.0
 
