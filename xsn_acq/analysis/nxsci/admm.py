@@ -54,25 +54,29 @@ class Point:
     v : (E, M)
     pull : (E, 2 M), optional
         Multipliers of the differences over the weight: lengths of 1 at most.
+    push : (E, M), optional
+        Multipliers of the pixels over the weight. Those that the data at the start ask for would do only at
+        the minimum; beside it, as where patterns have come on, they are so wrong that it is left for long.
     iterations : int
     """
 
     v: FloatArray
     pull: FloatArray | None = None
+    push: FloatArray | None = None
     iterations: int = 0
 
 
 def begin(light: Whitened, start: Maps | None, image: FloatArray) -> Point:
     """Maps found before, or else the multiple of an image (M,) that fits each element best."""
     if start is not None:
-        return Point(light.whitened_maps(start), start.pull)
+        return Point(light.whitened_maps(start), start.pull, start.push)
     return Point(light.spread(image))
 
 
 def as_maps(sweep: Sweep, light: Whitened, weight: float, end: Point) -> Maps:
     """Maps of the point where ADMM ended."""
     values = light.maps(end.v)
-    return Maps(values, weight, end.iterations, misfit(sweep, values), pull=end.pull)
+    return Maps(values, weight, end.iterations, misfit(sweep, values), pull=end.pull, push=end.push)
 
 
 def minimise(
@@ -112,15 +116,16 @@ def minimise(
     state = _State(start.v, _apply(gradient, start.v), template)
     if start.pull is not None:
         state.difference_debt = weight / rho[0] * start.pull
-        slope = light.adjoint(light.data - light.forward(start.v)) - weight * _apply(gradient.T, start.pull)
-        state.pixel_debt = slope / rho[1]
+    if start.push is not None:
+        state.pixel_debt = weight / rho[1] * start.push
     attraction = light.adjoint(light.data)
     for iteration in range(1, steps.iterations + 1):
         before = state.pixels
         _advance(state, equations, gradient, attraction, rho, weight, constraint)
         if iteration % _CHECK_EVERY == 0 and state.moved(before) < steps.tolerance:
             break
-    return Point(state.pixels, rho[0] / weight * state.difference_debt, iteration)
+    pull, push = rho[0] / weight * state.difference_debt, rho[1] / weight * state.pixel_debt
+    return Point(state.pixels, pull, push, iteration)
 
 
 class _State:

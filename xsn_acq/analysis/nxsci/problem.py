@@ -129,6 +129,8 @@ class Maps:
         Standard error of each pixel where it was computed.
     pull : (E, 2 ny nx), optional
         How the regularisation pulls at each difference, for a start from these maps.
+    push : (E, ny nx), optional
+        How the constraint pushes at each pixel, for the same.
     """
 
     values: FloatArray
@@ -137,6 +139,7 @@ class Maps:
     misfit: FloatArray
     sigma: FloatArray | None = None
     pull: FloatArray | None = None
+    push: FloatArray | None = None
 
     def with_sigma(self, sigma: FloatArray) -> "Maps":
         """Return the same maps with their standard errors."""
