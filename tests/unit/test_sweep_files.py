@@ -152,7 +152,11 @@ def test_sums_tell_what_they_were_made_of(sums):
     # maps of every second pattern: 20 of 1024 pixels agree down to some pixels
     assert all(30e-9 < value < 1e-6 for value in sums["resolution_m"].values())
     patterns, signed, absolute = sums["dependence"][-1]
+    looks, _, falling = zip(*sums["dependence"], strict=True)
     assert patterns == 39
+    assert len(looks) > 6
+    assert list(looks) == sorted(set(looks))
+    assert falling[0] > 2 * falling[-1]  # of few patterns all pixels seem alike by chance
     assert abs(signed) < absolute < 1
 
 

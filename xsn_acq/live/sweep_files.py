@@ -10,7 +10,7 @@ import numpy as np
 
 from xsn_acq.errors import StorageError
 from xsn_acq.live.sweep import GrowingSweep
-from xsn_acq.live.sweep_dependence import DependenceCurve
+from xsn_acq.live.sweep_dependence import DependenceCurve, whole_curve
 from xsn_acq.live.sweep_maps import USUAL, Solving, SweepMaps, make_maps
 from xsn_acq.live.sweep_picture import draw_sweep
 from xsn_acq.optics.arrays import FloatArray
@@ -63,8 +63,7 @@ def evaluate_sweep(record: RunRecord, data: DataFolder, how: Solving = USUAL) ->
     with GrowingSweep(record, library_of(record, data)) as growing:
         growing.push(record.rows("points"))
         growing.settle(final=True)
-        curve = DependenceCurve(growing.sweep().shape)
-        curve.push(growing.used, growing.sweep().patterns)
+        curve = whole_curve(growing.used, growing.sweep().patterns)
         return conclude_sweep(growing, make_maps(growing, final=True, how=how), curve, data)
 
 
