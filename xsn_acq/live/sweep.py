@@ -187,18 +187,18 @@ class GrowingSweep(Closing):
         ReconstructionError
             A pixel had no light.
         """
-        top, bottom, squares = (
+        top, bottom, squares, products, out_squares = (
             np.sum([getattr(block.pairs, name) for block in self._ordered()], axis=0)
-            for name in ("top", "bottom", "squares")
+            for name in ("top", "bottom", "squares", "products", "out_squares")
         )
         if not self._settled or not (bottom > 0).all():
             raise ReconstructionError(
                 f"run {self.record.uid[:8]}: wanted light in all pixels; choose a smaller roi"
             )
         transmission = top / bottom
-        number = max(sum(int(block.pairs.good.sum()) for block in self._ordered()) - 1, 1)
-        spread = np.maximum(squares - top * transmission, 0) / number
-        sigma = np.sqrt(spread / bottom)
+        spread = squares - 2 * transmission * products + transmission**2 * out_squares
+        number = sum(int(block.pairs.good.sum()) for block in self._ordered())
+        sigma = np.sqrt(np.maximum(spread, 0) * number / max(number - 1, 1)) / bottom
         return Guide(transmission, np.maximum(sigma, _LEAST_SIGMA * np.median(sigma) + 1e-9))
 
     def half_guides(self) -> tuple[FloatArray, FloatArray]:

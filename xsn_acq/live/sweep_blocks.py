@@ -142,7 +142,7 @@ class BlockPairing:
         return _moved(pairs, -found.shift), found.shift
 
 
-_IMAGES = ("top", "bottom", "squares", "even_top", "even_bottom")
+_IMAGES = ("top", "bottom", "even_top", "even_bottom", "squares", "products", "out_squares")
 
 
 def _moved(pairs: PatternPairs, shift: FloatArray) -> PatternPairs:
