@@ -149,6 +149,33 @@ def test_the_shutter_is_open_for_patterns_alone(machine, run, mode):
 
 
 @MODES
+def test_the_shutter_is_shut_while_the_sample_moves(machine, run, mode):
+    words = []
+
+    def look(message):
+        if message.command == "set" and message.obj is machine.devices.sample.x:
+            words.append(machine.devices.shutter.word)
+
+    machine.before = look
+    run(small(mode=mode))
+    assert words == ["closed", "closed"]
+
+
+@MODES
+def test_a_frame_that_does_not_come_is_soon_missed(machine, run, mode):
+    """The sample is in the beam: 2 s and three periods, not the 10 s that a dark may take."""
+    run(small(mode=mode))
+    setups = {
+        setup.stream: setup
+        for setup in (message.args[0] for message in machine.told("prepare"))
+        if isinstance(setup, CameraSetup | SpectraSetup)
+    }
+    assert setups["darks"].frame_timeout_s > 10.0
+    assert setups["patterns"].frame_timeout_s == setups["spectra"].frame_timeout_s
+    assert 2.0 < setups["patterns"].frame_timeout_s < 2.5
+
+
+@MODES
 def test_all_motors_end_where_they_were(machine, run, mode):
     devices = machine.devices
     for number, part in enumerate((devices.condenser, devices.sandpaper_coarse, devices.sandpaper_fine)):
