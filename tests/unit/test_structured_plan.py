@@ -265,6 +265,32 @@ def test_what_does_not_come_is_missing_and_the_run_goes_on(machine, run, name, m
 
 
 @pytest.mark.parametrize("name", ["camera", "vortex"])
+def test_frames_on_the_fly_are_their_patterns_when_clocks_are_a_period_apart(machine, run, name):
+    """Two frames of three could be those of any two pulses; the reference before them tells the clocks."""
+    detector = getattr(machine.devices, name)
+    detector.ahead_s = 0.1 + 0.0114 * 64 / 3200 + 0.001
+    detector.lose = lambda number: detector.setup.filename != "darks" and number == 3
+    rows = run(small(mode="fly"))
+    lost = "frame" if name == "camera" else "spectrum"
+    assert [getattr(row, lost) for row in rows[:4]] == [0, 1, 2, -1]
+    assert [row.status for row in rows] == ["missing" if row is rows[3] else "ok" for row in rows]
+
+
+def test_without_pulses_the_position_compare_is_named(machine, run):
+    camera = machine.devices.camera
+    camera.lose = lambda number: camera.setup.filename != "darks" and number >= 1
+    machine.devices.vortex.lose = lambda number: number >= 1
+    captured = machine.devices.position_compare.captured
+    machine.devices.position_compare.captured = lambda: [
+        each[: len(machine.trains) == 1] for each in captured()
+    ]
+    with pytest.raises(
+        DeviceError, match="position_compare: expose: wanted a pulse for each pattern, found none"
+    ):
+        run(small(mode="fly", per_line=8))
+
+
+@pytest.mark.parametrize("name", ["camera", "vortex"])
 @pytest.mark.parametrize("lost", [5, 6])
 def test_a_sixth_missing_in_a_row_is_a_failure_by_name(machine, run, name, lost):
     detector = getattr(machine.devices, name)

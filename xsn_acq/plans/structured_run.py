@@ -10,22 +10,19 @@ from bluesky import plan_stubs as bps
 
 from xsn_acq.devices.camera_setup import CameraSetup
 from xsn_acq.devices.spectra_setup import SpectraSetup
-from xsn_acq.errors import DeviceError
 from xsn_acq.params import StructuredIllumination
 from xsn_acq.plans.detectors import FRAMES, SPECTRA, Detectors
 from xsn_acq.plans.exposing import AtRest, Exposing, OnTheFly, Shot
 from xsn_acq.plans.framing import Framing, sample_out_um
 from xsn_acq.plans.instrument import StructuredInstrument
 from xsn_acq.plans.measurement import FRAME_TIMEOUT_PERIODS, Measurement
+from xsn_acq.plans.missing_frames import MissingFrames
 from xsn_acq.plans.pattern_rows import NONE, AssessmentRow, PatternRow, Verdict
 from xsn_acq.plans.record import Rows
 from xsn_acq.plans.steps import POLL_S, Plan, asked, move, move_together, shut, step, stop
 from xsn_acq.plans.structured_state import StructuredState, structured_acquisition
 from xsn_acq.plans.sure_points import SurePoints
 from xsn_acq.plans.sweep import Segment, place_of, segments
-
-MOST_MISSING = 5
-"""So many patterns in a row without a frame or spectrum: a detector has failed."""
 
 LATE_FRAME_S = 2.0
 """A frame that comes so much later, and some periods, does not come: the sample is in the beam meanwhile."""
@@ -65,7 +62,7 @@ class StructuredRun(Measurement[StructuredInstrument, StructuredState]):
         self._points = SurePoints(PatternRow, self._beam, late_s, self._interruptions, self._shut)
         self._detectors: Detectors | None = None
         self._exposing: Exposing | None = None
-        self._closures = self._missing = 0
+        self._closures, self._missing = 0, MissingFrames(devices)
         self._mark = (0, 0, 0)
         self._preset_s = asked(devices.beam_monitor.preset_s)
 
@@ -139,7 +136,8 @@ class StructuredRun(Measurement[StructuredInstrument, StructuredState]):
         self._closures += devices.shutter.state() != "open"
         current_ma = 0.5 * (current_ma + asked(devices.ring.current))
         rows = tuple(self._row(segment, shot, current_ma) for shot in shots)
-        self._count_missing(rows)
+        if self._interruptions() == self._mark:
+            self._missing.count(shots, spectra=segment.sample_in)
         return rows
 
     def _go_to(self, segment: Segment, places_mm: Sequence[float]) -> Plan:
@@ -193,25 +191,6 @@ class StructuredRun(Measurement[StructuredInstrument, StructuredState]):
             ended=time.time(),
             status="ok" if complete else "missing",
         )
-
-    def _count_missing(self, rows: Sequence[PatternRow]) -> None:
-        """A pattern that lacks its frame or spectrum is left out later; too many in a row are a failure.
-
-        Raises
-        ------
-        DeviceError
-            Detector and what it lacks.
-        """
-        if self._interruptions() != self._mark:
-            return
-        for row in rows:
-            self._missing = 0 if row.status == "ok" else self._missing + 1
-            if self._missing > MOST_MISSING:
-                which = self._devices.camera.name if row.frame == NONE else self._devices.vortex.name
-                found = f"none for {self._missing} patterns"
-                raise DeviceError(
-                    which, "expose", "a frame for each pattern", found, hint="look at its trigger"
-                )
 
     def _way_to_expose(self, detectors: Detectors) -> Exposing:
         if self._params.mode == "step":
