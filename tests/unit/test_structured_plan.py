@@ -149,6 +149,33 @@ def test_the_shutter_is_open_for_patterns_alone(machine, run, mode):
 
 
 @MODES
+def test_the_shutter_is_shut_while_the_sample_moves(machine, run, mode):
+    words = []
+
+    def look(message):
+        if message.command == "set" and message.obj is machine.devices.sample.x:
+            words.append(machine.devices.shutter.word)
+
+    machine.before = look
+    run(small(mode=mode))
+    assert words == ["closed", "closed"]
+
+
+@MODES
+def test_a_frame_that_does_not_come_is_soon_missed(machine, run, mode):
+    """The sample is in the beam: 2 s and three periods, not the 10 s that a dark may take."""
+    run(small(mode=mode))
+    setups = {
+        setup.stream: setup
+        for setup in (message.args[0] for message in machine.told("prepare"))
+        if isinstance(setup, CameraSetup | SpectraSetup)
+    }
+    assert setups["darks"].frame_timeout_s > 10.0
+    assert setups["patterns"].frame_timeout_s == setups["spectra"].frame_timeout_s
+    assert 2.0 < setups["patterns"].frame_timeout_s < 2.5
+
+
+@MODES
 def test_all_motors_end_where_they_were(machine, run, mode):
     devices = machine.devices
     for number, part in enumerate((devices.condenser, devices.sandpaper_coarse, devices.sandpaper_fine)):
@@ -235,6 +262,32 @@ def test_what_does_not_come_is_missing_and_the_run_goes_on(machine, run, name, m
     other = "spectrum" if name == "camera" else "frame"
     assert getattr(rows[2], other) == 2
     assert closing(machine)["exit_status"] is None
+
+
+@pytest.mark.parametrize("name", ["camera", "vortex"])
+def test_frames_on_the_fly_are_their_patterns_when_clocks_are_a_period_apart(machine, run, name):
+    """Two frames of three could be those of any two pulses; the reference before them tells the clocks."""
+    detector = getattr(machine.devices, name)
+    detector.ahead_s = 0.1 + 0.0114 * 64 / 3200 + 0.001
+    detector.lose = lambda number: detector.setup.filename != "darks" and number == 3
+    rows = run(small(mode="fly"))
+    lost = "frame" if name == "camera" else "spectrum"
+    assert [getattr(row, lost) for row in rows[:4]] == [0, 1, 2, -1]
+    assert [row.status for row in rows] == ["missing" if row is rows[3] else "ok" for row in rows]
+
+
+def test_without_pulses_the_position_compare_is_named(machine, run):
+    camera = machine.devices.camera
+    camera.lose = lambda number: camera.setup.filename != "darks" and number >= 1
+    machine.devices.vortex.lose = lambda number: number >= 1
+    captured = machine.devices.position_compare.captured
+    machine.devices.position_compare.captured = lambda: [
+        each[: len(machine.trains) == 1] for each in captured()
+    ]
+    with pytest.raises(
+        DeviceError, match="position_compare: expose: wanted a pulse for each pattern, found none"
+    ):
+        run(small(mode="fly", per_line=8))
 
 
 @pytest.mark.parametrize("name", ["camera", "vortex"])
