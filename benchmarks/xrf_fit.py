@@ -39,7 +39,7 @@ def run() -> dict:
         ELEMENTS,
         ENERGY_EV,
         EnergyScale(vortex.zero_ev, vortex.ev_per_bin),
-        Response(vortex.noise_fwhm_ev, tail_share=0.01),
+        Response(vortex.noise_fwhm_ev, tail_share=0.01, shelf_share=0.003),
     )
     began = time.perf_counter()
     model = refined(start, spectra.sum(axis=0))

@@ -1,6 +1,7 @@
 """What goes wrong in a sweep is found, told by its reason, left out, and spoils no map."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from sweep_scene import closeness
 
 from xsn_acq.analysis.nxsci.pairs import Exclusion
 from xsn_acq.errors import ReconstructionError
-from xsn_acq.live import sweep_files
+from xsn_acq.live import sweep, sweep_files
 from xsn_acq.live.sweep import GrowingSweep
 from xsn_acq.live.sweep_dependence import DependenceCurve
 from xsn_acq.live.sweep_light import block_light
@@ -193,3 +194,35 @@ def test_an_aborted_run_gives_maps_of_what_there_is(tmp_path):
         growing.settle(final=True)
         assert growing.patterns == 30
         assert make_maps(growing).maps.values.any()
+
+
+COBALT = {"lines": 2, "per_line": 8, "more": {"elements": ("Co",)}}
+
+
+class TestElementsThatAreNotAskedFor:
+    """The sample holds manganese, cobalt and nickel; cobalt alone is wanted."""
+
+    def test_are_fitted_but_not_mapped(self, tmp_path):
+        run = SweepRun(**COBALT)
+        with grown(run, tmp_path) as growing:
+            assert growing.good.all()
+            assert growing.doubts() == ()
+            assert set(growing.areas().elements) == {"Mn", "Fe", "Co", "Ni", "Cu"}
+            # 16 patterns of 10 000 counts: 0.3 %; light and shifts add as much
+            found, wanted = growing.sweep().counts, run.counts()[1:2]
+            assert found.shape == (1, 16)
+            assert found.sum() / wanted.sum() == pytest.approx(1.0, abs=0.02)
+            assert make_maps(growing).elements == ("Co",)
+
+    def test_are_asked_for_where_spectra_do_not_fit(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(sweep, "ALWAYS", ("Fe", "Cu"))
+        told = "lines of Co, Fe, Cu do not fit 16 of 16 spectra: an element not named?"
+        with grown(SweepRun(**COBALT), tmp_path) as growing:
+            assert growing.doubts() == (told,)
+            with pytest.raises(ReconstructionError, match=f"no pattern is good.*{re.escape(told)}"):
+                growing.sweep()
+
+    def test_above_the_energy_of_the_light_are_not_fitted(self, tmp_path):
+        """Copper's edge is at 8979 eV."""
+        with grown(SweepRun(**COBALT, energy_ev=8900.0), tmp_path) as growing:
+            assert growing._model().elements == ("Co", "Mn", "Fe", "Ni")

@@ -17,7 +17,7 @@ START = SpectrumModel(
     ("Mn", "Fe", "Co", "Ni", "Cu"),
     9000.0,
     EnergyScale(VORTEX.zero_ev, VORTEX.ev_per_bin),
-    Response(VORTEX.noise_fwhm_ev, tail_share=0.01),
+    Response(VORTEX.noise_fwhm_ev, tail_share=0.01, shelf_share=0.003),
 )
 LIMITS = Limits(VORTEX.dead_time_s)
 LIGHT = np.random.default_rng(11).random((400, 8, 8))

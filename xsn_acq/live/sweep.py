@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from xsn_acq.analysis.nxsci.pairs import Exclusion
 from xsn_acq.analysis.nxsci.problem import Guide, Sweep
-from xsn_acq.analysis.xrf.areas import Limits, LineAreas, line_areas
+from xsn_acq.analysis.xrf.areas import Limits, LineAreas, Trouble, line_areas
 from xsn_acq.analysis.xrf.dead_time import live_times
 from xsn_acq.analysis.xrf.model import EnergyScale, SpectrumModel
 from xsn_acq.analysis.xrf.poisson import poisson_fit
@@ -19,14 +19,17 @@ from xsn_acq.errors import ReconstructionError
 from xsn_acq.live.sweep_blocks import Block, BlockPairing, SettledBlock
 from xsn_acq.live.sweep_library import Library
 from xsn_acq.optics.arrays import FloatArray
+from xsn_acq.optics.edges import edge_energy_ev
 from xsn_acq.optics.silicon_drift import Response
 from xsn_acq.optics.xspress3 import SCALERS
 from xsn_acq.storage.run import Row, RunRecord
 from xsn_acq.storage.sweep import SweepReader
 
 TECHNIQUE = "nxsci"
-AROUND = ("Fe", "Cu")
-"""Elements of what stands around: fitted, not mapped."""
+ALWAYS = ("Mn", "Fe", "Co", "Ni", "Cu")
+"""Elements of cathodes and of what stands around: fitted where light excites them, mapped where asked for."""
+_TAIL, _SHELF = 0.01, 0.003
+"""Shares of a line's counts from which their refining starts: usual ones of silicon drift detectors."""
 _LEAST_SIGMA = 0.3
 """Of the median: a pixel of the TXM image is not surer than that."""
 
@@ -138,6 +141,17 @@ class GrowingSweep(Closing):
             found.update(str(reason.name).lower() for reason in Exclusion if reason and reason & int(flags))
         return dict(found)
 
+    def doubts(self) -> tuple[str, ...]:
+        """What may be wrong where lines do not fit most spectra, in a line; else none."""
+        areas = self.areas()
+        poor, fitted = areas.flags & Trouble.POOR_FIT > 0, ", ".join(areas.elements)
+        if 2 * np.count_nonzero(poor) <= poor.size:
+            return ()
+        return (
+            f"lines of {fitted} do not fit {np.count_nonzero(poor)} of {poor.size} spectra: "
+            "an element not named?",
+        )
+
     def areas(self) -> LineAreas:
         """Counts of lines for each pattern worked on, with what stands around.
 
@@ -171,7 +185,11 @@ class GrowingSweep(Closing):
         """
         good, areas = self.good, self.areas()
         if not good.any():
-            raise ReconstructionError(f"run {self.record.uid[:8]}: no pattern is good: {self.exclusions()}")
+            raise ReconstructionError(
+                "; ".join(
+                    (f"run {self.record.uid[:8]}: no pattern is good: {self.exclusions()}", *self.doubts())
+                )
+            )
         light = np.concatenate([block.light for block in self._ordered()])[good]
         light /= np.median(light)
         wanted = [areas.elements.index(element) for element in self.elements]
@@ -266,12 +284,12 @@ class GrowingSweep(Closing):
         return Limits(vortex["dead_time_s"], most_dead=vortex["most_dead"])
 
     def _model(self) -> SpectrumModel:
-        vortex = self.start["vortex"]
-        elements = (*self.elements, *(name for name in AROUND if name not in self.elements))
+        vortex, energy_ev = self.start["vortex"], float(self.start["energy_ev"])
+        others = [name for name in ALWAYS if edge_energy_ev(name, "K") < energy_ev]
         return SpectrumModel(
-            elements,
-            float(self.start["energy_ev"]),
+            tuple(dict.fromkeys([*self.elements, *others])),
+            energy_ev,
             EnergyScale(vortex["zero_ev"], vortex["ev_per_bin"]),
-            Response(vortex["noise_fwhm_ev"]),
+            Response(vortex["noise_fwhm_ev"], tail_share=_TAIL, shelf_share=_SHELF),
             angle_deg=vortex["angle_deg"],
         )

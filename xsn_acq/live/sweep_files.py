@@ -115,7 +115,7 @@ def _lines(growing: GrowingSweep, found: SweepMaps) -> list[str]:
         f"{len(found.sweep.patterns)} of {growing.patterns} patterns used; left out: {left_out or 'none'}",
         f"{len(found.particles.pixels)} particles",
     ]
-    lines += found.told
+    lines += [*growing.doubts(), *found.told]
     lost = [name for name in growing.regions if name not in found.names.values()]
     lines += [f"region {name}: holds no part of a particle, or lies outside the field" for name in lost]
     if growing.by_ring_current:

@@ -95,10 +95,11 @@ def make_maps(
     """
     sweep, guide = growing.sweep(), growing.guide()
     if len(sweep.patterns) < LEAST_PATTERNS:
-        raise ReconstructionError(
+        found = (
             f"run {growing.record.uid[:8]}: wanted {LEAST_PATTERNS} good patterns or more, "
             f"found {len(sweep.patterns)}; left out: {growing.exclusions()}"
         )
+        raise ReconstructionError("; ".join((found, *growing.doubts())))
     solver, told = _solver(how, sweep, guide)
     maps = solver.solve(sweep, guide, start=start)
     particles = find_particles(guide)
