@@ -37,11 +37,14 @@ class FakeDetector(FakeCamera):
     def __init__(self, name):
         super().__init__()
         self.name, self.lose, self.setup, self.asked = name, lambda number: False, None, 0
-        self.left, self.waits, self.ahead_s = [], False, 0.0
+        self.left, self.waits, self.ahead_s, self.flag = [], False, 0.0, 0
         self._error = None
 
     def left_behind(self):
         return self.left
+
+    def frame_flags(self):
+        return np.array([self.flag] * len(self.times), np.uint8)
 
     def prepare(self, value):
         if not isinstance(value, Rearm):

@@ -89,8 +89,7 @@ def test_the_guide_is_the_samples_transmission(made):
     error = (guide.transmission - run.scene.transmission)[INNER]
     # its own noise is 0.006; light varies within a pixel, and is blurred with the sample
     assert np.sqrt(np.mean(error**2)) < 0.015
-    # sigma is that of the scatter over the patterns; the blur of light with the sample, the same in all of them,
-    # comes on top of it at edges
+    # sigma is that of the scatter over the patterns; the blur of light with the sample comes on top at edges
     pull = error / guide.sigma[INNER]
     assert 0.7 < np.sqrt(np.mean(pull**2)) < 2.5
 

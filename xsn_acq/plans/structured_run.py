@@ -1,5 +1,6 @@
 """One run of structured illumination: darks, then blocks of patterns until there are enough."""
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -26,6 +27,9 @@ from xsn_acq.plans.sweep import Segment, place_of, segments
 
 LATE_FRAME_S = 2.0
 """A frame that comes so much later, and some periods, does not come: the sample is in the beam meanwhile."""
+
+
+logger = logging.getLogger(__name__)
 
 
 class Assessor(Protocol):
@@ -62,7 +66,7 @@ class StructuredRun(Measurement[StructuredInstrument, StructuredState]):
         self._points = SurePoints(PatternRow, self._beam, late_s, self._interruptions, self._shut)
         self._detectors: Detectors | None = None
         self._exposing: Exposing | None = None
-        self._closures, self._missing = 0, MissingFrames(devices)
+        self._closures, self._missing, self._told = 0, MissingFrames(devices), False
         self._mark = (0, 0, 0)
         self._preset_s = asked(devices.beam_monitor.preset_s)
 
@@ -138,7 +142,21 @@ class StructuredRun(Measurement[StructuredInstrument, StructuredState]):
         rows = tuple(self._row(segment, shot, current_ma) for shot in shots)
         if self._interruptions() == self._mark:
             self._missing.count(shots, spectra=segment.sample_in)
+        self._tell_flags()
         return rows
+
+    def _tell_flags(self) -> None:
+        """Say once, while there is time to do something about it, that spectra will be left out."""
+        vortex = self._devices.vortex
+        flags = vortex.frame_flags()
+        if flags.any() and not self._told:
+            self._told = True
+            logger.warning(
+                "%s: spectrum %d is saturated or tells no dead time: look at its rate, move it away "
+                "(fluorescence_stage) or attenuate the beam",
+                vortex.name,
+                int(flags.nonzero()[0][0]),
+            )
 
     def _go_to(self, segment: Segment, places_mm: Sequence[float]) -> Plan:
         """All motors together; those that stand there already are left alone."""
