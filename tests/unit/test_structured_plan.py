@@ -338,7 +338,7 @@ def test_the_detectors_are_stopped_before_they_are_armed_anew(machine, run):
 
 def test_spectra_that_will_be_left_out_are_told_once(machine, run, caplog):
     machine.devices.vortex.flag = 1
-    assert {row["status"] for row in run()} == {"ok"}
+    assert {row.status for row in run()} == {"ok"}
     told = [record.getMessage() for record in caplog.records if "saturated" in record.getMessage()]
     assert len(told) == 1
     assert told[0].startswith("vortex: spectrum 0 is saturated or tells no dead time")
