@@ -199,11 +199,15 @@ class TestLibrary:
             ({"more": {"binning": 4}}, "other binning"),
             ({"more": {"sheets": {"step_mm": 0.07}}}, "other sheets"),
             ({"energy_ev": 9100.0}, "other energy"),
-            ({"lines": 2, "per_line": 20}, "other lines, per_line"),
+            ({"lines": 8, "per_line": 5}, "other per_line, lines"),
+            ({"pixel_size_m": 30.1e-9}, "other pixel size"),
+            ({"detector_z_mm": 5.0}, "other detector z"),
         ],
     )
     def test_one_of_other_patterns_is_refused(self, library, change, told):
         settings = {"passes": "in", "library": library.uid} | change
         start = SweepRun(**settings).start() | {"uid": "0123456789"}
-        with pytest.raises(ReconstructionError, match=f"library of the same patterns, found .* {told}"):
+        with pytest.raises(
+            ReconstructionError, match=f"wanted a run of the same patterns .*, found .* {told}"
+        ):
             GrowingSweep(RunRecord.from_documents([("start", start)]), library)

@@ -59,6 +59,7 @@ def structured_acquisition(
         "energy_ev": energy,
         "wavelength_m": wavelength_m(energy),
         "pixel_size_m": file.pixel_size_m(energy, frame.binning, state.detector_z_mm),
+        "detector_z_mm": state.detector_z_mm,
         "binning": frame.binning,
         "roi": list(frame.roi),
         "frame_shape": list(frame.shape),
