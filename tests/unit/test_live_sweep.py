@@ -211,3 +211,17 @@ class TestLibrary:
             ReconstructionError, match=f"wanted a run of the same patterns .*, found .* {told}"
         ):
             GrowingSweep(RunRecord.from_documents([("start", start)]), library)
+
+    def test_patterns_that_it_lacks_are_counted(self, run, tmp_path):
+        """A frame did not come, and it ended five patterns early; one more was spoilt with the sample in."""
+        made = SweepRun(passes="out", exposure_s=1.0, seed=8, faults={("out", 4): "no frame"})
+        documents = made.play(tmp_path / "library")
+        library = RunRecord.from_documents(
+            (name, doc) for name, doc in documents if name != "event_page" or doc["seq_num"][-1] <= 35
+        )
+        short = SweepRun(passes="in", library=library.uid, seed=9, faults={("in", 7): "scalers"})
+        record = played(short, tmp_path)
+        with grown(record, library) as growing:
+            assert growing.exclusions() == {"no_pattern": 6, "spectrum": 1}
+            assert growing.patterns == 40
+            assert len(growing.sweep().patterns) == 33

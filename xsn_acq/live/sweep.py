@@ -27,6 +27,8 @@ from xsn_acq.storage.sweep import SweepReader
 TECHNIQUE = "nxsci"
 AROUND = ("Fe", "Cu")
 """Elements of what stands around: fitted, not mapped."""
+NO_PATTERN = "no_pattern"
+"""Why a pattern is left out that the library does not have; other reasons are `Exclusion`."""
 _LEAST_SIGMA = 0.3
 """Of the median: a pixel of the TXM image is not surer than that."""
 
@@ -101,8 +103,14 @@ class GrowingSweep(Closing):
 
     @property
     def patterns(self) -> int:
-        """Patterns worked on, the excluded ones too."""
-        return sum(len(block.numbers) for block in self._settled.values())
+        """Patterns worked on, the excluded ones and those that the library lacks too."""
+        return sum(len(block.numbers) for block in self._settled.values()) + self._lacked()
+
+    def _lacked(self) -> int:
+        """Patterns that were taken with the sample, and are not in the library."""
+        if self._library is None:  # the pass without the sample may be still to come
+            return 0
+        return sum(block.without_pattern() for block in self._blocks.values())
 
     @property
     def good(self) -> NDArray[np.bool_]:
@@ -119,6 +127,8 @@ class GrowingSweep(Closing):
     def exclusions(self) -> dict[str, int]:
         """How many patterns are left out, by reason."""
         found: Counter[str] = Counter()
+        if self._lacked():
+            found[NO_PATTERN] = self._lacked()
         for flags in self.excluded:
             found.update(str(reason.name).lower() for reason in Exclusion if reason and reason & int(flags))
         return dict(found)
