@@ -18,6 +18,7 @@ from xsn_acq.closing import Closing
 from xsn_acq.errors import ReconstructionError
 from xsn_acq.live.sweep_blocks import Block, BlockPairing, SettledBlock
 from xsn_acq.live.sweep_library import Library
+from xsn_acq.live.sweep_references import ReferenceShift, reference_shifts
 from xsn_acq.optics.arrays import FloatArray
 from xsn_acq.optics.silicon_drift import Response
 from xsn_acq.optics.xspress3 import SCALERS
@@ -74,6 +75,7 @@ class GrowingSweep(Closing):
         self._reader = SweepReader(record, SCALERS)
         self._library = None if library is None else Library(record, library)
         self._pairing = BlockPairing(record.start, self._reader, self._library)
+        self._references: list[Row] = []
         self._blocks: dict[int, Block] = {}
         self._settled: dict[int, SettledBlock] = {}
         self._areas: LineAreas | None = None
@@ -81,7 +83,10 @@ class GrowingSweep(Closing):
     def push(self, rows: Iterable[Row]) -> None:
         """Take in rows of the stream ``points``."""
         for row in rows:
-            if row["status"] == "flagged" or row["kind"] == "reference":
+            if row["status"] == "flagged":
+                continue
+            if row["kind"] == "reference":
+                self._references += [row] if row["frame"] >= 0 else []
                 continue
             block = self._blocks.setdefault(int(row["block"]), Block())
             (block.within if row["kind"] == "in" else block.out)[int(row["pattern"])] = row
@@ -229,6 +234,10 @@ class GrowingSweep(Closing):
     def sample_shifts(self) -> FloatArray:
         """How far the sample stood in each block from where it was in the first, pixels, (blocks, 2)."""
         return np.array([block.sample_shift for block in self._ordered()])
+
+    def reference_shifts(self) -> list[ReferenceShift]:
+        """How far each frame of a reference pattern stood from the first one of it."""
+        return reference_shifts(self._reader, self._references)
 
     @property
     def by_ring_current(self) -> int:
