@@ -107,6 +107,7 @@ class SweepRun:
                 "exposure_s": self.exposure_s,
                 "frame_shape": [SIDE, SIDE],
                 "elements": list(params.elements),
+                "patterns": params.patterns,
                 "vortex": VORTEX.model_dump(mode="json"),
                 "expected": {"darks": 3, "patterns": 0, "spectra": params.patterns + params.references},
             },

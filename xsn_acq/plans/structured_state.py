@@ -69,6 +69,7 @@ def structured_acquisition(
         "sample_x_um": state.sample_x_um,
         "vortex_x_mm": state.vortex_x_mm,
         "elements": list(params.elements),
+        "patterns": params.patterns,
         "vortex": file.vortex.model_dump(mode="json"),
         "expected": {stream: frames for stream, frames in expected.items() if frames},
     }
