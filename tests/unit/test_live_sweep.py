@@ -209,11 +209,29 @@ class TestLibrary:
             ({"more": {"binning": 4}}, "other binning"),
             ({"more": {"sheets": {"step_mm": 0.07}}}, "other sheets"),
             ({"energy_ev": 9100.0}, "other energy"),
-            ({"lines": 2, "per_line": 20}, "other lines, per_line"),
+            ({"lines": 8, "per_line": 5}, "other per_line, lines"),
+            ({"pixel_size_m": 30.1e-9}, "other pixel size"),
+            ({"detector_z_mm": 5.0}, "other detector z"),
         ],
     )
     def test_one_of_other_patterns_is_refused(self, library, change, told):
         settings = {"passes": "in", "library": library.uid} | change
         start = SweepRun(**settings).start() | {"uid": "0123456789"}
-        with pytest.raises(ReconstructionError, match=f"library of the same patterns, found .* {told}"):
+        with pytest.raises(
+            ReconstructionError, match=f"wanted a run of the same patterns .*, found .* {told}"
+        ):
             GrowingSweep(RunRecord.from_documents([("start", start)]), library)
+
+    def test_patterns_that_it_lacks_are_counted(self, run, tmp_path):
+        """A frame did not come, and it ended five patterns early; one more was spoilt with the sample in."""
+        made = SweepRun(passes="out", exposure_s=1.0, seed=8, faults={("out", 4): "no frame"})
+        documents = made.play(tmp_path / "library")
+        library = RunRecord.from_documents(
+            (name, doc) for name, doc in documents if name != "event_page" or doc["seq_num"][-1] <= 35
+        )
+        short = SweepRun(passes="in", library=library.uid, seed=9, faults={("in", 7): "scalers"})
+        record = played(short, tmp_path)
+        with grown(record, library) as growing:
+            assert growing.exclusions() == {"no_pattern": 6, "spectrum": 1}
+            assert growing.patterns == 40
+            assert len(growing.sweep().patterns) == 33

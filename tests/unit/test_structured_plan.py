@@ -122,6 +122,7 @@ def test_streams_and_what_is_expected_of_them(machine, run, mode):
     assert (start["plan_name"], start["technique"]) == ("structured_illumination", "nxsci")
     acquisition = start["acquisition"]
     assert acquisition["expected"] == {"darks": 2, "patterns": 13, "spectra": 7}
+    assert acquisition["patterns"] == 6  # each of them once, without the reference
     assert acquisition["frame_shape"] == [32, 32]
     # 25 nm a pixel at 9000 eV, binned by 2
     assert acquisition["pixel_size_m"] == pytest.approx(50e-9, rel=0.01)

@@ -18,6 +18,7 @@ from xsn_acq.closing import Closing
 from xsn_acq.errors import ReconstructionError
 from xsn_acq.live.sweep_blocks import Block, BlockPairing, SettledBlock
 from xsn_acq.live.sweep_library import Library
+from xsn_acq.live.sweep_references import ReferenceShift, reference_shifts
 from xsn_acq.optics.arrays import FloatArray
 from xsn_acq.optics.edges import edge_energy_ev
 from xsn_acq.optics.silicon_drift import Response
@@ -30,6 +31,8 @@ ALWAYS = ("Mn", "Fe", "Co", "Ni", "Cu")
 """Elements of cathodes and of what stands around: fitted where light excites them, mapped where asked for."""
 _TAIL, _SHELF = 0.01, 0.003
 """Shares of a line's counts from which their refining starts: usual ones of silicon drift detectors."""
+NO_PATTERN = "no_pattern"
+"""Why a pattern is left out that the library does not have; other reasons are `Exclusion`."""
 _LEAST_SIGMA = 0.3
 """Of the median: a pixel of the TXM image is not surer than that."""
 
@@ -75,6 +78,7 @@ class GrowingSweep(Closing):
         self._reader = SweepReader(record, SCALERS)
         self._library = None if library is None else Library(record, library)
         self._pairing = BlockPairing(record.start, self._reader, self._library)
+        self._references: list[Row] = []
         self._blocks: dict[int, Block] = {}
         self._settled: dict[int, SettledBlock] = {}
         self._areas: LineAreas | None = None
@@ -82,7 +86,10 @@ class GrowingSweep(Closing):
     def push(self, rows: Iterable[Row]) -> None:
         """Take in rows of the stream ``points``."""
         for row in rows:
-            if row["status"] == "flagged" or row["kind"] == "reference":
+            if row["status"] == "flagged":
+                continue
+            if row["kind"] == "reference":
+                self._references += [row] if row["frame"] >= 0 else []
                 continue
             block = self._blocks.setdefault(int(row["block"]), Block())
             (block.within if row["kind"] == "in" else block.out)[int(row["pattern"])] = row
@@ -104,8 +111,14 @@ class GrowingSweep(Closing):
 
     @property
     def patterns(self) -> int:
-        """Patterns worked on, the excluded ones too."""
-        return sum(len(block.numbers) for block in self._settled.values())
+        """Patterns worked on, the excluded ones and those that the library lacks too."""
+        return sum(len(block.numbers) for block in self._settled.values()) + self._lacked()
+
+    def _lacked(self) -> int:
+        """Patterns that were taken with the sample, and are not in the library."""
+        if self._library is None:  # the pass without the sample may be still to come
+            return 0
+        return sum(block.without_pattern() for block in self._blocks.values())
 
     @property
     def good(self) -> NDArray[np.bool_]:
@@ -137,6 +150,8 @@ class GrowingSweep(Closing):
     def exclusions(self) -> dict[str, int]:
         """How many patterns are left out, by reason."""
         found: Counter[str] = Counter()
+        if self._lacked():
+            found[NO_PATTERN] = self._lacked()
         for flags in self.excluded:
             found.update(str(reason.name).lower() for reason in Exclusion if reason and reason & int(flags))
         return dict(found)
@@ -252,6 +267,10 @@ class GrowingSweep(Closing):
     def sample_shifts(self) -> FloatArray:
         """How far the sample stood in each block from where it was in the first, pixels, (blocks, 2)."""
         return np.array([block.sample_shift for block in self._ordered()])
+
+    def reference_shifts(self) -> list[ReferenceShift]:
+        """How far each frame of a reference pattern stood from the first one of it."""
+        return reference_shifts(self._reader, self._references)
 
     @property
     def by_ring_current(self) -> int:

@@ -32,6 +32,10 @@ class Block:
         """Patterns that were taken with and without the sample, in the order in which it was in."""
         return [number for number in self.within if number in self.out]
 
+    def without_pattern(self) -> int:
+        """How many were taken with the sample alone."""
+        return len(self.within) - len(self.numbers())
+
 
 @dataclass(frozen=True, eq=False)
 class SettledBlock:

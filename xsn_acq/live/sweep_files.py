@@ -154,9 +154,18 @@ def plain_sums(growing: GrowingSweep, found: SweepMaps, curve: DependenceCurve) 
         "correlations": found.correlations().tolist(),
         "pattern_shift_px": growing.pattern_shifts().tolist(),
         "sample_shift_px": growing.sample_shifts().tolist(),
+        "references": _references(growing),
         "dependence": [[point.patterns, point.signed, point.absolute] for point in curve.points],
         "regions": regions,
     }
+
+
+def _references(growing: GrowingSweep) -> list[dict[str, Any]]:
+    """Pattern, time, and shift from the first frame of it, pixels; None where that could not be told."""
+    return [
+        {"pattern": each.pattern, "time_s": each.time_s, "shift_px": each.shift}
+        for each in growing.reference_shifts()
+    ]
 
 
 def _by_element(found: SweepMaps, values: FloatArray) -> dict[str, float | None]:
