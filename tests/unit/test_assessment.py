@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from sweep_run import SweepRun
 
+from xsn_acq.analysis.nxsci.problem import Sweep
 from xsn_acq.live import assessment
 from xsn_acq.live.assessment import SweepAssessor
 from xsn_acq.plans.pattern_rows import AssessmentRow
@@ -170,3 +171,32 @@ def test_a_new_run_begins_anew(tmp_path):
                 assessor(name, doc)
                 found = asked(assessor) if name == "event_page" else None
                 assert found is None or found.patterns == 8
+
+
+def judged(elements, blocks, root):
+    """Verdicts at 12, 24 and 36 patterns: of three reconstructions, where there is something to judge."""
+    more = {"adaptive": {"quality": 0.5, "least": 12}, "elements": elements}
+    run = SweepRun(lines=blocks, per_line=12, blocks=blocks, references=False, per_flush=24, more=more)
+    return verdicts(run, root)
+
+
+def test_an_element_that_is_not_there_does_not_spoil_the_verdict(tmp_path):
+    """Chromium is asked for, the sample holds none."""
+    last = judged(("Mn", "Co", "Ni", "Cr"), 3, tmp_path)[-1]
+    assert 0 < last.expected_error < 0.5
+    assert last.enough
+
+
+def test_elements_none_of_which_is_there_are_never_enough(tmp_path, caplog):
+    with caplog.at_level(logging.WARNING):
+        (found,) = judged(("Cr",), 1, tmp_path)
+    assert not found.enough
+    assert math.isnan(found.expected_error)
+    assert "lines of Cr do not stand out of their noise" in caplog.text
+
+
+def test_an_element_stands_out_by_its_error_and_beside_the_strongest():
+    counts = np.array([[1e4] * 25, [30.0] * 25, [200.0] * 25, [0.0] * 25, [200.0] * 25])
+    sigma = np.array([[100.0] * 25, [1.0] * 25, [199.0] * 25, [10.0] * 25, [201.0] * 25])
+    found = assessment.stands_out(Sweep(np.ones((25, 8, 8)), counts, sigma))
+    assert found.tolist() == [True, False, True, False, False]  # 0.3 % is what overlap may make

@@ -5,7 +5,9 @@ import pytest
 from sweep_run import MONITOR_S, SweepRun, played
 from sweep_scene import PATTERN_SHIFT, SAMPLE_SHIFT, closeness
 
+from xsn_acq.analysis.nxsci.guided import GuidedSolver
 from xsn_acq.errors import ReconstructionError
+from xsn_acq.live import sweep_maps
 from xsn_acq.live.sweep import GrowingSweep, is_sweep, shows_sample
 from xsn_acq.live.sweep_maps import make_maps
 from xsn_acq.storage.run import RunRecord
@@ -97,6 +99,28 @@ def test_the_guide_is_the_samples_transmission(made):
 def test_maps_are_the_truths(made):
     run, _, growing = made
     assert closeness(make_maps(growing).maps.values, run.maps()) > 0.97
+
+
+def test_halves_that_are_compared_have_nothing_in_common(made, monkeypatch):
+    """Neither patterns nor the noise of the TXM image: else they agree whatever the counts are."""
+    _, _, growing = made
+    given = []
+
+    class Kept(GuidedSolver):
+        def solve(self, sweep, guide, *, start=None):
+            given.append((sweep, guide))
+            return super().solve(sweep, guide, start=start)
+
+    monkeypatch.setattr(sweep_maps, "SOLVERS", {"guided": Kept})
+    found = make_maps(growing, final=True)
+    (whole, guide), (one, first), (other, second) = given
+    assert len(one.patterns) + len(other.patterns) == len(whole.patterns)
+    assert not np.isin(one.counts, other.counts).any()
+    np.testing.assert_allclose(first.sigma, np.sqrt(2) * guide.sigma)
+    # half of the light each: their difference has twice the noise of the whole image
+    noise = np.std((first.transmission - second.transmission)[INNER])
+    assert noise == pytest.approx(2 * np.median(guide.sigma), rel=0.5)
+    assert found.resolution_m.shape == (3,)
 
 
 def test_streamed_block_by_block_equals_batch(made):

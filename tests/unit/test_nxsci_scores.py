@@ -1,9 +1,11 @@
 """Scores of images whose score is known."""
 
+import math
+
 import numpy as np
 import pytest
 
-from xsn_acq.analysis.nxsci.scores import element_correlations, map_resolution, psnr, ssim
+from xsn_acq.analysis.nxsci.scores import element_correlations, map_resolution, pixel_limit_m, psnr, ssim
 from xsn_acq.errors import ReconstructionError
 
 
@@ -45,6 +47,12 @@ def test_resolution_at_a_seventh():
     a, b = signal + 0.05 * rng.standard_normal((2, 128, 128))
     # 4 pixels of 50 nm; a ring is 6 % of the cut, and the crossing lies between two
     assert map_resolution(a, b, 50e-9) == pytest.approx(200e-9, rel=0.1)
+
+
+def test_images_that_agree_everywhere_are_limited_by_their_pixels():
+    image = np.random.default_rng(2).standard_normal((64, 64))
+    assert math.isnan(map_resolution(image, image, 50e-9))
+    assert pixel_limit_m(50e-9) == 100e-9
 
 
 def test_elements_that_go_together_and_those_that_do_not():

@@ -7,6 +7,7 @@ import pytest
 import xraydb
 
 from xsn_acq.config import load_microscope
+from xsn_acq.optics.xspress3 import column
 from xsn_acq.sim.boxes import Box
 from xsn_acq.sim.cathodes import COBALT
 from xsn_acq.sim.ioc.structured_world import StructuredWorld
@@ -164,9 +165,18 @@ def test_counts_are_those_of_the_exposure_less_dead_time(scope):
     assert spectrum.shape == (1, 4096)
     assert spectrum.dtype == np.uint32
     assert scalers.shape == (11,)
-    dead_s = BEAMLINE.vortex.dead_time_s
+    dead_s = 1.02 * BEAMLINE.vortex.dead_time_s  # the hidden truth's
     # not paralysable: n / (1 + n dead); resets cost another per cent, chance a few tenths
     assert spectrum.sum() == pytest.approx(0.5 * rate / (1 + rate * dead_s), rel=0.02)
+
+
+def test_the_dead_time_is_not_the_one_that_the_processor_is_set_to(scope):
+    slow = StructuredMicroscope(BEAMLINE, BLOCK, replace(STILL, dead_time_ratio=1.5), seed=5)
+    rate, dead_s = scope.arriving(OPEN).sum(), BEAMLINE.vortex.dead_time_s
+    spectrum, scalers = slow.spectrum(OPEN, 7)
+    # chance is a few tenths of a per cent, resets one
+    assert spectrum.sum() == pytest.approx(0.5 * rate / (1 + 1.5 * rate * dead_s), rel=0.02)
+    assert scalers[column("event_width")] == pytest.approx(80e6 * dead_s - 1)
 
 
 def test_a_detector_drawn_back_sees_less(scope):

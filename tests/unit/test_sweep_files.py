@@ -153,8 +153,10 @@ def test_sums_tell_what_they_were_made_of(sums):
     correlations = np.array(sums["correlations"])
     assert correlations.shape == (3, 3)
     np.testing.assert_allclose(np.diag(correlations), 1.0)
-    # maps of every second pattern: 20 of 1024 pixels agree down to some pixels
-    assert all(30e-9 < value < 1e-6 for value in sums["resolution_m"].values())
+    # maps of every second pattern: 20 of 1024 pixels agree down to some pixels, or to all that two can show
+    assert sums["resolution_limit_m"] == 60e-9
+    assert set(sums["resolution_m"]) == set(ELEMENTS)
+    assert all(value is None or 60e-9 < value < 1e-6 for value in sums["resolution_m"].values())
     patterns, signed, absolute = sums["dependence"][-1]
     looks, _, falling = zip(*sums["dependence"], strict=True)
     assert patterns == 39
@@ -162,6 +164,16 @@ def test_sums_tell_what_they_were_made_of(sums):
     assert list(looks) == sorted(set(looks))
     assert falling[0] > 2 * falling[-1]  # of few patterns all pixels seem alike by chance
     assert abs(signed) < absolute < 1
+
+
+def test_a_resolution_of_two_pixels_is_told_as_their_limit(evaluated, sums):
+    for element, value in sums["resolution_m"].items():
+        word = "pixel limit, 60 nm" if value is None else f"{value / 1e-9:.0f} nm"
+        told = f"{element}: resolution of map and TXM image together {word} (Fourier ring correlation at 1/7)"
+        assert told in evaluated[3].lines
+    # 1500 photons a pixel and pattern, 20 patterns: the image is good to its pixels
+    assert sums["txm_resolution_m"] is None
+    assert "TXM image: resolution pixel limit, 60 nm" in evaluated[3].lines
 
 
 def test_the_picture_is_one(evaluated):

@@ -40,6 +40,20 @@ def test_areas_are_those_that_were_sent(rate, dead):
         np.testing.assert_allclose(area, run.truth[element], rtol=0.03)
 
 
+def test_areas_are_those_that_were_sent_although_the_dead_time_is_another():
+    """The detector's is 2 % longer than is known."""
+    run = measured(
+        8e5, 0.5, 60, dead_s=1.02 * VORTEX.dead_time_s, event_width_ticks=80e6 * VORTEX.dead_time_s - 1
+    )
+    found = areas_of(run, 0.5)
+    assert found.live.dead_share.mean() == pytest.approx(0.3, abs=0.02)
+    for element in STRONG:
+        ratio = (found.areas[found.elements.index(element)] / run.truth[element]).mean()
+        assert ratio == pytest.approx(1, abs=0.02), element  # wanted
+        # of that the dead time makes what is told; shelf and chance the rest
+        assert ratio == pytest.approx(1 - found.live.error.mean(), abs=0.003), element
+
+
 @pytest.mark.parametrize("seed", [3, 10])
 def test_areas_of_strong_lines_are_true_within_their_errors(seed):
     """At 1e5 counts a line and 27 % of dead time an error is 0.3 %: less than the shelf of a line holds."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xsn_acq.analysis.nxsci.dependence import mean_dependence
 from xsn_acq.analysis.nxsci.information import RunningInformation, effective_rank, smooth_prior, txm_prior
@@ -35,6 +36,10 @@ LATE_S = 10.0
 REHEARSAL_NOISE = 0.01
 """Relative noise of the counts that a rehearsal assumes: 10,000 counts."""
 _LOOK_S = 0.05
+_STANDS_OUT = 5.0
+"""An element's summed counts are so many standard errors, or it is not judged."""
+_LEAST_SHARE = 0.005
+"""Of the strongest element's counts; less may be what the fit of lines took from a neighbour."""
 
 _log = logging.getLogger(__name__)
 
@@ -152,6 +157,7 @@ class _Sample(_Known, Closing):
         self._rule = StoppingRule(self._quality, first=self._least)
         self._information: RunningInformation | None = None
         self._maps: Maps | None = None
+        self._weights = np.zeros(len(self._growing.elements))
 
     def assess(self, rows: list[Row]) -> Verdict:
         """Take rows in, and judge."""
@@ -161,11 +167,12 @@ class _Sample(_Known, Closing):
         sweep = self._growing.sweep()
         number = len(sweep.patterns)
         rank = effective_rank(sweep.patterns)
-        if number >= self._least:
+        if number >= self._least and self._judges(sweep):
             informed = self._informed(sweep)
             if self._rule.due(number):
                 self._maps = make_maps(self._growing, self._maps).maps
-                self._rule.push(number, _in_noise(self._maps.values, sweep), informed.value())
+                weighted = self._maps.values * self._weights[:, None, None]
+                self._rule.push(number, weighted, informed.value())
         judged = self._rule.value()
         expected, enough = (math.nan, False) if judged is None else (judged.expected_error, judged.enough)
         return Verdict(
@@ -176,9 +183,29 @@ class _Sample(_Known, Closing):
         """Close the files."""
         self._growing.close()
 
+    def _judges(self, sweep: Sweep) -> bool:
+        """Whether there is an element to judge; when there is one more, judging begins anew.
+
+        Maps are judged in units of their counts' noise, so that each element's noise counts alike.
+        """
+        known = self._weights > 0
+        shown = known | stands_out(sweep)
+        if (shown != known).any():
+            self._weights = np.where(shown, 1 / np.median(sweep.sigma, axis=1), 0.0)
+            self._information = None
+            self._rule.clear()
+        if not shown.any():
+            _log.warning(
+                "patterns are not judged: lines of %s do not stand out of their noise; "
+                "wanted an element that the sample holds",
+                ", ".join(self._growing.elements),
+            )
+        return bool(shown.any())
+
     def _informed(self, sweep: Sweep) -> RunningInformation:
         if self._information is None:
-            noise = float(np.median(sweep.sigma / np.maximum(sweep.counts, sweep.sigma)))
+            judged = self._weights > 0
+            noise = float(np.median((sweep.sigma / np.maximum(sweep.counts, sweep.sigma))[judged]))
             self._information = RunningInformation(txm_prior(self._growing.guide().transmission), noise)
         for pattern in sweep.patterns[self._information.patterns :]:
             self._information.push(pattern)
@@ -223,9 +250,10 @@ def _dependence(patterns: FloatArray) -> float:
     return mean_dependence(patterns, most_pixels=MOST_PIXELS).absolute
 
 
-def _in_noise(maps: FloatArray, sweep: Sweep) -> FloatArray:
-    """Maps of elements in units of their own counts, so that a strong line does not decide alone."""
-    return maps / sweep.counts.mean(axis=1)[:, None, None]
+def stands_out(sweep: Sweep) -> NDArray[np.bool_]:
+    """Whether each element's counts, all patterns together, stand out of their error, (E,)."""
+    total, error = sweep.counts.sum(axis=1), np.sqrt(np.sum(sweep.sigma**2, axis=1))
+    return np.asarray((total > _STANDS_OUT * error) & (total > _LEAST_SHARE * total.max()))
 
 
 def _await(ready: Callable[[], bool]) -> None:

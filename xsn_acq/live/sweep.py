@@ -9,28 +9,21 @@ from numpy.typing import NDArray
 
 from xsn_acq.analysis.nxsci.pairs import Exclusion
 from xsn_acq.analysis.nxsci.problem import Guide, Sweep
-from xsn_acq.analysis.xrf.areas import Limits, LineAreas, Trouble, line_areas
+from xsn_acq.analysis.xrf.areas import LineAreas, Trouble, line_areas
 from xsn_acq.analysis.xrf.dead_time import live_times
-from xsn_acq.analysis.xrf.model import EnergyScale, SpectrumModel
-from xsn_acq.analysis.xrf.poisson import poisson_fit
-from xsn_acq.analysis.xrf.refining import refined, with_pile_up
+from xsn_acq.analysis.xrf.refining import refined
 from xsn_acq.closing import Closing
 from xsn_acq.errors import ReconstructionError
 from xsn_acq.live.sweep_blocks import Block, BlockPairing, SettledBlock
 from xsn_acq.live.sweep_library import Library
 from xsn_acq.live.sweep_references import ReferenceShift, reference_shifts
+from xsn_acq.live.sweep_spectra import fit_of_sum, limits_of, model_of
 from xsn_acq.optics.arrays import FloatArray
-from xsn_acq.optics.edges import edge_energy_ev
-from xsn_acq.optics.silicon_drift import Response
 from xsn_acq.optics.xspress3 import SCALERS
 from xsn_acq.storage.run import Row, RunRecord
 from xsn_acq.storage.sweep import SweepReader
 
 TECHNIQUE = "nxsci"
-ALWAYS = ("Mn", "Fe", "Co", "Ni", "Cu")
-"""Elements of cathodes and of what stands around: fitted where light excites them, mapped where asked for."""
-_TAIL, _SHELF = 0.01, 0.003
-"""Shares of a line's counts from which their refining starts: usual ones of silicon drift detectors."""
 NO_PATTERN = "no_pattern"
 """Why a pattern is left out that the library does not have; other reasons are `Exclusion`."""
 _LEAST_SIGMA = 0.3
@@ -179,12 +172,12 @@ class GrowingSweep(Closing):
             spectra = np.concatenate([block.spectra for block in self._ordered()])
             scalers = np.concatenate([block.scalers for block in self._ordered()])
             total = spectra.sum(axis=0)
-            model = refined(self._model(), total)
+            model = refined(model_of(self.start), total)
             self._areas = line_areas(
                 spectra,
                 scalers,
                 model,
-                self._limits(),
+                limits_of(self.start),
                 exposure_s=self.start["exposure_s"],
                 all_spectra=total,
             )
@@ -244,19 +237,13 @@ class GrowingSweep(Closing):
 
     def summed_fit(self) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Sum of all spectra, what was fitted to it, energies of the bins in keV; (fitted bins,) each."""
-        areas = self.areas()
         total = np.sum([block.spectra.sum(axis=0) for block in self._ordered()], axis=0)
-        model = areas.model
-        bins = model.fitted(total.size)
-        shapes = with_pile_up(model, total)
-        fit = poisson_fit(total[None, bins], shapes)
-        edges = model.scale.edges_ev(bins.start, bins.stop)
-        return total[bins], shapes @ fit.counts[0], 0.5 * (edges[1:] + edges[:-1]) / 1000
+        return fit_of_sum(self.areas().model, total)
 
     def all_times(self) -> tuple[FloatArray, FloatArray]:
         """Live and real time of every spectrum in the file, seconds, (spectra,) each."""
         counts, scalers = self._reader.spectra(range(self._reader.spectra_written()))
-        limits = self._limits()
+        limits = limits_of(self.start)
         live = live_times(scalers, counts.sum(axis=1), limits.dead_s, dead_error=limits.dead_error)
         return np.nan_to_num(live.live_s), live.real_s
 
@@ -297,18 +284,3 @@ class GrowingSweep(Closing):
                 f"run {self.record.uid[:8]}: wanted patterns with the sample in and out, found none"
             )
         return [self._settled[number] for number in sorted(self._settled)]
-
-    def _limits(self) -> Limits:
-        vortex = self.start["vortex"]
-        return Limits(vortex["dead_time_s"], most_dead=vortex["most_dead"])
-
-    def _model(self) -> SpectrumModel:
-        vortex, energy_ev = self.start["vortex"], float(self.start["energy_ev"])
-        others = [name for name in ALWAYS if edge_energy_ev(name, "K") < energy_ev]
-        return SpectrumModel(
-            tuple(dict.fromkeys([*self.elements, *others])),
-            energy_ev,
-            EnergyScale(vortex["zero_ev"], vortex["ev_per_bin"]),
-            Response(vortex["noise_fwhm_ev"], tail_share=_TAIL, shelf_share=_SHELF),
-            angle_deg=vortex["angle_deg"],
-        )

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from xsn_acq.analysis.nxsci.scores import pixel_limit_m
 from xsn_acq.errors import StorageError
 from xsn_acq.live.sweep import GrowingSweep
 from xsn_acq.live.sweep_dependence import DependenceCurve, whole_curve
@@ -120,12 +121,22 @@ def _lines(growing: GrowingSweep, found: SweepMaps) -> list[str]:
     lines += [f"region {name}: holds no part of a particle, or lies outside the field" for name in lost]
     if growing.by_ring_current:
         lines.append(f"no beam monitor for {growing.by_ring_current} patterns: the ring current stands in")
-    for element, resolution in zip(found.elements, found.resolution_m, strict=True):
-        if np.isfinite(resolution):
-            lines.append(f"{element}: resolution {resolution / NM:.0f} nm (Fourier ring correlation at 1/7)")
-    if np.isfinite(found.txm_resolution_m):
-        lines.append(f"TXM image: resolution {found.txm_resolution_m / NM:.0f} nm")
-    return lines
+    return [*lines, *_resolutions(growing, found)]
+
+
+def _resolutions(growing: GrowingSweep, found: SweepMaps) -> list[str]:
+    if found.resolution_m is None or found.txm_resolution_m is None:
+        return []
+    limit = f"pixel limit, {pixel_limit_m(growing.pixel_size_m) / NM:.0f} nm"
+    *words, txm = (
+        f"{value / NM:.0f} nm" if np.isfinite(value) else limit
+        for value in (*found.resolution_m, found.txm_resolution_m)
+    )
+    lines = [
+        f"{element}: resolution of map and TXM image together {word} (Fourier ring correlation at 1/7)"
+        for element, word in zip(found.elements, words, strict=True)
+    ]
+    return [*lines, f"TXM image: resolution {txm}"]
 
 
 def plain_sums(growing: GrowingSweep, found: SweepMaps, curve: DependenceCurve) -> dict[str, Any]:
@@ -149,8 +160,7 @@ def plain_sums(growing: GrowingSweep, found: SweepMaps, curve: DependenceCurve) 
         "left_out": growing.exclusions(),
         "light_by_ring_current": growing.by_ring_current,
         "pixel_size_m": growing.pixel_size_m,
-        "resolution_m": _by_element(found, found.resolution_m),
-        "txm_resolution_m": found.txm_resolution_m if np.isfinite(found.txm_resolution_m) else None,
+        **_resolution_values(growing, found),
         "correlations": found.correlations().tolist(),
         "pattern_shift_px": growing.pattern_shifts().tolist(),
         "sample_shift_px": growing.sample_shifts().tolist(),
@@ -166,6 +176,17 @@ def _references(growing: GrowingSweep) -> list[dict[str, Any]]:
         {"pattern": each.pattern, "time_s": each.time_s, "shift_px": each.shift}
         for each in growing.reference_shifts()
     ]
+
+
+def _resolution_values(growing: GrowingSweep, found: SweepMaps) -> dict[str, Any]:
+    """Of map and TXM image together, and of the image; null: the pixels are the limit, if one is given."""
+    if found.resolution_m is None or found.txm_resolution_m is None:
+        return dict.fromkeys(("resolution_m", "txm_resolution_m", "resolution_limit_m"))
+    return {
+        "resolution_m": _by_element(found, found.resolution_m),
+        "txm_resolution_m": found.txm_resolution_m if np.isfinite(found.txm_resolution_m) else None,
+        "resolution_limit_m": pixel_limit_m(growing.pixel_size_m),
+    }
 
 
 def _by_element(found: SweepMaps, values: FloatArray) -> dict[str, float | None]:

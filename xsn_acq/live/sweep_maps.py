@@ -37,9 +37,11 @@ class SweepMaps:
         Of the labels in ``sums``.
     sums : RegionSums or None
         None with fewer patterns than regions.
-    resolution_m : (E,)
-        By Fourier ring correlation at 1/7 between maps of every second pattern; NaN where not asked for.
-    txm_resolution_m : float
+    resolution_m : (E,), optional
+        By Fourier ring correlation at 1/7 between maps of every second pattern, each guided by the TXM image
+        of these alone: of map and TXM image together. NaN where the pixels are the limit; None where not
+        asked for.
+    txm_resolution_m : float, optional
         The same of the TXM image.
     solver : str
     told : tuple of str
@@ -53,8 +55,8 @@ class SweepMaps:
     particles: Particles
     names: dict[int, str]
     sums: RegionSums | None
-    resolution_m: FloatArray
-    txm_resolution_m: float
+    resolution_m: FloatArray | None
+    txm_resolution_m: float | None
     solver: str = DEFAULT
     told: tuple[str, ...] = ()
 
@@ -106,14 +108,15 @@ def make_maps(
     labels, names = _labels(particles, growing.regions)
     wanted = 0 < len(names) < len(sweep.patterns)
     sums = region_sums(sweep, guide, labels.astype(np.intp) - 1) if wanted else None
-    resolution, txm_resolution = np.full(len(growing.elements), np.nan), float("nan")
+    resolution = txm_resolution = None
     if final:
         if how.solver == DEFAULT:
             maps = maps.with_sigma(error_map(sweep, guide, maps))
         told += (_place(find_txm_shift(sweep, guide)),)
         if len(sweep.patterns) >= 2 * LEAST_PATTERNS:
-            resolution = _resolution(solver, sweep, guide, growing.pixel_size_m)
-            txm_resolution = map_resolution(*growing.half_guides(), growing.pixel_size_m)
+            halves = growing.half_guides()
+            resolution = _resolution(solver, sweep, guide, halves, growing.pixel_size_m)
+            txm_resolution = map_resolution(*halves, growing.pixel_size_m)
     return SweepMaps(
         growing.elements,
         sweep,
@@ -176,7 +179,13 @@ def _labels(
     return labels, present
 
 
-def _resolution(solver: Solver, sweep: Sweep, guide: Guide, pixel_size_m: float) -> FloatArray:
+def _resolution(
+    solver: Solver, sweep: Sweep, guide: Guide, halves: tuple[FloatArray, FloatArray], pixel_size_m: float
+) -> FloatArray:
+    """Maps of every second pattern, each with a TXM image of its own: with one for both they agree anyway."""
     odd = np.arange(len(sweep.patterns)) % 2 == 1
-    one, other = (solver.solve(sweep.subset(half), guide).values for half in (odd, ~odd))
+    one, other = (
+        solver.solve(sweep.subset(half), Guide(image, np.sqrt(2) * guide.sigma)).values
+        for half, image in zip((~odd, odd), halves, strict=True)
+    )
     return np.array([map_resolution(a, b, pixel_size_m) for a, b in zip(one, other, strict=True)])

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xsn_acq.analysis.nxsci.patterns import register_passes
 from xsn_acq.optics.arrays import FloatArray
@@ -45,8 +46,8 @@ def reference_shifts(reader: SweepReader, rows: Sequence[Row]) -> list[Reference
     """
     if not rows:
         return []
-    dark, first = reader.dark(), {}
-    found = []
+    dark, found = reader.dark(), []
+    first: dict[int, NDArray[np.float64]] = {}
     for row in rows:
         image = reader.frames([row["frame"]]) - dark
         before = first.setdefault(int(row["pattern"]), image)

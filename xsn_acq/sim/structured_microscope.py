@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xsn_acq.config import StructuredBeamline
+from xsn_acq.optics.xspress3 import CLOCK_HZ
 from xsn_acq.sim import detector
 from xsn_acq.sim.alignment import MicroscopeAlignment, binned_centres
 from xsn_acq.sim.cathodes import areal_density
@@ -63,7 +64,8 @@ class StructuredMicroscope:
             beamline.geometry.pinhole_diameter_um,
             self.truth.light,
         )
-        self._electronics = Electronics(beamline.vortex.dead_time_s)
+        dead_s = beamline.vortex.dead_time_s
+        self._electronics = Electronics(self.truth.dead_time_ratio * dead_s, dead_s * CLOCK_HZ - 1)
         self._shining = lru_cache(maxsize=4)(self._made_to_shine)
 
     def photons(self, state: StructuredState, camera: CameraSettings) -> NDArray[np.float32]:

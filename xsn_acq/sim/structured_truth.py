@@ -21,6 +21,8 @@ class StructuredTruth(Truth):
         deviation: optics and stages give way.
     sample_return_nm : float
         The sample comes back so far from where it was, standard deviation, x and y.
+    dead_time_ratio : float
+        An event of the fluorescence detector hides others for so many times the beamline file's dead time.
     light : LightTruth
     fluorescence : FluorescenceTruth
     """
@@ -33,5 +35,6 @@ class StructuredTruth(Truth):
     sample_photons_per_um2_s: float = 2e7
     pattern_shift_nm: float = 20.0
     sample_return_nm: float = 10.0
+    dead_time_ratio: float = 1.02
     light: LightTruth = field(default=LightTruth(demagnification=15.0))
     fluorescence: FluorescenceTruth = field(default=FluorescenceTruth())

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from xsn_acq.analysis.frc import fourier_ring_correlation, resolution
+from xsn_acq.analysis.frc import fourier_ring_correlation, reaches_nyquist, resolution
 from xsn_acq.errors import ReconstructionError
 from xsn_acq.optics.arrays import FloatArray
 
@@ -69,12 +69,23 @@ def map_resolution(a: FloatArray, b: FloatArray, pixel_size_m: float) -> float:
         One element from the odd and from the even patterns; or a map and the truth.
     pixel_size_m : float
 
+    Returns
+    -------
+    float
+        NaN where the curve falls nowhere below 1/7: the pixels are the limit, see `pixel_limit_m`.
+
     Raises
     ------
     ReconstructionError
         The shapes differ or are too small.
     """
-    return resolution(fourier_ring_correlation(a, b, pixel_size_m), FRC_THRESHOLD)
+    curve = fourier_ring_correlation(a, b, pixel_size_m)
+    return float("nan") if reaches_nyquist(curve, FRC_THRESHOLD) else resolution(curve, FRC_THRESHOLD)
+
+
+def pixel_limit_m(pixel_size_m: float) -> float:
+    """Finest resolution that pixels of this size can show, metres: two of them."""
+    return 2 * pixel_size_m
 
 
 def element_correlations(maps: FloatArray, inside: NDArray[np.bool_] | None = None) -> FloatArray:
