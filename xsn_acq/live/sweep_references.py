@@ -45,7 +45,8 @@ def reference_shifts(reader: SweepReader, rows: Sequence[Row]) -> list[Reference
     """
     if not rows:
         return []
-    dark, first = reader.dark(), {}
+    dark = reader.dark()
+    first: dict[int, FloatArray] = {}
     found = []
     for row in rows:
         image = reader.frames([row["frame"]]) - dark
