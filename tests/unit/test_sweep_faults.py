@@ -10,7 +10,7 @@ from sweep_scene import closeness
 
 from xsn_acq.analysis.nxsci.pairs import Exclusion
 from xsn_acq.errors import ReconstructionError
-from xsn_acq.live import sweep_files
+from xsn_acq.live import sweep_files, sweep_spectra
 from xsn_acq.live.sweep import GrowingSweep
 from xsn_acq.live.sweep_dependence import DependenceCurve
 from xsn_acq.live.sweep_light import block_light

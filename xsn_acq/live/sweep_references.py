@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from xsn_acq.analysis.nxsci.patterns import register_passes
 from xsn_acq.optics.arrays import FloatArray
@@ -46,8 +45,9 @@ def reference_shifts(reader: SweepReader, rows: Sequence[Row]) -> list[Reference
     """
     if not rows:
         return []
-    dark, found = reader.dark(), []
-    first: dict[int, NDArray[np.float64]] = {}
+    dark = reader.dark()
+    first: dict[int, FloatArray] = {}
+    found = []
     for row in rows:
         image = reader.frames([row["frame"]]) - dark
         before = first.setdefault(int(row["pattern"]), image)

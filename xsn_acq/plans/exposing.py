@@ -26,7 +26,8 @@ PATIENCE_PERIODS = 2
 class Shot:
     """One pattern exposed: its frame and spectrum (-1: none came), where the fine sheet was, the beam.
 
-    ``gated``: its pulse was captured, or it needs none.
+    ``gated``: its pulse was captured, or it needs none. ``untold``: streams of which frames came in its line,
+    none of which is surely anybody's.
     """
 
     pattern: int
@@ -35,6 +36,7 @@ class Shot:
     fine_x_mm: float
     beam_counts_s: float
     gated: bool = True
+    untold: tuple[str, ...] = ()
 
 
 class Exposing(Protocol):
@@ -168,16 +170,34 @@ class OnTheFly:
         yield from move(sheet.velocity, usual, self._interruption)
         beam_counts_s = yield from counted(devices, counting)
         gates = Gates.captured(places, pulse_s, places_mm, self._step_mm)
-        found = {stream: self._indices(stream, first[stream], gates) for stream in streams}
-        middle = direction * self._velocity * self._frame.exposure_s / 2
+        middle_mm = direction * self._velocity * self._frame.exposure_s / 2
+        return self._shots(patterns, gates, first, middle_mm, beam_counts_s)
+
+    def _shots(
+        self,
+        patterns: Sequence[int],
+        gates: Gates,
+        first: dict[str, int],
+        middle_mm: float,
+        beam_counts_s: float,
+    ) -> list[Shot]:
+        """Patterns of a line with what came of each stream; the sheet from a pulse to mid-exposure."""
+        found = {stream: self._indices(stream, number, gates) for stream, number in first.items()}
+        spectra = found.get(SPECTRA, [NONE] * len(patterns))
+        untold = tuple(
+            stream
+            for stream, number in first.items()
+            if gates.patterns and self._detectors.written(stream) > number and max(found[stream]) == NONE
+        )
         return [
             Shot(
                 pattern,
                 frame=found[FRAMES][number],
-                spectrum=found[SPECTRA][number] if spectra else NONE,
-                fine_x_mm=middle + gates.places_mm[number],
+                spectrum=spectra[number],
+                fine_x_mm=gates.places_mm[number] + middle_mm,
                 beam_counts_s=beam_counts_s,
                 gated=number in gates.patterns,
+                untold=untold,
             )
             for number, pattern in enumerate(patterns)
         ]
