@@ -16,7 +16,7 @@ from xsn_acq.sim.clock import SimClock
 from xsn_acq.sim.ioc.channels import Double
 from xsn_acq.sim.ioc.control import Control
 from xsn_acq.sim.ioc.faults import Faults, SwallowPulse
-from xsn_acq.sim.ioc.scalers import Scaler, with_dead_time
+from xsn_acq.sim.ioc.scalers import Scaler
 from xsn_acq.sim.ioc.table import Records
 from xsn_acq.sim.ioc.vortex import SimulatedVortex
 from xsn_acq.sim.spectrometer import CLOCK_HZ
@@ -35,15 +35,18 @@ VORTEX = Vortex(
 )
 
 
-async def spectrum(begin_s, end_s):
-    """What is counted in a period, without noise."""
-    seconds = end_s - begin_s
+async def spectrum(begin_s, end_s, times):
+    """What is counted in a period, without noise; of ``times`` as many events those that dead time leaves."""
+    seconds, dead = end_s - begin_s, EVENTS_PER_S * DEAD_TIME_S
+    more = times / (1 - dead + times * dead)
     counts = np.zeros((1, BINS), np.uint32)
-    counts[0, PEAK_BIN] = round(PEAK_PER_S * seconds)
+    counts[0, PEAK_BIN] = round(more * PEAK_PER_S * seconds)
     scalers = np.zeros(len(Scaler))
     scalers[Scaler.CLOCK_TICKS] = CLOCK_HZ * seconds
-    scalers[[Scaler.ALL_EVENTS, Scaler.ALL_GOOD]] = EVENTS_PER_S * seconds
-    return counts, with_dead_time(scalers, DEAD_TIME_S * CLOCK_HZ - 1)
+    scalers[[Scaler.ALL_EVENTS, Scaler.ALL_GOOD]] = more * EVENTS_PER_S * seconds
+    width = DEAD_TIME_S * CLOCK_HZ - 1
+    scalers[Scaler.EVENT_WIDTH :] = width, 1 / (1 - more * dead), 100 * more * dead
+    return counts, scalers
 
 
 class Gates(Records):

@@ -14,7 +14,7 @@ from xsn_acq.sim import spectrometer
 from xsn_acq.sim.clock import SimClock
 from xsn_acq.sim.ioc.faults import DropSpectra, Faults, HighRate, LostScalers
 from xsn_acq.sim.ioc.frame import SpectrumFrame
-from xsn_acq.sim.ioc.scalers import ATTRIBUTES, Scaler, at_higher_rate, with_dead_time
+from xsn_acq.sim.ioc.scalers import ATTRIBUTES, Scaler
 from xsn_acq.sim.ioc.swmr_file import SwmrFile
 from xsn_acq.sim.ioc.vortex import SimulatedVortex
 
@@ -36,7 +36,9 @@ START = 1.8e9
 def scalers(ticks=8e6, events=20_000.0):
     counted = np.zeros(len(Scaler))
     counted[[Scaler.CLOCK_TICKS, Scaler.ALL_EVENTS, Scaler.ALL_GOOD]] = ticks, events, events
-    return with_dead_time(counted, WIDTH)
+    dead = (events * (WIDTH + 1)) / ticks
+    counted[Scaler.EVENT_WIDTH :] = WIDTH, 1 / (1 - dead), 100 * dead
+    return counted
 
 
 def test_scalers_have_one_order_in_records_file_device_and_physics():
@@ -62,8 +64,9 @@ class Bench:
     async def _push(self, frame):
         self.frames.append(frame)
 
-    async def _spectrum(self, begin_s, end_s):
+    async def _spectrum(self, begin_s, end_s, times):
         self.asked.append((begin_s - START, end_s - START))
+        self.times = times
         counts = np.zeros((1, BINS), np.uint32)
         counts[0, 640] = 100
         return counts, scalers()
@@ -230,28 +233,8 @@ def test_faults_lose_spectra_scalers_and_time():
     lost = run(Bench(LostScalers()), twelve).frames[0]
     assert set(lost.attributes.values()) == {0.0}
     assert lost.image[0, 640] == 100
-    high = run(Bench(HighRate(times=50)), twelve).frames[0]
-    assert high.attributes["CHAN1DTPercent"] > 80
-
-
-def test_a_higher_rate_is_seen_as_a_dead_time_allows():
-    """Truth: photons one by one, lost while the last one seen is dealt with."""
-    rng = np.random.default_rng(1)
-
-    def seen(rate_hz):
-        times = np.cumsum(rng.exponential(1 / rate_hz, int(rate_hz * 0.1)))
-        count, free = 0, 0.0
-        for time in times:
-            if time >= free:
-                count, free = count + 1, time + 5e-7
-        return count * 0.1 / times[-1]
-
-    slow, fast = seen(2e5), seen(2e6)
-    made, after = at_higher_rate(np.full((1, 400), 50, np.uint32), scalers(events=slow), 10.0, WIDTH, rng)
-    # 20000 and 100000 events draw 0.7 % and 0.3 %; 20000 * 5 counts 0.3 %
-    assert after[Scaler.ALL_EVENTS] == pytest.approx(fast, rel=0.03)
-    assert made.sum() == pytest.approx(20_000 * fast / slow, rel=0.03)
-    assert after[Scaler.DEAD_TIME_PERCENT] == pytest.approx(50.0, abs=2.0)
+    assert run(Bench(HighRate(times=50)), twelve).times == 50
+    assert bench.times == 1
 
 
 def test_the_file_has_spectra_scalers_and_the_stamp_this_driver_sets(tmp_path):

@@ -170,6 +170,15 @@ def test_counts_are_those_of_the_exposure_less_dead_time(scope):
     assert spectrum.sum() == pytest.approx(0.5 * rate / (1 + rate * dead_s), rel=0.02)
 
 
+def test_a_high_rate_saturates_and_piles_up(scope):
+    """Truth: the fault's meaning: so many times as many photons, all else as it is."""
+    usual, high = scope.spectrum(OPEN, 7)[0][0], scope.spectrum(OPEN, 7, 50.0)[0][0]
+    rate, dead_s = 50 * scope.arriving(OPEN).sum(), 1.02 * BEAMLINE.vortex.dead_time_s
+    assert high.sum() == pytest.approx(0.5 * rate / (1 + rate * dead_s), rel=0.1)  # resets
+    pairs = slice(1340, 1430)  # two cobalt K-alpha photons as one: 13.85 keV
+    assert high[pairs].sum() / high.sum() > 20 * usual[pairs].sum() / usual.sum()
+
+
 def test_the_dead_time_is_not_the_one_that_the_processor_is_set_to(scope):
     slow = StructuredMicroscope(BEAMLINE, BLOCK, replace(STILL, dead_time_ratio=1.5), seed=5)
     rate, dead_s = scope.arriving(OPEN).sum(), BEAMLINE.vortex.dead_time_s

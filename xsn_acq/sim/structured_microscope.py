@@ -97,12 +97,17 @@ class StructuredMicroscope:
         rng = np.random.default_rng((self.seed, frame_number))
         return detector.digitised(self.photons(state, camera), self.truth, camera, rng)
 
-    def spectrum(self, state: StructuredState, number: int) -> tuple[NDArray[np.uint32], NDArray[np.float64]]:
-        """Return counts (1, bins) and scalers (11,) of an exposure; its number seeds the chance."""
+    def spectrum(
+        self, state: StructuredState, number: int, times: float = 1.0
+    ) -> tuple[NDArray[np.uint32], NDArray[np.float64]]:
+        """Return counts (1, bins) and scalers (11,) of an exposure; its number seeds the chance.
+
+        So many ``times`` as many photons as usual reach the detector.
+        """
         rng = np.random.default_rng((self.seed, number, 8))
         vortex = self.beamline.vortex
         found = counted(
-            self.arriving(state),
+            times * self.arriving(state),
             state.exposure_s,
             self._electronics,
             vortex.ev_per_bin,

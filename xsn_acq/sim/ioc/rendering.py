@@ -24,8 +24,13 @@ class Imager(Protocol):
 class Spectrometer(Protocol):
     """A fluorescence detector beside a sample."""
 
-    def spectrum(self, state: Any, number: int) -> tuple[NDArray[np.uint32], NDArray[np.float64]]:
-        """Counts (1, bins) and scalers of an exposure; its number seeds the chance."""
+    def spectrum(
+        self, state: Any, number: int, times: float
+    ) -> tuple[NDArray[np.uint32], NDArray[np.float64]]:
+        """Counts (1, bins) and scalers of an exposure; its number seeds the chance.
+
+        So many ``times`` as many photons as the state says arrive.
+        """
 
 
 class Renderer:
@@ -66,11 +71,16 @@ class Renderer:
         number, self._rendered = self._rendered, self._rendered + 1
         return await self._work(self._microscope.frame, state, exposure.settings, number)
 
-    async def spectrum(self, begin_s: float, end_s: float) -> tuple[NDArray[np.uint32], NDArray[np.float64]]:
-        """Raw counts (1, bins) and scalers of an exposure, of a microscope with a fluorescence detector."""
+    async def spectrum(
+        self, begin_s: float, end_s: float, times: float = 1.0
+    ) -> tuple[NDArray[np.uint32], NDArray[np.float64]]:
+        """Raw counts (1, bins) and scalers of an exposure, of a microscope with a fluorescence detector.
+
+        So many ``times`` as many photons as usual arrive at it.
+        """
         state = self._state(begin_s, end_s)
         number, self._counted = self._counted, self._counted + 1
-        return await self._work(self._microscope.spectrum, state, number)
+        return await self._work(self._microscope.spectrum, state, number, times)
 
     async def _work(self, work: Callable[..., Any], *given: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work, *given)

@@ -29,7 +29,7 @@ def structured(beamline: StructuredBeamline, truth: StructuredTruth, seed: int) 
             world.hold(held, clock.now())
 
         faults.listen(hold)
-        return [SimulatedVortex(beamline.pvs.vortex, beamline.vortex, renderer.spectrum, clock, faults, seed)]
+        return [SimulatedVortex(beamline.pvs.vortex, beamline.vortex, renderer.spectrum, clock, faults)]
 
     return Technique(
         world=world,

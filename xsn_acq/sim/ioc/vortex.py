@@ -23,22 +23,19 @@ class SimulatedVortex:
         Makes the spectra; see `Xspress3`.
     clock : SimClock
     faults : Faults
-    seed : int
-        Of the noise that faults add.
     """
 
     def __init__(
         self,
         prefix: str,
         vortex: Vortex,
-        spectrum: Callable[[float, float], Awaitable[Counted]],
+        spectrum: Callable[[float, float, float], Awaitable[Counted]],
         clock: SimClock,
         faults: Faults,
-        seed: int = 0,
     ) -> None:
         self.writer = Hdf5Plugin(f"{prefix}HDF1:", clock, faults, source="XSP3")
         self.xspress3 = Xspress3(
-            prefix, vortex, spectrum, clock, faults, self.writer.push, self.writer.drained, seed
+            prefix, vortex, spectrum, clock, faults, self.writer.push, self.writer.drained
         )
 
     def channels(self) -> dict[str, Served]:

@@ -1,5 +1,6 @@
 """The spectrometer: Xspress3 records, acquisition states, spectra in the order they were counted."""
 
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -13,7 +14,7 @@ from xsn_acq.sim.ioc.acquisition import Acquisition, Order
 from xsn_acq.sim.ioc.exposures import EXTERNAL_GATE, INTERNAL, Exposure
 from xsn_acq.sim.ioc.faults import DropSpectra, Faults, HighRate, LostScalers
 from xsn_acq.sim.ioc.frame import Frame, SpectrumFrame
-from xsn_acq.sim.ioc.scalers import ATTRIBUTES, Scaler, at_higher_rate
+from xsn_acq.sim.ioc.scalers import ATTRIBUTES, Scaler
 from xsn_acq.sim.ioc.xspress3_channel import Xspress3Channel
 from xsn_acq.sim.spectrometer import CLOCK_HZ
 
@@ -41,16 +42,15 @@ class Xspress3(Acquisition[Counting]):
     vortex : Vortex
         The detector in front of it.
     spectrum : callable
-        Awaited with begin and end of a frame, simulated epoch seconds; gives raw counts, uint32 (1, bins),
-        and scalers (11,), in the order of `Scaler`.
+        Awaited with begin and end of a frame, simulated epoch seconds, and with how many times as many
+        photons as usual arrive; gives raw counts, uint32 (1, bins), and scalers (11,), in the order of
+        `Scaler`.
     clock : SimClock
     faults : Faults
     plugins : callable
         Awaited with each frame.
     drained : callable
         Awaited until the plugins are done, for WaitForPlugins.
-    seed : int
-        Of the noise that faults add.
     """
 
     counter = "FRAME_COUNT_RBV"
@@ -60,19 +60,17 @@ class Xspress3(Acquisition[Counting]):
         self,
         prefix: str,
         vortex: Vortex,
-        spectrum: Callable[[float, float], Awaitable[Counted]],
+        spectrum: Callable[[float, float, float], Awaitable[Counted]],
         clock: SimClock,
         faults: Faults,
         plugins: Callable[[Frame], Awaitable[None]],
         drained: Callable[[], Awaitable[None]],
-        seed: int = 0,
     ) -> None:
         super().__init__(f"{prefix}det1:", "xspress3", clock, plugins, drained)
         self._spectrum, self._faults = spectrum, faults
-        self._rng = np.random.default_rng((seed, 28))
-        self._event_width = vortex.dead_time_s * CLOCK_HZ - 1
         self._corrected = False
-        self.channel = Xspress3Channel(prefix, clock.now, vortex.bins, self._event_width)
+        event_width = vortex.dead_time_s * CLOCK_HZ - 1
+        self.channel = Xspress3Channel(prefix, clock.now, vortex.bins, event_width)
         self._preset(vortex.bins)
         self.on_put("NumImages", self._put_images)
         self.on_put("ERASE", self._put_erase)
@@ -93,9 +91,8 @@ class Xspress3(Acquisition[Counting]):
         self["CTRL_DTC_RBV"].preset("Enabled")
 
     async def _frame(self, exposure: Exposure[Counting]) -> Frame:
-        counts, scalers = await self._spectrum(exposure.begin_s, exposure.end_s)
-        for fault in self._faults.find(HighRate):
-            counts, scalers = at_higher_rate(counts, scalers, fault.times, self._event_width, self._rng)
+        times = math.prod(fault.times for fault in self._faults.find(HighRate))
+        counts, scalers = await self._spectrum(exposure.begin_s, exposure.end_s, times)
         if self._faults.find(LostScalers):
             scalers = np.zeros(len(Scaler))
         image = counts * scalers[Scaler.DEAD_TIME_FACTOR] if self._corrected else counts
