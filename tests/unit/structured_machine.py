@@ -28,6 +28,8 @@ def ended(error=None):
 class FakeDetector(FakeCamera):
     """A detector as a flyer: an exposure of its own, or one for each gate; ``lose`` tells which do not come.
 
+    ``ahead_s``: so far its clock is ahead of that of the pulses.
+
     ``lose`` is called with the number of the exposure since the file was opened, and tells what is wrong:
     nothing (False), no frame (True), or the error that `complete` fails with.
     """
@@ -35,11 +37,14 @@ class FakeDetector(FakeCamera):
     def __init__(self, name):
         super().__init__()
         self.name, self.lose, self.setup, self.asked = name, lambda number: False, None, 0
-        self.left, self.waits = [], False
+        self.left, self.waits, self.ahead_s, self.flag = [], False, 0.0, 0
         self._error = None
 
     def left_behind(self):
         return self.left
+
+    def frame_flags(self):
+        return np.array([self.flag] * len(self.times), np.uint8)
 
     def prepare(self, value):
         if not isinstance(value, Rearm):
@@ -58,7 +63,8 @@ class FakeDetector(FakeCamera):
     def expose(self, times_s):
         wrong = [self.lose(self.asked + number) for number in range(len(times_s))]
         self.asked += len(times_s)
-        self.times = np.append(self.times, times_s[[not each for each in wrong]] + self.setup.exposure_s)
+        came = times_s[[not each for each in wrong]]
+        self.times = np.append(self.times, came + self.setup.exposure_s + self.ahead_s)
         self._error = next((each for each in wrong if isinstance(each, DeviceError)), None)
         if any(wrong) and self.setup.trigger == "internal" and self._error is None:
             self._error = DeviceError(self.name, "complete", self.asked, len(self.times), "frames")

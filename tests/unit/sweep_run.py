@@ -50,6 +50,8 @@ class SweepRun:
     references: bool = True
     more: dict = field(default_factory=dict)
     energy_ev: float = 9000.0
+    pixel_size_m: float = 30e-9
+    detector_z_mm: float = 0.0
     exposure_s: float = EXPOSURE_S
     seed: int = 1
     uid: str | None = None
@@ -100,10 +102,12 @@ class SweepRun:
             "scan_id": 1,
             "acquisition": {
                 "energy_ev": self.energy_ev,
-                "pixel_size_m": 30e-9,
+                "pixel_size_m": self.pixel_size_m,
+                "detector_z_mm": self.detector_z_mm,
                 "exposure_s": self.exposure_s,
                 "frame_shape": [SIDE, SIDE],
                 "elements": list(params.elements),
+                "patterns": params.patterns,
                 "vortex": VORTEX.model_dump(mode="json"),
                 "expected": {"darks": 3, "patterns": 0, "spectra": params.patterns + params.references},
             },

@@ -195,6 +195,16 @@ def test_a_point_that_lost_its_beam_is_taken_again(devices, tmp_path):
     )
 
 
+def test_a_loss_of_beam_is_waited_for_with_the_shutter_shut(devices, tmp_path):
+    """After the last point it may be told yet, 20 ms late here."""
+    ring = devices.file.ring.model_copy(update={"late_s": 0.02})
+    devices.file = devices.file.model_copy(update={"ring": ring})
+    machine, words = Machine(devices), []
+    machine.simulator.add_handler("sleep", lambda msg: words.append(devices.shutter.word))
+    machine.run(calibrations.knife_edge(devices, KNIFE_EDGE, folder=tmp_path))
+    assert set(words) == {"closed"}
+
+
 def test_frames_behind_a_shut_shutter_are_taken_again(devices, tmp_path):
     def shut(taken):
         if taken == 2:

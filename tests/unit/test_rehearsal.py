@@ -8,7 +8,9 @@ from xsn_acq.errors import ReconstructionError
 from xsn_acq.live import rehearsal
 from xsn_acq.live.rehearsal import LEAST, NAME, evaluate_rehearsal
 from xsn_acq.params import StructuredIllumination
+from xsn_acq.params.library import library_faults
 from xsn_acq.storage.layout import DataFolder
+from xsn_acq.storage.run import RunRecord
 
 SETTINGS = {"regions": {"middle": (4, 4, 20, 20)}, "note": "rehearsal", "elements": ("Ni", "Co")}
 
@@ -69,6 +71,42 @@ def test_all_patterns_are_written_as_none_chosen(tmp_path, monkeypatch):
     found, _ = rehearsed(tmp_path, SweepRun(lines=2, per_line=4, passes="out"))
     assert found.chosen == tuple(range(8))
     assert read_back(found).chosen == ()
+
+
+def broken_off(run, root, rows):
+    """The record of a run of which only the first rows came, as they were announced: five at a time."""
+    return RunRecord.from_documents(
+        (name, doc) for name, doc in run.play(root) if name != "event_page" or doc["seq_num"][-1] <= rows
+    )
+
+
+def test_all_patterns_of_a_rehearsal_that_ended_early_are_not_the_whole_sweep(tmp_path, monkeypatch):
+    monkeypatch.setattr(rehearsal, "NEARLY_ALL", 1.0)
+    run = SweepRun(lines=4, per_line=5, passes="out")
+    found = evaluate_rehearsal(broken_off(run, tmp_path, 10), DataFolder(tmp_path / "data"))
+    assert found.chosen == tuple(range(10))
+    assert read_back(found).chosen == found.chosen
+    assert read_back(found).lines == 4
+
+
+def test_lines_that_were_not_rehearsed_are_not_flown(tmp_path):
+    """Of four lines two; patterns of lines at the begin of a library have the numbers of the library's."""
+    run = SweepRun(lines=4, per_line=5, passes="out", more={"mode": "fly"})
+    record = broken_off(run, tmp_path, 10)
+    params = read_back(evaluate_rehearsal(record, DataFolder(tmp_path / "data")))
+    assert (params.lines, params.per_line, params.chosen) == (2, 5, ())
+    assert library_faults(params.model_dump(mode="json"), {}, record.start) == []
+
+
+@pytest.mark.parametrize(("rows", "settings", "lines"), [(5, 1, 1), (15, 2, 2)])
+def test_settings_that_were_not_rehearsed_are_not_flown(tmp_path, rows, settings, lines):
+    """Here there are ten patterns a setting; the lines stay when there is a second one."""
+    more = {"mode": "fly", "lines": 2, "settings": ({}, {"x_um": 5.0}, {"x_um": 9.0})}
+    run = SweepRun(lines=4, per_line=5, passes="out", more=more)
+    record = broken_off(run, tmp_path, rows)
+    params = read_back(evaluate_rehearsal(record, DataFolder(tmp_path / "data")))
+    assert (len(params.settings), params.lines) == (settings, lines)
+    assert library_faults(params.model_dump(mode="json"), {}, record.start) == []
 
 
 def test_lines_are_flown_whole(tmp_path):

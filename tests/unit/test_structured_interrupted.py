@@ -211,6 +211,25 @@ def test_a_sweep_ends_when_there_are_enough(machine, tmp_path, mode):
     assert closing(machine)["exit_status"] is None
 
 
+@MODES
+def test_a_loss_of_beam_is_waited_for_with_the_shutter_shut(machine, tmp_path, mode):
+    """It is told 20 ms late here: what was exposed last in each block is in doubt for so long."""
+    file = machine.devices.file
+    ring = file.ring.model_copy(update={"late_s": 0.02})
+    machine.devices.file = file.model_copy(update={"ring": ring})
+    words = []
+
+    def look(message):
+        if message.command == "sleep" and message.args[0] == 0.02:
+            words.append(machine.devices.shutter.word)
+
+    machine.before = look
+    rows = play(machine, tmp_path, small(mode=mode, **ADAPTIVE), assessor=Judge(machine, enough_after=2))
+    assert {row.status for row in rows} == {"ok"}
+    assert len(words) >= 2
+    assert set(words) == {"closed"}
+
+
 def test_a_setting_that_adds_nothing_new_is_left(machine, tmp_path):
     rows = play(machine, tmp_path, small(**ADAPTIVE), assessor=Judge(machine, stale_in=0))
     assert [row.pattern for row in rows if row.kind == "in"] == [0, 1, 2, *range(6, 12)]

@@ -122,6 +122,7 @@ def test_streams_and_what_is_expected_of_them(machine, run, mode):
     assert (start["plan_name"], start["technique"]) == ("structured_illumination", "nxsci")
     acquisition = start["acquisition"]
     assert acquisition["expected"] == {"darks": 2, "patterns": 13, "spectra": 7}
+    assert acquisition["patterns"] == 6  # each of them once, without the reference
     assert acquisition["frame_shape"] == [32, 32]
     # 25 nm a pixel at 9000 eV, binned by 2
     assert acquisition["pixel_size_m"] == pytest.approx(50e-9, rel=0.01)
@@ -146,6 +147,33 @@ def test_the_shutter_is_open_for_patterns_alone(machine, run, mode):
     assert seen[0] == ("darks", "closed", True)
     wanted = ORDER if mode == "step" else [ORDER[n] for n in (0, 1, 4, 7, 10)]
     assert seen[1:] == [("patterns", "open", kind != "out") for kind, _ in wanted]
+
+
+@MODES
+def test_the_shutter_is_shut_while_the_sample_moves(machine, run, mode):
+    words = []
+
+    def look(message):
+        if message.command == "set" and message.obj is machine.devices.sample.x:
+            words.append(machine.devices.shutter.word)
+
+    machine.before = look
+    run(small(mode=mode))
+    assert words == ["closed", "closed"]
+
+
+@MODES
+def test_a_frame_that_does_not_come_is_soon_missed(machine, run, mode):
+    """The sample is in the beam: 2 s and three periods, not the 10 s that a dark may take."""
+    run(small(mode=mode))
+    setups = {
+        setup.stream: setup
+        for setup in (message.args[0] for message in machine.told("prepare"))
+        if isinstance(setup, CameraSetup | SpectraSetup)
+    }
+    assert setups["darks"].frame_timeout_s > 10.0
+    assert setups["patterns"].frame_timeout_s == setups["spectra"].frame_timeout_s
+    assert 2.0 < setups["patterns"].frame_timeout_s < 2.5
 
 
 @MODES
@@ -179,45 +207,6 @@ def test_in_step_mode_both_detectors_time_themselves(machine, run):
     assert (spectra.trigger, spectra.exposure_s, spectra.frames) == ("internal", 0.1, 1)
     assert frames.folder == spectra.folder
     assert not machine.trains
-
-
-def test_on_the_fly_the_sheet_gates_both(machine, run):
-    """A frame of 64 rows is read in 0.0114 s * 64 / 3200, and 1 ms is left between two."""
-    run(small(mode="fly"))
-    setups = [message.args[0] for message in machine.told("prepare")]
-    (frames,) = [each for each in setups if isinstance(each, CameraSetup) and each.stream == "patterns"]
-    (spectra,) = [each for each in setups if isinstance(each, SpectraSetup)]
-    assert (frames.trigger, spectra.trigger) == ("external", "gate")
-    velocity = 0.004 / (0.1 + 0.0114 * 64 / 3200 + 0.001)
-    wanted = [(-5.0, 1, 1), (-5.0, 3, 1), (-5.0, 3, 1), (-4.992, 3, -1), (-4.992, 3, -1)]
-    found = [(round(train.start, 9), train.count, train.direction) for train, *_ in machine.trains]
-    assert found == wanted
-    for train, begin, flown, end in machine.trains:
-        assert (train.step, train.source) == (0.004, "position")
-        assert train.width == pytest.approx(0.1 * velocity)  # a gate is an exposure long
-        assert flown == pytest.approx(velocity)
-        # the motor needs 0.05 s to its velocity: half of that way, and it goes on beyond the last gate
-        assert train.direction * (train.start - begin) > 0.5 * velocity * 0.05
-        last = train.start + train.direction * train.step * train.count
-        assert train.direction * (end - last) > 0.5 * velocity * 0.05
-
-
-def test_on_the_fly_the_velocity_is_put_back_after_each_line(machine, run):
-    run(small(mode="fly"))
-    velocity = machine.devices.sandpaper_fine.x.velocity
-    sets = [message.args[0] for message in machine.told("set") if message.obj is velocity]
-    usual = machine.devices.file.axes.sandpaper_fine_x.velocity
-    assert [place == usual for place in sets] == [False, True] * 5 + [True]
-
-
-def test_on_the_fly_a_pattern_is_where_its_exposure_has_its_middle(run):
-    params = small(mode="fly")
-    half_mm = 0.5 * 0.1 * 0.004 / (0.1 + 0.0114 * 64 / 3200 + 0.001)
-    for row in run(params):
-        direction = 1 if row.pattern < 3 else -1
-        wanted = place_of(params, row.pattern).fine_x_mm + direction * half_mm
-        assert row.fine_x_mm == pytest.approx(wanted, abs=1e-9)
-        assert row.coarse_x_mm == -5.0
 
 
 @MODES
@@ -281,3 +270,11 @@ def test_the_detectors_are_stopped_before_they_are_armed_anew(machine, run):
         ("kickoff", "trigger"),
         ("trigger", "prepare"),
     }
+
+
+def test_spectra_that_will_be_left_out_are_told_once(machine, run, caplog):
+    machine.devices.vortex.flag = 1
+    assert {row.status for row in run()} == {"ok"}
+    told = [record.getMessage() for record in caplog.records if "saturated" in record.getMessage()]
+    assert len(told) == 1
+    assert told[0].startswith("vortex: spectrum 0 is saturated or tells no dead time")

@@ -10,7 +10,7 @@ from sweep_scene import closeness
 
 from xsn_acq.analysis.nxsci.pairs import Exclusion
 from xsn_acq.errors import ReconstructionError
-from xsn_acq.live import sweep, sweep_files
+from xsn_acq.live import sweep_files, sweep_spectra
 from xsn_acq.live.sweep import GrowingSweep
 from xsn_acq.live.sweep_dependence import DependenceCurve
 from xsn_acq.live.sweep_light import block_light
@@ -215,7 +215,7 @@ class TestElementsThatAreNotAskedFor:
             assert make_maps(growing).elements == ("Co",)
 
     def test_are_asked_for_where_spectra_do_not_fit(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(sweep, "ALWAYS", ("Fe", "Cu"))
+        monkeypatch.setattr(sweep_spectra, "ALWAYS", ("Fe", "Cu"))
         told = "lines of Co, Fe, Cu do not fit 16 of 16 spectra: an element not named?"
         with grown(SweepRun(**COBALT), tmp_path) as growing:
             assert growing.doubts() == (told,)
@@ -225,4 +225,4 @@ class TestElementsThatAreNotAskedFor:
     def test_above_the_energy_of_the_light_are_not_fitted(self, tmp_path):
         """Copper's edge is at 8979 eV."""
         with grown(SweepRun(**COBALT, energy_ev=8900.0), tmp_path) as growing:
-            assert growing._model().elements == ("Co", "Mn", "Fe", "Ni")
+            assert sweep_spectra.model_of(growing.start).elements == ("Co", "Mn", "Fe", "Ni")

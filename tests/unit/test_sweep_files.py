@@ -144,6 +144,11 @@ def test_sums_tell_what_they_were_made_of(sums):
     assert (sums["unit"], sums["pixel_size_m"]) == ("counts/s", 30e-9)
     np.testing.assert_allclose(sums["pattern_shift_px"], PATTERN_SHIFT, atol=0.1)
     np.testing.assert_allclose(sums["sample_shift_px"], [(0, 0), SAMPLE_SHIFT], atol=0.1)
+    # pattern 0 before each block, the same image once more: photon noise, 1500 a pixel
+    assert [
+        (each["pattern"], each["time_s"] - sums["references"][0]["time_s"]) for each in sums["references"]
+    ] == [(0, 0), (0, 41)]
+    assert np.abs([each["shift_px"] for each in sums["references"]]).max() < 0.05
     assert "middle" in [region["name"] for region in sums["regions"]]
     correlations = np.array(sums["correlations"])
     assert correlations.shape == (3, 3)
@@ -153,7 +158,11 @@ def test_sums_tell_what_they_were_made_of(sums):
     assert set(sums["resolution_m"]) == set(ELEMENTS)
     assert all(value is None or 60e-9 < value < 1e-6 for value in sums["resolution_m"].values())
     patterns, signed, absolute = sums["dependence"][-1]
+    looks, _, falling = zip(*sums["dependence"], strict=True)
     assert patterns == 39
+    assert len(looks) > 6
+    assert list(looks) == sorted(set(looks))
+    assert falling[0] > 2 * falling[-1]  # of few patterns all pixels seem alike by chance
     assert abs(signed) < absolute < 1
 
 

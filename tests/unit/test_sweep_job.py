@@ -75,7 +75,7 @@ def test_it_is_done_and_says_so(live):
     assert job.ended
     status = job.status
     assert (status.state, status.message) == ("done", "")
-    assert (status.pairs, status.expected_pairs, status.behind) == (40, 42, 0)  # two are references
+    assert (status.pairs, status.expected_pairs, status.behind) == (40, 40, 0)
     assert status.frames == 82
     assert asdict(read_status(DataFolder(root / "data").results(job.record.uid))) == asdict(status)
     states = [header["state"] for header, _ in publisher.of("status")]

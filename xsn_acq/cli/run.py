@@ -22,7 +22,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--dry-run",
         action="store_true",
-        help="say how long, how much dose and disk, and what the beamline file forbids, and stop",
+        help="say how long, how much dose and disk, and what beamline file and library forbid, and stop",
     )
     parser.add_argument(
         "--live", action="store_true", help="reconstruct a tomogram meanwhile, in a process of its own"
@@ -43,13 +43,14 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Estimate, run, and leave catalogue and what is made of the runs behind."""
     from xsn_acq.config import load_microscope
-    from xsn_acq.session import plan_parameters, plan_summary, refuse_infeasible
+    from xsn_acq.session import plan_parameters, plan_summary, refuse_infeasible, refuse_library
     from xsn_acq.storage.layout import DataFolder
 
     data = DataFolder(args.data)
     file = load_microscope(args.beamline, calibrations=data.calibrations)
     params = plan_parameters(args.plan, args.params)
     refuse_infeasible(args.plan, file, params)
+    refuse_library(args.plan, file, params, data.root / "journal")
     print(plan_summary(args.plan, file, params, speed=args.speed), flush=True)
     _tell_calibrations(file, data)
     done = resume.progress(args, file, params, data)

@@ -20,6 +20,7 @@ from xsn_acq.live.assessment import REHEARSAL_NOISE
 from xsn_acq.live.sweep import is_sweep
 from xsn_acq.optics.arrays import FloatArray
 from xsn_acq.optics.xspress3 import SCALERS
+from xsn_acq.params import StructuredIllumination
 from xsn_acq.storage.layout import DataFolder
 from xsn_acq.storage.run import RunRecord
 from xsn_acq.storage.sweep import SweepReader
@@ -101,13 +102,23 @@ def _enough(choice: Choice, adaptive: dict[str, Any] | None) -> int:
 def _write(path: Path, record: RunRecord, chosen: tuple[int, ...]) -> Path:
     """Parameters as of the rehearsal, sample in, with its images as library."""
     given = {name: value for name, value in record.start["params"].items() if value is not None}
-    whole = len(chosen) == len([row for row in record.rows("points") if row["kind"] == "out"])
+    params = StructuredIllumination.checked(given)
+    whole = len(chosen) == params.whole
     given |= {"passes": "in", "library": record.uid, "chosen": [] if whole else list(chosen)}
-    if given["mode"] == "fly":  # lines are flown whole
-        given["chosen"] = []
+    if params.mode == "fly":  # lines are flown whole
+        given |= {"chosen": [], **_flown(params, given, record)}
     given.pop("adaptive", None)
     try:
         path.write_text(yaml.safe_dump(given, sort_keys=False, allow_unicode=True), encoding="utf-8")
     except OSError as error:
         raise StorageError(f"parameters {path}: cannot be written: {error.strerror}") from error
     return path
+
+
+def _flown(params: StructuredIllumination, given: dict[str, Any], record: RunRecord) -> dict[str, Any]:
+    """Settings and lines that a rehearsal came to; lines of several settings are kept, for their numbers."""
+    taken = [int(row["pattern"]) for row in record.rows("points") if row["status"] == "ok"]
+    settings = 1 + max(taken) // params.per_setting
+    if settings > 1:
+        return {"settings": given["settings"][:settings]}
+    return {"settings": given["settings"][:1], "lines": 1 + max(taken) // params.per_line}

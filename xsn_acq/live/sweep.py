@@ -9,27 +9,23 @@ from numpy.typing import NDArray
 
 from xsn_acq.analysis.nxsci.pairs import Exclusion
 from xsn_acq.analysis.nxsci.problem import Guide, Sweep
-from xsn_acq.analysis.xrf.areas import Limits, LineAreas, Trouble, line_areas
+from xsn_acq.analysis.xrf.areas import LineAreas, Trouble, line_areas
 from xsn_acq.analysis.xrf.dead_time import live_times
-from xsn_acq.analysis.xrf.model import EnergyScale, SpectrumModel
-from xsn_acq.analysis.xrf.poisson import poisson_fit
-from xsn_acq.analysis.xrf.refining import refined, with_pile_up
+from xsn_acq.analysis.xrf.refining import refined
 from xsn_acq.closing import Closing
 from xsn_acq.errors import ReconstructionError
 from xsn_acq.live.sweep_blocks import Block, BlockPairing, SettledBlock
 from xsn_acq.live.sweep_library import Library
+from xsn_acq.live.sweep_references import ReferenceShift, reference_shifts
+from xsn_acq.live.sweep_spectra import fit_of_sum, limits_of, model_of
 from xsn_acq.optics.arrays import FloatArray
-from xsn_acq.optics.edges import edge_energy_ev
-from xsn_acq.optics.silicon_drift import Response
 from xsn_acq.optics.xspress3 import SCALERS
 from xsn_acq.storage.run import Row, RunRecord
 from xsn_acq.storage.sweep import SweepReader
 
 TECHNIQUE = "nxsci"
-ALWAYS = ("Mn", "Fe", "Co", "Ni", "Cu")
-"""Elements of cathodes and of what stands around: fitted where light excites them, mapped where asked for."""
-_TAIL, _SHELF = 0.01, 0.003
-"""Shares of a line's counts from which their refining starts: usual ones of silicon drift detectors."""
+NO_PATTERN = "no_pattern"
+"""Why a pattern is left out that the library does not have; other reasons are `Exclusion`."""
 _LEAST_SIGMA = 0.3
 """Of the median: a pixel of the TXM image is not surer than that."""
 
@@ -75,6 +71,7 @@ class GrowingSweep(Closing):
         self._reader = SweepReader(record, SCALERS)
         self._library = None if library is None else Library(record, library)
         self._pairing = BlockPairing(record.start, self._reader, self._library)
+        self._references: list[Row] = []
         self._blocks: dict[int, Block] = {}
         self._settled: dict[int, SettledBlock] = {}
         self._areas: LineAreas | None = None
@@ -82,7 +79,10 @@ class GrowingSweep(Closing):
     def push(self, rows: Iterable[Row]) -> None:
         """Take in rows of the stream ``points``."""
         for row in rows:
-            if row["status"] == "flagged" or row["kind"] == "reference":
+            if row["status"] == "flagged":
+                continue
+            if row["kind"] == "reference":
+                self._references += [row] if row["frame"] >= 0 else []
                 continue
             block = self._blocks.setdefault(int(row["block"]), Block())
             (block.within if row["kind"] == "in" else block.out)[int(row["pattern"])] = row
@@ -104,8 +104,14 @@ class GrowingSweep(Closing):
 
     @property
     def patterns(self) -> int:
-        """Patterns worked on, the excluded ones too."""
-        return sum(len(block.numbers) for block in self._settled.values())
+        """Patterns worked on, the excluded ones and those that the library lacks too."""
+        return sum(len(block.numbers) for block in self._settled.values()) + self._lacked()
+
+    def _lacked(self) -> int:
+        """Patterns that were taken with the sample, and are not in the library."""
+        if self._library is None:  # the pass without the sample may be still to come
+            return 0
+        return sum(block.without_pattern() for block in self._blocks.values())
 
     @property
     def good(self) -> NDArray[np.bool_]:
@@ -137,6 +143,8 @@ class GrowingSweep(Closing):
     def exclusions(self) -> dict[str, int]:
         """How many patterns are left out, by reason."""
         found: Counter[str] = Counter()
+        if self._lacked():
+            found[NO_PATTERN] = self._lacked()
         for flags in self.excluded:
             found.update(str(reason.name).lower() for reason in Exclusion if reason and reason & int(flags))
         return dict(found)
@@ -164,12 +172,12 @@ class GrowingSweep(Closing):
             spectra = np.concatenate([block.spectra for block in self._ordered()])
             scalers = np.concatenate([block.scalers for block in self._ordered()])
             total = spectra.sum(axis=0)
-            model = refined(self._model(), total)
+            model = refined(model_of(self.start), total)
             self._areas = line_areas(
                 spectra,
                 scalers,
                 model,
-                self._limits(),
+                limits_of(self.start),
                 exposure_s=self.start["exposure_s"],
                 all_spectra=total,
             )
@@ -205,18 +213,18 @@ class GrowingSweep(Closing):
         ReconstructionError
             A pixel had no light.
         """
-        top, bottom, squares = (
+        top, bottom, squares, products, out_squares = (
             np.sum([getattr(block.pairs, name) for block in self._ordered()], axis=0)
-            for name in ("top", "bottom", "squares")
+            for name in ("top", "bottom", "squares", "products", "out_squares")
         )
         if not self._settled or not (bottom > 0).all():
             raise ReconstructionError(
                 f"run {self.record.uid[:8]}: wanted light in all pixels; choose a smaller roi"
             )
         transmission = top / bottom
-        number = max(sum(int(block.pairs.good.sum()) for block in self._ordered()) - 1, 1)
-        spread = np.maximum(squares - top * transmission, 0) / number
-        sigma = np.sqrt(spread / bottom)
+        spread = squares - 2 * transmission * products + transmission**2 * out_squares
+        number = sum(int(block.pairs.good.sum()) for block in self._ordered())
+        sigma = np.sqrt(np.maximum(spread, 0) * number / max(number - 1, 1)) / bottom
         return Guide(transmission, np.maximum(sigma, _LEAST_SIGMA * np.median(sigma) + 1e-9))
 
     def half_guides(self) -> tuple[FloatArray, FloatArray]:
@@ -229,19 +237,13 @@ class GrowingSweep(Closing):
 
     def summed_fit(self) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Sum of all spectra, what was fitted to it, energies of the bins in keV; (fitted bins,) each."""
-        areas = self.areas()
         total = np.sum([block.spectra.sum(axis=0) for block in self._ordered()], axis=0)
-        model = areas.model
-        bins = model.fitted(total.size)
-        shapes = with_pile_up(model, total)
-        fit = poisson_fit(total[None, bins], shapes)
-        edges = model.scale.edges_ev(bins.start, bins.stop)
-        return total[bins], shapes @ fit.counts[0], 0.5 * (edges[1:] + edges[:-1]) / 1000
+        return fit_of_sum(self.areas().model, total)
 
     def all_times(self) -> tuple[FloatArray, FloatArray]:
         """Live and real time of every spectrum in the file, seconds, (spectra,) each."""
         counts, scalers = self._reader.spectra(range(self._reader.spectra_written()))
-        limits = self._limits()
+        limits = limits_of(self.start)
         live = live_times(scalers, counts.sum(axis=1), limits.dead_s, dead_error=limits.dead_error)
         return np.nan_to_num(live.live_s), live.real_s
 
@@ -252,6 +254,10 @@ class GrowingSweep(Closing):
     def sample_shifts(self) -> FloatArray:
         """How far the sample stood in each block from where it was in the first, pixels, (blocks, 2)."""
         return np.array([block.sample_shift for block in self._ordered()])
+
+    def reference_shifts(self) -> list[ReferenceShift]:
+        """How far each frame of a reference pattern stood from the first one of it."""
+        return reference_shifts(self._reader, self._references)
 
     @property
     def by_ring_current(self) -> int:
@@ -278,18 +284,3 @@ class GrowingSweep(Closing):
                 f"run {self.record.uid[:8]}: wanted patterns with the sample in and out, found none"
             )
         return [self._settled[number] for number in sorted(self._settled)]
-
-    def _limits(self) -> Limits:
-        vortex = self.start["vortex"]
-        return Limits(vortex["dead_time_s"], most_dead=vortex["most_dead"])
-
-    def _model(self) -> SpectrumModel:
-        vortex, energy_ev = self.start["vortex"], float(self.start["energy_ev"])
-        others = [name for name in ALWAYS if edge_energy_ev(name, "K") < energy_ev]
-        return SpectrumModel(
-            tuple(dict.fromkeys([*self.elements, *others])),
-            energy_ev,
-            EnergyScale(vortex["zero_ev"], vortex["ev_per_bin"]),
-            Response(vortex["noise_fwhm_ev"], tail_share=_TAIL, shelf_share=_SHELF),
-            angle_deg=vortex["angle_deg"],
-        )

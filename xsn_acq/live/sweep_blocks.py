@@ -32,6 +32,10 @@ class Block:
         """Patterns that were taken with and without the sample, in the order in which it was in."""
         return [number for number in self.within if number in self.out]
 
+    def without_pattern(self) -> int:
+        """How many were taken with the sample alone."""
+        return len(self.within) - len(self.numbers())
+
 
 @dataclass(frozen=True, eq=False)
 class SettledBlock:
@@ -142,7 +146,7 @@ class BlockPairing:
         return _moved(pairs, -found.shift), found.shift
 
 
-_IMAGES = ("top", "bottom", "squares", "even_top", "even_bottom")
+_IMAGES = ("top", "bottom", "even_top", "even_bottom", "squares", "products", "out_squares")
 
 
 def _moved(pairs: PatternPairs, shift: FloatArray) -> PatternPairs:

@@ -3,9 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from xsn_acq.analysis.nxsci.dependence import RunningDependence
 from xsn_acq.errors import ReconstructionError
 from xsn_acq.optics.arrays import FloatArray
+
+_FIRST_LOOK, _LOOKS = 4, 12
+"""Patterns of the first look at a whole curve, and how many looks there are."""
 
 
 @dataclass(frozen=True)
@@ -38,3 +43,12 @@ class DependenceCurve:
         except ReconstructionError:  # too few yet, or no change
             return
         self.points.append(CurvePoint(len(self._taken), found.signed, found.absolute))
+
+
+def whole_curve(numbers: Sequence[int], patterns: FloatArray) -> DependenceCurve:
+    """The curve as it grew, of patterns that are all there: looked at a dozen times at most."""
+    curve = DependenceCurve(patterns.shape[1:])
+    ends = np.unique(np.geomspace(_FIRST_LOOK, len(numbers), _LOOKS).round().astype(int))
+    for end in ends[ends <= len(numbers)]:
+        curve.push(numbers[:end], patterns[:end])
+    return curve

@@ -11,7 +11,7 @@ import numpy as np
 from xsn_acq.analysis.nxsci.scores import pixel_limit_m
 from xsn_acq.errors import StorageError
 from xsn_acq.live.sweep import GrowingSweep
-from xsn_acq.live.sweep_dependence import DependenceCurve
+from xsn_acq.live.sweep_dependence import DependenceCurve, whole_curve
 from xsn_acq.live.sweep_maps import USUAL, Solving, SweepMaps, make_maps
 from xsn_acq.live.sweep_picture import draw_sweep
 from xsn_acq.optics.arrays import FloatArray
@@ -64,8 +64,7 @@ def evaluate_sweep(record: RunRecord, data: DataFolder, how: Solving = USUAL) ->
     with GrowingSweep(record, library_of(record, data)) as growing:
         growing.push(record.rows("points"))
         growing.settle(final=True)
-        curve = DependenceCurve(growing.sweep().shape)
-        curve.push(growing.used, growing.sweep().patterns)
+        curve = whole_curve(growing.used, growing.sweep().patterns)
         return conclude_sweep(growing, make_maps(growing, final=True, how=how), curve, data)
 
 
@@ -165,9 +164,18 @@ def plain_sums(growing: GrowingSweep, found: SweepMaps, curve: DependenceCurve) 
         "correlations": found.correlations().tolist(),
         "pattern_shift_px": growing.pattern_shifts().tolist(),
         "sample_shift_px": growing.sample_shifts().tolist(),
+        "references": _references(growing),
         "dependence": [[point.patterns, point.signed, point.absolute] for point in curve.points],
         "regions": regions,
     }
+
+
+def _references(growing: GrowingSweep) -> list[dict[str, Any]]:
+    """Pattern, time, and shift from the first frame of it, pixels; None where that could not be told."""
+    return [
+        {"pattern": each.pattern, "time_s": each.time_s, "shift_px": each.shift}
+        for each in growing.reference_shifts()
+    ]
 
 
 def _resolution_values(growing: GrowingSweep, found: SweepMaps) -> dict[str, Any]:

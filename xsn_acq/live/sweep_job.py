@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 class SweepJob:
     """One structured-illumination run, as far as its documents have come.
 
-    ``pairs`` and ``expected_pairs`` of its status count patterns.
+    ``pairs`` and ``expected_pairs`` of its status count patterns; those taken again for reference are none.
 
     Parameters
     ----------
@@ -42,8 +42,7 @@ class SweepJob:
         self._work = GrowingSweep(record, library_of(record, data))
         self._curve: DependenceCurve | None = None
         self._maps: Maps | None = None
-        spectra = record.start["acquisition"]["expected"].get("spectra", 0)
-        self.status = Status(record.uid, expected_pairs=int(spectra))
+        self.status = Status(record.uid, expected_pairs=int(record.start["acquisition"]["patterns"]))
         self._tell()
 
     @property

@@ -5,15 +5,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-import numpy as np
 from bluesky import plan_stubs as bps
 from bluesky.utils import short_uid
 
 from xsn_acq.devices.position_compare import PulseTrain
 from xsn_acq.plans.detectors import FRAMES, SPECTRA, Detectors
 from xsn_acq.plans.framing import Framing, run_up_deg
+from xsn_acq.plans.gates import GatedFrames, Gates
 from xsn_acq.plans.instrument import StructuredInstrument
-from xsn_acq.plans.matching import match_frames, only_offset
 from xsn_acq.plans.pattern_rows import NONE
 from xsn_acq.plans.steps import POLL_S, Interruption, Plan, Step, asked, finished, move, step, stop
 from xsn_acq.plans.stills import FLUSH_S
@@ -25,13 +24,19 @@ PATIENCE_PERIODS = 2
 
 @dataclass(frozen=True)
 class Shot:
-    """One pattern exposed: its frame and spectrum (-1: none came), where the fine sheet was, the beam."""
+    """One pattern exposed: its frame and spectrum (-1: none came), where the fine sheet was, the beam.
+
+    ``gated``: its pulse was captured, or it needs none. ``untold``: streams of which frames came in its line,
+    none of which is surely anybody's.
+    """
 
     pattern: int
     frame: int
     spectrum: int
     fine_x_mm: float
     beam_counts_s: float
+    gated: bool = True
+    untold: tuple[str, ...] = ()
 
 
 class Exposing(Protocol):
@@ -133,6 +138,7 @@ class OnTheFly:
         self._devices, self._detectors, self._frame = devices, detectors, frame
         self._step_mm, self._interruption, self._interrupted = step_mm, interruption, interrupted
         self._velocity = step_mm / frame.period_s
+        self._gated = GatedFrames(frame.period_s)
 
     def arrive(self, places_mm: Sequence[float]) -> float:
         """Before the first place, so that the sheet has its velocity there."""
@@ -163,15 +169,35 @@ class OnTheFly:
         usual = devices.file.axes.sandpaper_fine_x.velocity
         yield from move(sheet.velocity, usual, self._interruption)
         beam_counts_s = yield from counted(devices, counting)
-        found = {stream: self._indices(stream, first[stream], pulse_s, len(patterns)) for stream in streams}
-        middle = direction * self._velocity * self._frame.exposure_s / 2
+        gates = Gates.captured(places, pulse_s, places_mm, self._step_mm)
+        middle_mm = direction * self._velocity * self._frame.exposure_s / 2
+        return self._shots(patterns, gates, first, middle_mm, beam_counts_s)
+
+    def _shots(
+        self,
+        patterns: Sequence[int],
+        gates: Gates,
+        first: dict[str, int],
+        middle_mm: float,
+        beam_counts_s: float,
+    ) -> list[Shot]:
+        """Patterns of a line with what came of each stream; the sheet from a pulse to mid-exposure."""
+        found = {stream: self._indices(stream, number, gates) for stream, number in first.items()}
+        spectra = found.get(SPECTRA, [NONE] * len(patterns))
+        untold = tuple(
+            stream
+            for stream, number in first.items()
+            if gates.patterns and self._detectors.written(stream) > number and max(found[stream]) == NONE
+        )
         return [
             Shot(
                 pattern,
                 frame=found[FRAMES][number],
-                spectrum=found[SPECTRA][number] if spectra else NONE,
-                fine_x_mm=middle + float(places[number] if number < len(places) else places_mm[number]),
+                spectrum=spectra[number],
+                fine_x_mm=gates.places_mm[number] + middle_mm,
                 beam_counts_s=beam_counts_s,
+                gated=number in gates.patterns,
+                untold=untold,
             )
             for number, pattern in enumerate(patterns)
         ]
@@ -209,21 +235,12 @@ class OnTheFly:
     def _came(self, streams: Sequence[str], first: dict[str, int]) -> tuple[int, ...]:
         return tuple(self._detectors.written(stream) - first[stream] for stream in streams)
 
-    def _indices(self, stream: str, first: int, pulse_s: np.ndarray, patterns: int) -> list[int]:
-        """Frame of a stream for each pattern, -1 where none came: by count, else by time."""
-        came = self._detectors.written(stream) - first
-        if came == patterns == len(pulse_s):
-            return list(range(first, first + came))
-        times = self._detectors.times_s(stream)[first : first + came]
-        latency = self._frame.exposure_s + (self._frame.readout_s if stream == FRAMES else 0.0)
-        timing = {"latency_s": latency, "period_s": self._frame.period_s}
-        offset_s = only_offset(pulse_s, times, **timing)
-        matches = match_frames(pulse_s, times, offset_s=offset_s or 0.0, **timing)
-        found = [NONE] * patterns
-        for number, (pulse, sure) in enumerate(zip(matches.pulse, matches.sure, strict=True)):
-            if sure and len(pulse_s) == patterns:
-                found[pulse] = first + number
-        return found
+    def _indices(self, stream: str, first: int, gates: Gates) -> list[int]:
+        """Frame of a stream for each pattern, -1 where none came."""
+        times_s = self._detectors.times_s(stream)[first : self._detectors.written(stream)]
+        latency_s = self._frame.exposure_s + (self._frame.readout_s if stream == FRAMES else 0.0)
+        found = self._gated.of_patterns(stream, times_s, gates, latency_s=latency_s)
+        return [NONE if number == NONE else first + number for number in found]
 
     def _direction(self, places_mm: Sequence[float]) -> Literal[1, -1]:
         return -1 if places_mm[-1] < places_mm[0] else 1

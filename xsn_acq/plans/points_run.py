@@ -40,7 +40,8 @@ class PointsRun(Measurement[AnyInstrument, AnyState]):
         row: type,
     ) -> None:
         super().__init__(devices, params, frame, state, folder)
-        self._points = SurePoints(row, self._beam, devices.file.ring.late_s, self._interruptions)
+        late_s = devices.file.ring.late_s
+        self._points = SurePoints(row, self._beam, late_s, self._interruptions, self._shut)
         self._opened = False
         self._closures = 0
 
@@ -69,7 +70,7 @@ class PointsRun(Measurement[AnyInstrument, AnyState]):
         yield from self._points.declare()
         with self._interruption.making_safe(lambda: shut(self._devices.shutter)):
             yield from self._points.take(range(self.points()), self._point)
-        yield from move(self._devices.shutter, "closed", self._interruption)
+        yield from self._shut()
         yield from step("camera close file", self._devices.camera.close_file)
         self._opened = False
 
@@ -87,7 +88,7 @@ class PointsRun(Measurement[AnyInstrument, AnyState]):
         """Go there and take its frames; its row, alone."""
         devices = self._devices
         if devices.shutter.state() == "open" and self._beam.faults():
-            yield from move(devices.shutter, "closed", self._interruption)
+            yield from self._shut()
         yield from self._beam.wait()
         yield from self.go_to(point)
         if devices.shutter.state() != "open":
@@ -96,6 +97,9 @@ class PointsRun(Measurement[AnyInstrument, AnyState]):
         yield from self._expose(self.frames_at(point))
         self._closures += devices.shutter.state() != "open"
         return (self.row(point, first, current_ma),)
+
+    def _shut(self) -> Plan:
+        yield from move(self._devices.shutter, "closed", self._interruption)
 
     def _expose(self, frames: int) -> Plan:
         """Add the frames of one point to the file."""

@@ -19,6 +19,7 @@ def structured_illumination(
     *,
     folder: Path,
     assessor: Assessor | None = None,
+    library: Mapping[str, Any] | None = None,
     md: Mapping[str, Any] | None = None,
 ) -> Plan:
     """Sweep through patterns of light, with the sample in and out.
@@ -33,6 +34,8 @@ def structured_illumination(
         Frames and spectra go to ``folder/<first 8 of the run's uid>/``.
     assessor : Assessor, optional
         Assesses the patterns as they come; needed where ``params.adaptive`` is given.
+    library : mapping, optional
+        Start document of the run that ``params.library`` names: other patterns are refused.
     md : mapping, optional
         More for the start document.
 
@@ -51,5 +54,6 @@ def structured_illumination(
     """
     frame = framing(devices.file, params)
     state = read_structured_state(devices)
-    check_structured(devices, params, frame, state, folder, assessed=assessor is not None)
+    assessed = assessor is not None
+    check_structured(devices, params, frame, state, folder, assessed=assessed, library=library)
     yield from StructuredRun(devices, params, frame, state, folder, assessor).run(md)

@@ -1,5 +1,6 @@
 """One run of structured illumination: darks, then blocks of patterns until there are enough."""
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -10,13 +11,13 @@ from bluesky import plan_stubs as bps
 
 from xsn_acq.devices.camera_setup import CameraSetup
 from xsn_acq.devices.spectra_setup import SpectraSetup
-from xsn_acq.errors import DeviceError
 from xsn_acq.params import StructuredIllumination
 from xsn_acq.plans.detectors import FRAMES, SPECTRA, Detectors
 from xsn_acq.plans.exposing import AtRest, Exposing, OnTheFly, Shot
 from xsn_acq.plans.framing import Framing, sample_out_um
 from xsn_acq.plans.instrument import StructuredInstrument
-from xsn_acq.plans.measurement import FRAME_TIMEOUT_PERIODS, FRAME_TIMEOUT_S, Measurement
+from xsn_acq.plans.measurement import FRAME_TIMEOUT_PERIODS, Measurement
+from xsn_acq.plans.missing_frames import MissingFrames
 from xsn_acq.plans.pattern_rows import NONE, AssessmentRow, PatternRow, Verdict
 from xsn_acq.plans.record import Rows
 from xsn_acq.plans.steps import POLL_S, Plan, asked, move, move_together, shut, step, stop
@@ -24,8 +25,11 @@ from xsn_acq.plans.structured_state import StructuredState, structured_acquisiti
 from xsn_acq.plans.sure_points import SurePoints
 from xsn_acq.plans.sweep import Segment, place_of, segments
 
-MOST_MISSING = 5
-"""So many patterns in a row without a frame or spectrum: a detector has failed."""
+LATE_FRAME_S = 2.0
+"""A frame that comes so much later, and some periods, does not come: the sample is in the beam meanwhile."""
+
+
+logger = logging.getLogger(__name__)
 
 
 class Assessor(Protocol):
@@ -59,10 +63,10 @@ class StructuredRun(Measurement[StructuredInstrument, StructuredState]):
         self._params, self._assessor = params, assessor
         self._assessments = Rows("assessments", AssessmentRow)
         late_s = devices.file.ring.late_s
-        self._points = SurePoints(PatternRow, self._beam, late_s, self._interruptions)
+        self._points = SurePoints(PatternRow, self._beam, late_s, self._interruptions, self._shut)
         self._detectors: Detectors | None = None
         self._exposing: Exposing | None = None
-        self._closures = self._missing = 0
+        self._closures, self._missing, self._told = 0, MissingFrames(devices), False
         self._mark = (0, 0, 0)
         self._preset_s = asked(devices.beam_monitor.preset_s)
 
@@ -82,7 +86,7 @@ class StructuredRun(Measurement[StructuredInstrument, StructuredState]):
         yield from self._points.declare()
         with self._interruption.making_safe(lambda: shut(self._devices.shutter)):
             yield from self._sweep()
-        yield from move(self._devices.shutter, "closed", self._interruption)
+        yield from self._shut()
         yield from self._detectors.close()
 
     def _sweep(self) -> Plan:
@@ -111,7 +115,7 @@ class StructuredRun(Measurement[StructuredInstrument, StructuredState]):
 
     def _judged(self) -> Plan:
         """Wait for the verdict on all patterns so far, beam off: no dose while one thinks; it is recorded."""
-        yield from move(self._devices.shutter, "closed", self._interruption)
+        yield from self._shut()
         assert self._assessor is not None
         while (verdict := self._assessor.verdict()) is None:
             yield from bps.sleep(POLL_S)
@@ -122,8 +126,9 @@ class StructuredRun(Measurement[StructuredInstrument, StructuredState]):
     def _take(self, segment: Segment) -> Plan:
         """Go there and expose the patterns of a segment; their rows."""
         devices = self._devices
-        if devices.shutter.state() == "open" and self._beam.faults():
-            yield from move(devices.shutter, "closed", self._interruption)
+        sample_x = self._sample_x_um(segment)
+        if devices.shutter.state() == "open" and (self._beam.faults() or _away(devices.sample.x, sample_x)):
+            yield from self._shut()
         yield from self._beam.wait()
         places = [place_of(self._params, pattern).fine_x_mm for pattern in segment.patterns]
         yield from self._go_to(segment, places)
@@ -135,15 +140,29 @@ class StructuredRun(Measurement[StructuredInstrument, StructuredState]):
         self._closures += devices.shutter.state() != "open"
         current_ma = 0.5 * (current_ma + asked(devices.ring.current))
         rows = tuple(self._row(segment, shot, current_ma) for shot in shots)
-        self._count_missing(rows)
+        if self._interruptions() == self._mark:
+            self._missing.count(shots, spectra=segment.sample_in)
+        self._tell_flags()
         return rows
+
+    def _tell_flags(self) -> None:
+        """Say once, while there is time to do something about it, that spectra will be left out."""
+        vortex = self._devices.vortex
+        flags = vortex.frame_flags()
+        if flags.any() and not self._told:
+            self._told = True
+            logger.warning(
+                "%s: spectrum %d is saturated or tells no dead time: look at its rate, move it away "
+                "(fluorescence_stage) or attenuate the beam",
+                vortex.name,
+                int(flags.nonzero()[0][0]),
+            )
 
     def _go_to(self, segment: Segment, places_mm: Sequence[float]) -> Plan:
         """All motors together; those that stand there already are left alone."""
         assert self._exposing is not None
         devices, place = self._devices, place_of(self._params, segment.patterns[0])
-        file, condenser = devices.file, devices.condenser
-        out = sample_out_um(file, self._params)
+        condenser = devices.condenser
         targets = (
             (devices.sandpaper_coarse.x, place.coarse_x_mm),
             (devices.sandpaper_coarse.y, place.coarse_y_mm),
@@ -153,17 +172,21 @@ class StructuredRun(Measurement[StructuredInstrument, StructuredState]):
             (condenser.y, place.condenser.y_um),
             (condenser.pitch, place.condenser.pitch_urad),
             (condenser.yaw, place.condenser.yaw_urad),
-            (devices.sample.x, self._state.sample_x_um if segment.sample_in else out),
+            (devices.sample.x, self._sample_x_um(segment)),
         )
         yield from self._move(targets)
 
     def _move(self, targets: Sequence[tuple[Any, float]]) -> Plan:
-        astray = [
-            (motor, target)
-            for motor, target in targets
-            if abs(asked(motor.user_readback) - target) > motor.axis.tolerance
-        ]
+        astray = [(motor, target) for motor, target in targets if _away(motor, target)]
         yield from move_together(astray, self._interruption)
+
+    def _sample_x_um(self, segment: Segment) -> float:
+        return (
+            self._state.sample_x_um if segment.sample_in else sample_out_um(self._devices.file, self._params)
+        )
+
+    def _shut(self) -> Plan:
+        yield from move(self._devices.shutter, "closed", self._interruption)
 
     def _row(self, segment: Segment, shot: Shot, current_ma: float) -> PatternRow:
         devices = self._devices
@@ -187,25 +210,6 @@ class StructuredRun(Measurement[StructuredInstrument, StructuredState]):
             status="ok" if complete else "missing",
         )
 
-    def _count_missing(self, rows: Sequence[PatternRow]) -> None:
-        """A pattern that lacks its frame or spectrum is left out later; too many in a row are a failure.
-
-        Raises
-        ------
-        DeviceError
-            Detector and what it lacks.
-        """
-        if self._interruptions() != self._mark:
-            return
-        for row in rows:
-            self._missing = 0 if row.status == "ok" else self._missing + 1
-            if self._missing > MOST_MISSING:
-                which = self._devices.camera.name if row.frame == NONE else self._devices.vortex.name
-                found = f"none for {self._missing} patterns"
-                raise DeviceError(
-                    which, "expose", "a frame for each pattern", found, hint="look at its trigger"
-                )
-
     def _way_to_expose(self, detectors: Detectors) -> Exposing:
         if self._params.mode == "step":
             return AtRest(self._devices, detectors, self._params.exposure_s)
@@ -220,7 +224,7 @@ class StructuredRun(Measurement[StructuredInstrument, StructuredState]):
 
     def _frames_setup(self) -> CameraSetup:
         trigger: Literal["internal", "external"] = "external" if self._params.triggered else "internal"
-        return replace(self._setup(FRAMES, 1), trigger=trigger)
+        return replace(self._setup(FRAMES, 1), trigger=trigger, frame_timeout_s=self._frame_timeout_s())
 
     def _spectra_setup(self) -> SpectraSetup:
         return SpectraSetup(
@@ -230,8 +234,11 @@ class StructuredRun(Measurement[StructuredInstrument, StructuredState]):
             frames=1,
             exposure_s=self._params.exposure_s,
             trigger="gate" if self._params.triggered else "internal",
-            frame_timeout_s=FRAME_TIMEOUT_S + FRAME_TIMEOUT_PERIODS * self._frame.period_s,
+            frame_timeout_s=self._frame_timeout_s(),
         )
+
+    def _frame_timeout_s(self) -> float:
+        return LATE_FRAME_S + FRAME_TIMEOUT_PERIODS * self._frame.period_s
 
     def parts_to_put_back(self) -> tuple[Callable[[], Plan], ...]:
         """Shut, stop, keep what was measured, move back."""
@@ -250,7 +257,7 @@ class StructuredRun(Measurement[StructuredInstrument, StructuredState]):
             (devices.sample.x, state.sample_x_um),
         )
         return (
-            lambda: move(devices.shutter, "closed", self._interruption),
+            self._shut,
             *(lambda motor=motor: stop(motor) for motor, _ in moved),
             lambda: step("position compare disarm", devices.position_compare.disarm),
             lambda: step("camera stop", devices.camera.stop_acquiring),
@@ -277,3 +284,8 @@ class StructuredRun(Measurement[StructuredInstrument, StructuredState]):
     def _interruptions(self) -> tuple[int, int, int]:
         """Pauses, losses of beam, and how often the shutter was found shut after frames."""
         return self._interruption.pauses, self._beam.losses, self._closures
+
+
+def _away(motor: Any, target: float) -> bool:
+    """Whether a motor stands elsewhere."""
+    return abs(asked(motor.user_readback) - target) > float(motor.axis.tolerance)

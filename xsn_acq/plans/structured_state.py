@@ -59,6 +59,7 @@ def structured_acquisition(
         "energy_ev": energy,
         "wavelength_m": wavelength_m(energy),
         "pixel_size_m": file.pixel_size_m(energy, frame.binning, state.detector_z_mm),
+        "detector_z_mm": state.detector_z_mm,
         "binning": frame.binning,
         "roi": list(frame.roi),
         "frame_shape": list(frame.shape),
@@ -68,6 +69,7 @@ def structured_acquisition(
         "sample_x_um": state.sample_x_um,
         "vortex_x_mm": state.vortex_x_mm,
         "elements": list(params.elements),
+        "patterns": params.patterns,
         "vortex": file.vortex.model_dump(mode="json"),
         "expected": {stream: frames for stream, frames in expected.items() if frames},
     }

@@ -28,6 +28,8 @@ class SurePoints:
         A loss of beam is told within so many seconds.
     interruptions : callable
         Counts of what spoils points: pauses, losses of beam, ...; any that grows does.
+    resting : callable
+        () -> plan that is done before a loss of beam is waited for: nothing is exposed meanwhile.
     """
 
     def __init__(
@@ -36,9 +38,11 @@ class SurePoints:
         beam: Beam,
         late_s: float,
         interruptions: Callable[[], Counters],
+        resting: Callable[[], Plan],
     ) -> None:
         self._rows = Rows("points", row)
         self._beam, self._late_s, self._interruptions = beam, late_s, interruptions
+        self._resting = resting
         self._unsure: deque[tuple[float, Any, tuple[Any, ...]]] = deque()
         self._mark: Counters = ()
         self.good = 0
@@ -65,6 +69,7 @@ class SurePoints:
                 rows = yield from take(point)
                 self._unsure.append((time.monotonic(), point, rows))
             else:
+                yield from self._resting()
                 yield from bps.sleep(self._late_s)
             waiting.extendleft(reversed(self._judge()))
             yield from self._rows.emit()

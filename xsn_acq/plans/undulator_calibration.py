@@ -91,7 +91,7 @@ class GapRun(Run[Instrument]):
         super().__init__(devices, params)
         self._params, self._where = params, gap_places(devices.file, params)
         late_s = devices.file.ring.late_s
-        self._points = SurePoints(GapPoint, self._beam, late_s, self._interruptions)
+        self._points = SurePoints(GapPoint, self._beam, late_s, self._interruptions, bps.null)
         self._changer = EnergyChanger(devices, self._interruption, self._beam, judge_light=False)
         self._changes = Rows("energy_changes", EnergyChangeRow)
         self._energy_ev: float | None = None

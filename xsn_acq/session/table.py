@@ -17,7 +17,7 @@ class PlanEntry:
 
     ``technique``: of the beamlines that have it. ``reconstructs``: its runs can be worked on while they go
     on. ``resumes``: it can go on with what earlier runs have. ``assesses``: its patterns are assessed as they
-    come.
+    come, and may be those of an earlier run.
     """
 
     parameters: str

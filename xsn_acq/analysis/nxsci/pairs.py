@@ -46,11 +46,14 @@ class PatternPairs:
     light : (n,)
         Mean of a pattern's frame for each count of the beam monitor: fluorescence for each count is to be
         divided by it.
-    top, bottom, squares : (ny, nx)
-        Sums over the good patterns of within out, out^2 and within^2, of images less their dark per count:
-        the transmission is top / bottom.
+    top, bottom : (ny, nx)
+        Sums over the good patterns of the images with and without the sample, less their dark, per count of
+        the beam monitor: the transmission is top / bottom. Photons make the noise, so that this is the best
+        of all weights, and without a bias.
     even_top, even_bottom : (ny, nx)
         The same of every second good pattern: two halves tell the resolution.
+    squares, products, out_squares : (ny, nx)
+        Sums of the squares with the sample, of the products, and of the squares without: they tell the noise.
     shift : (2,)
         Rows and columns, pixels: so far the patterns moved between the passes; 0 where it could not be told.
     excluded : uint8 (n,)
@@ -61,9 +64,11 @@ class PatternPairs:
     light: FloatArray
     top: FloatArray
     bottom: FloatArray
-    squares: FloatArray
     even_top: FloatArray
     even_bottom: FloatArray
+    squares: FloatArray
+    products: FloatArray
+    out_squares: FloatArray
     shift: FloatArray
     excluded: NDArray[np.uint8]
 
@@ -107,17 +112,31 @@ def pair_patterns(
     excluded[differ] |= np.uint8(Exclusion.PATTERNS_DIFFER)
     shift = _common_shift(passes, excluded == 0)
     patterns = move_patterns(normalised.patterns, np.broadcast_to(shift, (len(out), 2)))
-    top, bottom, squares, even_top, even_bottom = np.zeros((5, *dark.shape))
+    top, bottom, even_top, even_bottom, squares, products, out_squares = np.zeros((7, *dark.shape))
     for place, n in enumerate(np.flatnonzero(excluded == 0)):
         came = patterns[n] * light[n]
         through = (within[n] - dark) / gains[1][n]
-        top += came * through
-        bottom += came.astype(float) ** 2
+        top += through
+        bottom += came
         squares += through**2
+        products += came * through
+        out_squares += came.astype(float) ** 2
         if place % 2 == 0:
-            even_top += came * through
-            even_bottom += came.astype(float) ** 2
-    return PatternPairs(patterns, light, top, bottom, squares, even_top, even_bottom, shift, excluded)
+            even_top += through
+            even_bottom += came
+    return PatternPairs(
+        patterns,
+        light,
+        top,
+        bottom,
+        even_top,
+        even_bottom,
+        squares,
+        products,
+        out_squares,
+        shift,
+        excluded,
+    )
 
 
 def _typical(frames: FloatArray, dark: FloatArray, gain: FloatArray) -> float:

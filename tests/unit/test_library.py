@@ -1,0 +1,139 @@
+"""A library is looked up before anything moves: it must have the sweep's patterns, seen the same way."""
+
+from contextlib import closing
+
+import pytest
+from structured_machine import StructuredMachine
+from sweep_run import SweepRun
+from test_structured_plan import small
+
+from xsn_acq.cli import main, status
+from xsn_acq.config import load_microscope
+from xsn_acq.errors import LimitError, StorageError
+from xsn_acq.params.library import library_faults
+from xsn_acq.params.structured import CondenserSetting, Sheets
+from xsn_acq.plans.structured_illumination import structured_illumination
+from xsn_acq.session import Session
+from xsn_acq.storage.journal import Journal
+from xsn_acq.storage.layout import DataFolder
+
+UID = "deadbeef-0000-4000-8000-000000000000"
+SETTINGS = (CondenserSetting(), CondenserSetting(x_um=10.0))
+
+
+def seen(**changes):
+    return {"energy_ev": 9000.0, "detector_z_mm": 0.0, "pixel_size_m": 50e-9} | changes
+
+
+def start(acquisition=None, **changes):
+    params = small(**({"passes": "out"} | changes)).model_dump(mode="json")
+    acquisition = seen() if acquisition is None else acquisition
+    return {"uid": UID, "plan_name": "structured_illumination", "params": params, "acquisition": acquisition}
+
+
+def faults(library, acquisition=None, **changes):
+    params = small(**({"passes": "in", "library": UID} | changes)).model_dump(mode="json")
+    return library_faults(params, seen() if acquisition is None else acquisition, library)
+
+
+@pytest.mark.parametrize(
+    ("library", "what"),
+    [
+        (start(sheets=Sheets(step_mm=0.005)), "sheets"),
+        (start(per_line=4), "per_line"),
+        (start(lines=1), "lines"),
+        (start(mode="fly"), "mode"),
+        (start(binning=4), "binning"),
+        (start(roi=None), "roi"),
+        (start(settings=SETTINGS[1:]), "settings"),
+        (start(passes="in", library="01234567"), "passes"),
+        (start(seen(energy_ev=9002.0)), "energy"),
+        (start(seen(detector_z_mm=3.0)), "detector z"),
+        (start(seen(pixel_size_m=50.1e-9)), "pixel size"),
+        (start({}), "energy, detector z, pixel size"),
+        (start() | {"plan_name": "focus_scan"}, "plan"),
+        (start(lines=5, settings=SETTINGS[1:], binning=4), "binning, settings"),
+    ],
+)
+def test_other_patterns_are_told_by_what_differs(library, what):
+    (line,) = faults(library)
+    assert f"found deadbeef with other {what}; name another one" in line
+
+
+def test_the_same_patterns_are_not():
+    near = seen(energy_ev=9000.5, detector_z_mm=0.2, pixel_size_m=50.02e-9)
+    assert faults(start(near, exposure_s=2.0, references_every=0, lines_per_block=2)) == []
+    assert faults(start(passes="pairs")) == []
+    assert faults(start({}), {}) == []  # nothing is known of the beamline yet
+
+
+def test_patterns_at_the_begin_of_a_library_keep_their_numbers():
+    assert faults(start(lines=5)) == []
+    assert faults(start(settings=SETTINGS)) == []
+    more = start(lines=5, settings=SETTINGS)
+    assert faults(more, settings=SETTINGS)  # pattern 6 is in the second setting, or in the third line
+
+
+def test_the_plan_refuses_it_with_all_other_reasons_before_anything_moves(tmp_path):
+    machine = StructuredMachine()
+    machine.devices.ring.current.value = 50.0
+    params = small(passes="in", library=UID)
+    plan = structured_illumination(
+        machine.devices, params, folder=tmp_path, library=start(seen(energy_ev=9100.0), binning=4)
+    )
+    with pytest.raises(LimitError) as caught:
+        machine.run(plan)
+    assert [line.partition(":")[0] for line in caught.value.faults] == ["ring", "library"]
+    assert "with other binning, energy;" in caught.value.faults[1]
+    assert not machine.messages
+
+
+@pytest.fixture
+def data(tmp_path):
+    """A library of 4 lines of 2 patterns is in the journal."""
+    size_m = load_microscope("ssrl-6-2c").pixel_size_m(9000.0, 2)
+    run = SweepRun(lines=4, per_line=2, passes="out", pixel_size_m=size_m, uid=UID)
+    made = DataFolder(tmp_path / "data")
+    with closing(Journal(made.journal)) as journal:
+        for name, doc in run.play(tmp_path / "frames"):
+            journal(name, doc)
+    return made
+
+
+def wanted(**changes):
+    run = SweepRun(lines=4, per_line=2)
+    return run.params.model_copy(update={"passes": "in", "library": "deadbeef"} | changes)
+
+
+def test_a_session_looks_it_up(data):
+    """The journal's library has frames of 32 x 32 pixels of the whole sensor, at 9000 eV."""
+    machine = StructuredMachine()
+    session = Session(RE=None, instrument=machine.devices, data=data)
+    with pytest.raises(StorageError, match="0badc0de"):
+        session.plan("structured_illumination", wanted(library="0badc0de"))
+    with pytest.raises(LimitError, match="found deadbeef with other per_line;"):
+        machine.run(session.plan("structured_illumination", wanted(per_line=3)))
+    assert not machine.messages
+
+
+@pytest.fixture
+def dry_run(data, tmp_path, capsys):
+    """What a dry run says."""
+
+    def tried(**changes):
+        path = tmp_path / "sweep.yaml"
+        path.write_text(wanted(**changes).to_yaml())
+        options = ["structured_illumination", str(path), "--dry-run", "--data", str(data.root)]
+        return main(["run", "ssrl-6-2c", *options]), capsys.readouterr().err
+
+    return tried
+
+
+def test_a_dry_run_looks_it_up(dry_run):
+    assert dry_run() == (status.WELL, "")
+    ended, said = dry_run(library="0badc0de")
+    assert ended != status.WELL
+    assert "run '0badc0de'" in said
+    ended, said = dry_run(per_line=3, binning=4)
+    assert ended == status.REFUSED
+    assert "found deadbeef with other per_line, binning, pixel size; name another one" in said
