@@ -100,7 +100,7 @@ class StructuredIllumination(CameraParams):
     )
     """Condenser settings; all lines are taken at each."""
     references_every: Annotated[int, Field(ge=0, le=10_000)] = 1
-    """Pattern 0 is taken again, sample in, before every so many blocks, for the drift of the light; 0: never."""
+    """Pattern 0 is taken again, sample in, before every so many blocks: drift of the light; 0: never."""
     elements: Annotated[tuple[str, ...], Field(strict=False, min_length=1, max_length=20)] = (
         "Mn",
         "Co",
