@@ -27,7 +27,7 @@ def volume_path(data: Path, which: str) -> Path:
     uid = find_run(folder.journal, which).uid
     path = folder.results(uid) / FILE_NAME
     if not path.is_file():
-        raise StorageError(f"volume {path}: not there; xsn-acq reconstruct {uid[:8]} makes it")
+        raise StorageError(f"volume {path}: not there; of a tomogram, xsn-acq reconstruct {uid[:8]} makes it")
     return path
 
 
