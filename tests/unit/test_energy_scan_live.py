@@ -141,6 +141,18 @@ def test_spectra_grow_with_the_scan_and_follow_the_regions_that_are_chosen(tmp_p
     assert fed.job.status.pairs == 6
 
 
+def test_an_error_nobody_thought_of_ends_the_work_on_this_run_only(tmp_path, monkeypatch):
+    """The worker has other runs to come to."""
+
+    def broken(*_):
+        raise ZeroDivisionError("by zero")
+
+    monkeypatch.setattr("xsn_acq.live.energy_job.spectra_of", broken)
+    fed = Feed(tmp_path, EnergyScanRun(energies_ev=(8320.0, 8350.0), frames=2))
+    fed.feed(fed.documents[1:])
+    assert (fed.job.status.state, fed.job.status.message) == ("failed", "ZeroDivisionError: by zero")
+
+
 def test_a_region_outside_the_frame_is_named(tmp_path):
     run = EnergyScanRun(energies_ev=(8320.0, 8350.0), frames=2, regions=(("far", (60, 0, 8, 8)),))
     with pytest.raises(ReconstructionError, match="region 'far': wanted pixels within 64 x 48"):

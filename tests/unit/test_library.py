@@ -3,9 +3,9 @@
 from contextlib import closing
 
 import pytest
+from small_sweep import small
 from structured_machine import StructuredMachine
 from sweep_run import SweepRun
-from test_structured_plan import small
 
 from xsn_acq.cli import main, status
 from xsn_acq.config import load_microscope

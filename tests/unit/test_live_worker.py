@@ -10,17 +10,18 @@ import h5py
 import numpy as np
 import pytest
 from documents import T0
+from recorder import Recorder
 from xsn_run import frame_at, xsn_run
 
 from xsn_acq.analysis.tomography import volume
 from xsn_acq.analysis.xsn_stream import reconstruct_pairs
 from xsn_acq.errors import ReconstructionError, StorageError
 from xsn_acq.live import reconstruction
-from xsn_acq.live.job import LiveJob
 from xsn_acq.live.offline import reconstruct
 from xsn_acq.live.reconstruction import SPARE_PAIRS
-from xsn_acq.live.results import ResultPublisher, Status, decode, read_status, write_status
+from xsn_acq.live.results import Status, decode, read_status, write_status
 from xsn_acq.live.settings import expected_pairs, xsn_settings
+from xsn_acq.live.tomogram_job import TomogramJob
 from xsn_acq.live.volume import VolumeFile
 from xsn_acq.live.volume_writing import slab_rows
 from xsn_acq.live.worker import LiveWorker
@@ -38,20 +39,6 @@ def _without_report(monkeypatch):
     monkeypatch.setattr(reconstruction, "report_on", lambda path, record: None)
 
 
-class Recorder(ResultPublisher):
-    """Keeps what would be sent."""
-
-    def __init__(self):
-        super().__init__(None)
-        self.sent = []
-
-    def send(self, header, array=None):
-        self.sent.append((header, array))
-
-    def of(self, kind):
-        return [(header, array) for header, array in self.sent if header["kind"] == kind]
-
-
 def line(name, doc):
     return JournalLine(None, 0, 0, name, doc, b"")
 
@@ -60,7 +47,7 @@ def job_of(run, tmp_path, publisher, *, publish_every_s=0.0):
     """A job, and the documents that come after its start document."""
     documents = run.play(tmp_path / "frames")
     record = RunRecord.from_documents([next(documents)])
-    return LiveJob(record, tmp_path / "live", publisher, publish_every_s=publish_every_s), documents
+    return TomogramJob(record, tmp_path / "live", publisher, publish_every_s=publish_every_s), documents
 
 
 def play(job, documents):
@@ -156,13 +143,15 @@ def test_a_job_that_is_cut_and_begun_anew_ends_the_same(tmp_path):
     pages = [number for number, (name, _) in enumerate(documents) if name == "event_page"]
     cut = pages[1] + 1  # in the middle of the second half turn: some pairs are made, some wait
     record = RunRecord.from_documents(documents[:1])
-    first = LiveJob(record, tmp_path / "live", Recorder())
+    first = TomogramJob(record, tmp_path / "live", Recorder())
     play(first, documents[1:cut])
     assert 0 < first.status.pairs < 6
     first.close()
 
     told = Recorder()
-    second = LiveJob(RunRecord.from_documents(documents[:1]), tmp_path / "live", told, publish_every_s=0.0)
+    second = TomogramJob(
+        RunRecord.from_documents(documents[:1]), tmp_path / "live", told, publish_every_s=0.0
+    )
     play(second, documents[1:])
     reconstruct(second.record, tmp_path / "offline")
     assert_same(values(tmp_path / "live"), values(tmp_path / "offline"))
@@ -245,7 +234,7 @@ def test_a_run_cut_short_is_reconstructed_in_part(tmp_path):
     pages = [number for number, (name, _) in enumerate(documents) if name == "event_page"]
     documents = documents[: pages[1] + 1]
     stop = {"uid": "s", "time": 0.0, "run_start": made.run.uid, "exit_status": "abort", "reason": "beam dump"}
-    job = LiveJob(RunRecord.from_documents(documents[:1]), tmp_path / "live", Recorder())
+    job = TomogramJob(RunRecord.from_documents(documents[:1]), tmp_path / "live", Recorder())
     play(job, [*documents[1:], ("stop", stop)])
     assert (job.status.state, job.status.pairs) == ("partial", 4)
     assert "beam dump" in job.status.message
@@ -254,7 +243,7 @@ def test_a_run_cut_short_is_reconstructed_in_part(tmp_path):
 def test_a_run_without_pairs_fails_in_words(tmp_path):
     made = xsn_run()
     documents = [doc for doc in made.run.play(tmp_path / "frames") if doc[0] != "event_page"]
-    job = LiveJob(RunRecord.from_documents(documents[:1]), tmp_path / "live", Recorder())
+    job = TomogramJob(RunRecord.from_documents(documents[:1]), tmp_path / "live", Recorder())
     play(job, documents[1:])
     assert job.status.state == "failed"
     assert "half a turn apart" in read_status(tmp_path / "live").message

@@ -1,32 +1,22 @@
 """Structured illumination on the fly, without hardware: gates, places, and whose frame is whose."""
 
 import pytest
-from structured_machine import StructuredMachine
-from test_structured_plan import small
+from small_sweep import play, prompt_machine, small
 
 from xsn_acq.devices.camera_setup import CameraSetup
 from xsn_acq.devices.spectra_setup import SpectraSetup
 from xsn_acq.errors import DeviceError
-from xsn_acq.plans import exposing
-from xsn_acq.plans.structured_illumination import structured_illumination
 from xsn_acq.plans.sweep import place_of
 
 
 @pytest.fixture
 def machine(monkeypatch):
-    monkeypatch.setattr(exposing, "PATIENCE_S", 0.005)  # frames that are to come are here at once
-    monkeypatch.setattr(exposing, "PATIENCE_PERIODS", 0)
-    return StructuredMachine()
+    return prompt_machine(monkeypatch)
 
 
 @pytest.fixture
 def run(machine, tmp_path):
-    def play(params=None, **options):
-        plan = structured_illumination(machine.devices, params or small(), folder=tmp_path, **options)
-        machine.run(plan)
-        return machine.rows["points"]
-
-    return play
+    return lambda params=None, **options: play(machine, tmp_path, params or small(), **options)
 
 
 def test_on_the_fly_the_sheet_gates_both(machine, run):

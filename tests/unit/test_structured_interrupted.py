@@ -5,25 +5,16 @@ from types import SimpleNamespace
 
 import pytest
 from bluesky.utils import RequestAbort
+from small_sweep import MODES, ORDER, closing, play, prompt_machine, small
 from structured_machine import StructuredMachine
-from test_structured_plan import MODES, ORDER, closing, small
 
 from xsn_acq.errors import DeviceError
 from xsn_acq.params.structured import Adaptive, CondenserSetting
-from xsn_acq.plans import exposing
-from xsn_acq.plans.structured_illumination import structured_illumination
 
 
 @pytest.fixture
 def machine(monkeypatch):
-    monkeypatch.setattr(exposing, "PATIENCE_S", 0.005)  # frames that are to come are here at once
-    monkeypatch.setattr(exposing, "PATIENCE_PERIODS", 0)
-    return StructuredMachine()
-
-
-def play(machine, folder, params, **options):
-    machine.run(structured_illumination(machine.devices, params, folder=folder, **options))
-    return machine.rows["points"]
+    return prompt_machine(monkeypatch)
 
 
 def at_exposure(machine, number, action):

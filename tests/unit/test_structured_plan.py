@@ -3,64 +3,23 @@
 from itertools import pairwise
 
 import pytest
-from structured_machine import StructuredMachine
+from small_sweep import MODES, ORDER, closing, play, prompt_machine, small
 
 from xsn_acq.devices.camera_setup import CameraSetup
 from xsn_acq.devices.spectra_setup import SpectraSetup
 from xsn_acq.errors import DeviceError, UnansweredError
-from xsn_acq.params import Roi, StructuredIllumination
-from xsn_acq.params.structured import CondenserSetting, Sheets
-from xsn_acq.plans import exposing
-from xsn_acq.plans.structured_illumination import structured_illumination
+from xsn_acq.params.structured import CondenserSetting
 from xsn_acq.plans.sweep import place_of
-
-SMALL = {
-    "lines": 2,
-    "per_line": 3,
-    "lines_per_block": 1,
-    "references_every": 2,
-    "darks": 2,
-    "exposure_s": 0.1,
-    "sheets": Sheets(step_mm=0.004),
-    "roi": Roi(min_x=1500, min_y=1500, size_x=64, size_y=64),
-}
-ORDER = [
-    ("reference", 0),
-    *(("in", n) for n in (0, 1, 2)),
-    *(("out", n) for n in (0, 1, 2)),
-    *(("out", n) for n in (3, 4, 5)),
-    *(("in", n) for n in (3, 4, 5)),
-]
-"""Two blocks of a line: the sample is moved out, and after the second block in again."""
-
-
-def small(**changes):
-    return StructuredIllumination(**(SMALL | changes))
 
 
 @pytest.fixture
 def machine(monkeypatch):
-    monkeypatch.setattr(exposing, "PATIENCE_S", 0.005)  # frames that are to come are here at once
-    monkeypatch.setattr(exposing, "PATIENCE_PERIODS", 0)
-    return StructuredMachine()
+    return prompt_machine(monkeypatch)
 
 
 @pytest.fixture
 def run(machine, tmp_path):
-    def play(params=None, **options):
-        plan = structured_illumination(machine.devices, params or small(), folder=tmp_path, **options)
-        machine.run(plan)
-        return machine.rows["points"]
-
-    return play
-
-
-def closing(machine):
-    (message,) = machine.told("close_run")
-    return message.kwargs
-
-
-MODES = pytest.mark.parametrize("mode", ["step", "fly"])
+    return lambda params=None, **options: play(machine, tmp_path, params or small(), **options)
 
 
 @MODES

@@ -1,8 +1,8 @@
 """What a structured-illumination run is refused for before anything moves, and what it costs."""
 
 import pytest
+from small_sweep import MODES, small
 from structured_machine import StructuredMachine
-from test_structured_plan import MODES, small
 
 from xsn_acq.errors import LimitError
 from xsn_acq.params import Roi

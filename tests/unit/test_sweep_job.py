@@ -7,12 +7,13 @@ import h5py
 import numpy as np
 import pytest
 from nxsci_truth import ELEMENTS
+from recorder import Recorder
 from sweep_run import SweepRun, played
 from sweep_scene import SIDE
 
 from xsn_acq.errors import StorageError
 from xsn_acq.live import sweep_files, sweep_job
-from xsn_acq.live.results import ResultPublisher, read_status
+from xsn_acq.live.results import read_status
 from xsn_acq.live.sweep_files import MAPS_NAME, SUMS_NAME, UNIT, evaluate_sweep
 from xsn_acq.live.sweep_job import SweepJob
 from xsn_acq.live.worker import LiveWorker, _is_ours
@@ -26,20 +27,6 @@ from xsn_acq.storage.run import RunRecord
 def _without_picture(monkeypatch):
     """Drawing takes longer than all the rest; `test_sweep_files` looks at it."""
     monkeypatch.setattr(sweep_files, "draw_sweep", lambda path, *_, **__: path)
-
-
-class Recorder(ResultPublisher):
-    """Keeps what would be sent."""
-
-    def __init__(self):
-        super().__init__(None)
-        self.sent = []
-
-    def send(self, header, array=None):
-        self.sent.append((header, array))
-
-    def of(self, kind):
-        return [(header, array) for header, array in self.sent if header["kind"] == kind]
 
 
 def worked(run, root, publisher, *, until=None):

@@ -1,37 +1,26 @@
-"""The live worker's work on one run: ledger rows queue up, and are worked on one at a time."""
+"""What the live worker's work on a run has in common: rows queue up, are worked on, and the state is told."""
 
 import logging
-import time
+from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import ClassVar
 
-from xsn_acq.analysis.orthoslices import Plane
-from xsn_acq.analysis.pair_retrieval import PairField
-from xsn_acq.analysis.xsn_stream import Preview, Quantity
-from xsn_acq.errors import ReconstructionError, StorageError, XsnError
-from xsn_acq.live.offline import ending, reconstruct
-from xsn_acq.live.reconstruction import GrowingReconstruction
+from xsn_acq.closing import Closing
+from xsn_acq.errors import StorageError, XsnError
 from xsn_acq.live.results import ResultPublisher, Status, write_status
-from xsn_acq.live.scan import good_rows, has_frames, scan_of_run, scan_row
-from xsn_acq.live.settings import expected_pairs, xsn_settings
-from xsn_acq.live.volume import VolumeFile
-from xsn_acq.optics.arrays import FloatArray
 from xsn_acq.storage.journal import JournalLine
 from xsn_acq.storage.run import Row, RunRecord, rows_of
-
-LATE_FRAME_S = 10.0
-"""How long a frame may be on its way to the file after the run has ended, seconds."""
 
 _log = logging.getLogger(__name__)
 
 
-class LiveJob:
+class Job(Closing, ABC):
     """One run, as far as its documents have come.
 
-    An error while the run goes on ends the live view of it; at the run's end the reconstruction is tried
-    again from the store.
+    Whatever error there is ends the work on this run, or puts it off; the worker goes on to others.
 
     Parameters
     ----------
@@ -40,30 +29,20 @@ class LiveJob:
     folder : Path
         Of the run's results.
     publisher : ResultPublisher
-    publish_every_s : float
-        Slices are published at most so often, seconds of this machine's clock.
-
-    Raises
-    ------
-    ReconstructionError
-        When the start document does not say what a reconstruction must know.
+    expected : int
+        Pairs, energies or patterns when the run is complete.
     """
 
-    def __init__(
-        self, record: RunRecord, folder: Path, publisher: ResultPublisher, *, publish_every_s: float = 1.0
-    ) -> None:
+    stream: ClassVar[str]
+    """The stream whose rows are worked on."""
+    remedy: ClassVar[str] = "xsn-acq reconstruct"
+    """The command that makes of an interrupted run what it can."""
+
+    def __init__(self, record: RunRecord, folder: Path, publisher: ResultPublisher, *, expected: int) -> None:
         self.record = record
-        self._pixel_size_m = xsn_settings(record.start).pixel_size_m
-        self._folder = folder
-        self._publisher = publisher
-        self._every_s = publish_every_s
-        self._published_s = -float("inf")
-        self._unpublished = False
-        self._queue: deque[Row] = deque()
-        self._work: GrowingReconstruction | None = None
-        self._stopped_s: float | None = None
-        self._failed = False
-        self.status = Status(record.uid, expected_pairs=expected_pairs(record.start))
+        self._folder, self._publisher = folder, publisher
+        self._rows: deque[Row] = deque()
+        self.status = Status(record.uid, expected_pairs=expected)
         self._tell()
 
     @property
@@ -74,138 +53,57 @@ class LiveJob:
     def take(self, line: JournalLine) -> None:
         """Take in a document."""
         self.record.add_line(line)
-        if line.name in ("event", "event_page") and self.record.stream_name(line.doc) == "ledger":
-            rows = good_rows(list(rows_of(line.name, line.doc)))
-            self.status = replace(self.status, frames=self.status.frames + len(rows))
-            self._queue.extend(() if self._failed else rows)
-        elif line.name == "stop":
-            self._stopped_s = time.monotonic()
+        if line.name in ("event", "event_page") and self.record.stream_name(line.doc) == self.stream:
+            rows = list(rows_of(line.name, line.doc))
+            self._queue(rows)
+            self.status = replace(self.status, frames=self.status.frames + self._frames(rows))
 
     def step(self) -> bool:
-        """Do one piece of work: a frame, or the end of the run; False when there is nothing to do now."""
+        """Do one piece of work, or end; False when there is nothing to do now."""
         if self.ended:
             return False
-        self._publish_if_due()
         try:
-            if self._queue and self._ready():
-                return self._next_row()
-            if self._stopped_s is None:
-                return False
-            self._finish()
-        except (XsnError, OSError) as error:
-            self._fail(str(error))
+            return self._work_on()
+        except Exception as error:  # whatever it is, the worker goes on
+            expected = isinstance(error, XsnError | OSError)
+            message = str(error) if expected else f"{type(error).__name__}: {error}"
+            _log.error("%s", message, exc_info=not expected)
+            self._fail(message)
         return True
 
     def abandon(self) -> None:
         """Stop working on a run that was interrupted: it will get no more documents."""
         if not self.ended:
             self.close()
-            self._tell(
-                state="partial",
-                message="the run was interrupted; xsn-acq reconstruct makes of it what it can",
-            )
+            message = f"the run was interrupted; {self.remedy} makes of it what it can"
+            self._tell(state="partial", message=message)
 
-    def close(self) -> None:
-        """Close the files; what was retrieved is in the store."""
-        if self._work is not None:
-            self._work.close()
-            self._work = None
+    @abstractmethod
+    def _work_on(self) -> bool:
+        """Do one piece of work, or end; False when there is nothing to do now."""
 
-    def _ready(self) -> bool:
-        """Whether darks and flats have come; without flats before, all waits for the end of the run."""
-        if self._work is not None:
-            return True
-        if not all(has_frames(self.record, name) for name in ("darks", "flats", "projections")):
-            return False
-        self._work = GrowingReconstruction(scan_of_run(self.record), self._folder, self.record)
-        self._tell(state="retrieving")
-        return True
+    @abstractmethod
+    def _frames(self, rows: Sequence[Row]) -> int:
+        """How many good frames rows announce."""
 
-    def _next_row(self) -> bool:
-        """Work on the oldest row; previews are for who is not behind."""
-        work, row = self._working(), scan_row(self._queue[0])
-        if not work.has_frame(row):
-            return self._wait_for_frame(row.index)
-        results = work.push(row, preview=len(self._queue) == 1)
-        self._queue.popleft()
-        self._show(results)
-        return True
+    def _queue(self, rows: Sequence[Row]) -> None:
+        self._rows.extend(rows)
 
-    def _wait_for_frame(self, index: int) -> bool:
-        if self._stopped_s is not None and time.monotonic() - self._stopped_s > LATE_FRAME_S:
-            raise ReconstructionError(
-                f"run {self.record.uid[:8]}: wanted frame {index} of the ledger, "
-                "found none in the file of projections"
-            )
-        return False
-
-    def _finish(self) -> None:
-        """Write the volume; with flats taken after the projections the fields are made anew with both."""
-        self._tell(state="volume")
-        if self._work is None or has_frames(self.record, "flats_after"):
-            self.close()
-            paths = reconstruct(self.record, self._folder)
-        else:
-            paths = self._work.finish()
-        with VolumeFile(paths.volume) as volume:
-            summary = volume.summary()
-        self.close()
-        self.status = replace(self.status, pairs=len(summary.theta_deg))
-        self._publish(summary.slices)
-        self._tell(**ending(self.record))
+    def _queued(self) -> list[Row]:
+        """All rows that have come and were not worked on; they count as worked on now."""
+        rows = list(self._rows)
+        self._rows.clear()
+        return rows
 
     def _fail(self, message: str) -> None:
-        _log.error("%s", message)
-        again = self._stopped_s is None
         self.close()
-        self._queue.clear()
-        self._failed = True
-        self._tell(state="waiting" if again else "failed", message=message)
-
-    def _show(self, results: Iterable[Preview | PairField]) -> None:
-        for result in results:
-            if isinstance(result, Preview):
-                header = self._header("preview", "phi", "rad")
-                self._publisher.send({**header, "theta_deg": result.theta_deg}, result.phi)
-            else:
-                self._unpublished = True
-        self._publish_if_due()
-
-    def _publish_if_due(self) -> None:
-        due = time.monotonic() - self._published_s >= self._every_s
-        if self._unpublished and due and self._work is not None:
-            self._publish(self._work.slices())
-
-    def _publish(self, slices: Mapping[Quantity, Mapping[Plane, FloatArray]]) -> None:
-        for quantity, planes in slices.items():
-            for plane, image in planes.items():
-                self._publisher.send({**self._header("slice", quantity, ""), "plane": plane}, image)
-        self._unpublished = False
-        self._published_s = time.monotonic()
-        self._tell()
-
-    def _header(self, kind: str, quantity: str, unit: str) -> dict[str, object]:
-        return {
-            "kind": kind,
-            "run": self.record.uid,
-            "quantity": quantity,
-            "unit": unit,
-            "pixel_size_m": self._pixel_size_m,
-            "pairs": self._work.pairs if self._work is not None else self.status.pairs,
-            "expected_pairs": self.status.expected_pairs,
-        }
+        self._tell(state="failed", message=message)
 
     def _tell(self, **changes: object) -> None:
         """Say how far the work is, in ``live.json`` and to whoever listens."""
-        pairs = self._work.pairs if self._work is not None else self.status.pairs
-        self.status = replace(self.status, pairs=pairs, behind=len(self._queue), **changes)  # type: ignore[arg-type]
+        self.status = replace(self.status, **{"behind": len(self._rows), **changes})  # type: ignore[arg-type]
         self._publisher.send({"kind": "status", **asdict(self.status)})
         try:
             write_status(self._folder, self.status)
         except StorageError as error:
             _log.error("%s", error)
-
-    def _working(self) -> GrowingReconstruction:
-        if self._work is None:
-            raise RuntimeError("no reconstruction is open")
-        return self._work

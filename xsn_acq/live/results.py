@@ -1,8 +1,9 @@
 """Live results for whoever watches: messages over ZeroMQ, and ``live.json`` with the state of the work.
 
 A message has two parts: a JSON header, and the raw bytes of an array (empty when there is none). The header
-names ``kind`` (``preview``, ``slice``, ``spectrum``, ``status``), ``run``, and for an array ``dtype``,
-``shape``, ``unit`` and ``pixel_size_m``. Nothing is pickled; whoever misses a message gets the next.
+names ``kind`` (``preview``, ``slice``, ``spectrum``, ``map``, ``curve``, ``status``) and ``run``, and for an
+array ``dtype``, ``shape`` and ``unit``, of images ``pixel_size_m`` too. Nothing is pickled; whoever misses a
+message gets the next.
 """
 
 import json

@@ -1,26 +1,26 @@
 """The live worker's work on a structured-illumination run: maps that refine as patterns arrive."""
 
 import logging
-from dataclasses import asdict, replace
+from collections.abc import Sequence
 
 import numpy as np
 
 from xsn_acq.analysis.nxsci.problem import Maps
-from xsn_acq.errors import ReconstructionError, StorageError, XsnError
+from xsn_acq.errors import ReconstructionError
+from xsn_acq.live.job import Job
 from xsn_acq.live.offline import ending
-from xsn_acq.live.results import ResultPublisher, Status, write_status
+from xsn_acq.live.results import ResultPublisher
 from xsn_acq.live.sweep import GrowingSweep
 from xsn_acq.live.sweep_dependence import DependenceCurve
 from xsn_acq.live.sweep_files import UNIT, conclude_sweep, library_of
 from xsn_acq.live.sweep_maps import SweepMaps, make_maps
-from xsn_acq.storage.journal import JournalLine
 from xsn_acq.storage.layout import DataFolder
-from xsn_acq.storage.run import Row, RunRecord, rows_of
+from xsn_acq.storage.run import Row, RunRecord
 
 _log = logging.getLogger(__name__)
 
 
-class SweepJob:
+class SweepJob(Job):
     """One structured-illumination run, as far as its documents have come.
 
     ``pairs`` and ``expected_pairs`` of its status count patterns; those taken again for reference are none.
@@ -34,66 +34,34 @@ class SweepJob:
     publisher : ResultPublisher
     """
 
+    stream = "points"
+
     def __init__(self, record: RunRecord, data: DataFolder, publisher: ResultPublisher) -> None:
-        self.record = record
-        self._data, self._publisher = data, publisher
-        self._folder = data.results(record.uid)
-        self._rows: list[Row] = []
+        self._data = data
         self._work = GrowingSweep(record, library_of(record, data))
         self._curve: DependenceCurve | None = None
         self._maps: Maps | None = None
-        self.status = Status(record.uid, expected_pairs=int(record.start["acquisition"]["patterns"]))
-        self._tell()
-
-    @property
-    def ended(self) -> bool:
-        """Whether the work on the run is over."""
-        return self.status.ended
-
-    def take(self, line: JournalLine) -> None:
-        """Take in a document."""
-        self.record.add_line(line)
-        if line.name in ("event", "event_page") and self.record.stream_name(line.doc) == "points":
-            rows = list(rows_of(line.name, line.doc))
-            self._rows += rows
-            good = sum(row["status"] == "ok" for row in rows)
-            self.status = replace(self.status, frames=self.status.frames + good)
-
-    def step(self) -> bool:
-        """Work on the patterns that have come, or end; False when there is nothing to do now."""
-        if self.ended:
-            return False
-        try:
-            if self._rows:
-                rows, self._rows = self._rows, []
-                self._work.push(rows)
-            over = self.record.complete  # its files are closed: what cannot be read now never can
-            if (over or self._work.ready()) and self._work.settle(final=over):
-                self._refine()
-                return True
-            if not over:
-                return False
-            self._finish()
-        except Exception as error:  # whatever it is: this run's work ends, the worker goes on
-            expected = isinstance(error, XsnError | OSError)
-            message = str(error) if expected else f"{type(error).__name__}: {error}"
-            _log.error("%s", message, exc_info=not expected)
-            self.close()
-            self._tell(state="failed", message=message)
-        return True
-
-    def abandon(self) -> None:
-        """Stop working on a run that was interrupted: it will get no more documents."""
-        if not self.ended:
-            self.close()
-            self._tell(
-                state="partial",
-                message="the run was interrupted; xsn-acq reconstruct makes of it what it can",
-            )
+        expected = int(record.start["acquisition"]["patterns"])
+        super().__init__(record, data.results(record.uid), publisher, expected=expected)
 
     def close(self) -> None:
         """Close the files."""
         self._work.close()
+
+    def _work_on(self) -> bool:
+        """Work on the patterns that have come, or end."""
+        if self._rows:
+            self._work.push(self._queued())
+        over = self.record.complete  # its files are closed: what cannot be read now never can
+        if (over or self._work.ready()) and self._work.settle(final=over):
+            self._refine()
+            return True
+        if over:
+            self._finish()
+        return over
+
+    def _frames(self, rows: Sequence[Row]) -> int:
+        return sum(row["status"] == "ok" for row in rows)
 
     def _refine(self) -> None:
         """Solve with all patterns there are, from the maps of fewer, and publish."""
@@ -142,12 +110,3 @@ class SweepJob:
             _log.info("%s", line)
         self.close()
         self._tell(**ending(self.record))
-
-    def _tell(self, **changes: object) -> None:
-        """Say how far the work is, in ``live.json`` and to whoever listens."""
-        self.status = replace(self.status, **{"behind": len(self._rows), **changes})  # type: ignore[arg-type]
-        self._publisher.send({"kind": "status", **asdict(self.status)})
-        try:
-            write_status(self._folder, self.status)
-        except StorageError as error:
-            _log.error("%s", error)

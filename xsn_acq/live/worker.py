@@ -14,11 +14,12 @@ from xsn_acq.errors import ReconstructionError, XsnError
 from xsn_acq.live.energy_job import EnergyJob
 from xsn_acq.live.energy_stack import is_energy_scan
 from xsn_acq.live.hyperspectral import publish_spectra
-from xsn_acq.live.job import LiveJob
+from xsn_acq.live.job import Job
 from xsn_acq.live.results import ResultPublisher, Status, read_status
 from xsn_acq.live.settings import is_rest, is_xsn
 from xsn_acq.live.sweep import is_sweep, shows_sample
 from xsn_acq.live.sweep_job import SweepJob
+from xsn_acq.live.tomogram_job import TomogramJob
 from xsn_acq.storage.feed import Follower
 from xsn_acq.storage.journal import JournalLine, RunSummary, is_being_written, list_runs, read_journal
 from xsn_acq.storage.layout import DataFolder, short_uid
@@ -26,8 +27,6 @@ from xsn_acq.storage.run import RunRecord
 
 _LATE_S = 0.1
 """Time between two looks for a frame that is not in its file yet, seconds."""
-
-Job = LiveJob | EnergyJob | SweepJob
 
 _log = logging.getLogger(__name__)
 
@@ -183,7 +182,7 @@ class LiveWorker:
         if is_sweep(line.doc):
             return SweepJob(record, self._data, publisher)
         folder = self._data.results(record.uid)
-        return LiveJob(record, folder, publisher, publish_every_s=self._every_s)
+        return TomogramJob(record, folder, publisher, publish_every_s=self._every_s)
 
     def _finish(
         self, wanted: Callable[[RunSummary], bool], publisher: ResultPublisher, stop: threading.Event
