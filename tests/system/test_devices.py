@@ -11,7 +11,8 @@ from bluesky.preprocessors import run_decorator
 
 from xsn_acq import beamline
 from xsn_acq.config import load_beamline
-from xsn_acq.devices.camera_setup import CameraSetup, Rearm
+from xsn_acq.devices.camera_setup import CameraSetup
+from xsn_acq.devices.frame_setup import Rearm
 from xsn_acq.devices.position_compare import PulseTrain
 from xsn_acq.errors import ConnectError, DeviceError, LimitError
 

@@ -49,7 +49,16 @@ def images(devices, tmp_path_factory):
         )
         before = [(device, position(device)) for device, _ in moves]
         name = f"still{len(documents.all)}"
-        setup = CameraSetup("stills", folder, name, FRAMES, 2.0, "internal", 2, ROI)
+        setup = CameraSetup(
+            stream="stills",
+            folder=folder,
+            filename=name,
+            frames=FRAMES,
+            exposure_s=2.0,
+            trigger="internal",
+            binning=2,
+            roi=ROI,
+        )
         try:
             RE(stills(moves, setup))
         finally:

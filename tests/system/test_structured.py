@@ -233,7 +233,9 @@ def test_an_abort_keeps_rows_and_frames(run, devices):
 def test_what_a_killed_session_left_is_told_and_made_safe(run, devices, tmp_path):
     fine = devices.sandpaper_fine.x
     fine.velocity.set(0.004).wait(DONE_S)
-    setup = SpectraSetup("spectra", tmp_path, "left", 5, trigger="gate", exposure_s=1.0)
+    setup = SpectraSetup(
+        stream="spectra", folder=tmp_path, filename="left", frames=5, trigger="gate", exposure_s=1.0
+    )
     devices.vortex.prepare(setup).wait(DONE_S)
     devices.vortex.kickoff().wait(DONE_S)
     found = beamline.problems(devices)

@@ -13,8 +13,8 @@ from tests.system import vortex_server as truth
 from tests.system.ca_client import Client
 from tests.system.ioc import Ioc
 from tests.system.running import engine
-from xsn_acq.devices.camera_setup import Rearm
 from xsn_acq.devices.connection import connection_faults
+from xsn_acq.devices.frame_setup import Rearm
 from xsn_acq.devices.spectra_setup import SpectraSetup
 from xsn_acq.devices.xspress3 import SCALERS, SpectrumFlag, Vortex
 from xsn_acq.errors import DeviceError

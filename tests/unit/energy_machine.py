@@ -6,7 +6,8 @@ from fake_instrument import UID
 from ophyd.status import StatusBase
 
 from xsn_acq.config.energy import energy_of_bragg_ev
-from xsn_acq.devices.camera_setup import CameraSetup, Rearm
+from xsn_acq.devices.camera_setup import CameraSetup
+from xsn_acq.devices.frame_setup import Rearm
 
 NOT_TOLD = ("wait", "sleep", "null", "declare_stream", "collect", "complete", "rewindable")
 

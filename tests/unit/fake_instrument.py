@@ -7,7 +7,8 @@ from bluesky.simulators import RunEngineSimulator
 
 from xsn_acq.config import load_beamline, load_microscope
 from xsn_acq.config.energy import at_energy
-from xsn_acq.devices.camera_setup import CameraSetup, Rearm
+from xsn_acq.devices.camera_setup import CameraSetup
+from xsn_acq.devices.frame_setup import Rearm
 from xsn_acq.devices.shutter import Shutter
 from xsn_acq.optics.undulator import gap_mm
 

@@ -7,7 +7,7 @@ from bluesky.utils import FailedStatus
 from fake_instrument import UID, FakeCamera, FakeState, Value, structured_instrument
 from ophyd.status import Status
 
-from xsn_acq.devices.camera_setup import Rearm
+from xsn_acq.devices.frame_setup import Rearm
 from xsn_acq.devices.position_compare import PulseTrain
 from xsn_acq.errors import DeviceError
 

@@ -6,7 +6,8 @@ from bluesky.simulators import RunEngineSimulator
 from bluesky.utils import RequestAbort
 from fake_instrument import FILE, UID, instrument
 
-from xsn_acq.devices.camera_setup import CameraSetup, Rearm
+from xsn_acq.devices.camera_setup import CameraSetup
+from xsn_acq.devices.frame_setup import Rearm
 from xsn_acq.errors import DeviceError, LimitError
 from xsn_acq.params import FindRotationAxis, FocusScan, FoucaultTest, KnifeEdgeScan, PixelSize, Roi
 from xsn_acq.plans import calibrations

@@ -4,7 +4,8 @@ import pytest
 from bluesky.utils import RequestAbort
 from fake_instrument import UID, Machine, instrument
 
-from xsn_acq.devices.camera_setup import CameraSetup, Rearm
+from xsn_acq.devices.camera_setup import CameraSetup
+from xsn_acq.devices.frame_setup import Rearm
 from xsn_acq.errors import DeviceError, LimitError
 from xsn_acq.params import Roi, XsnTomography
 from xsn_acq.plans import fly

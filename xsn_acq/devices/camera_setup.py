@@ -1,24 +1,17 @@
-"""What a camera is asked to do: frozen values."""
+"""What a camera is asked to do: a frozen value."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
+from xsn_acq.devices.frame_setup import FrameSetup
 
-@dataclass(frozen=True)
-class CameraSetup:
-    """One file of frames.
+
+@dataclass(frozen=True, kw_only=True)
+class CameraSetup(FrameSetup):
+    """One file of frames of a camera.
 
     Parameters
     ----------
-    stream : str
-        Name of the document stream the frames belong to.
-    folder : Path
-        Where the file goes; made by the file writer when missing.
-    filename : str
-        Without folder and without ``.h5``.
-    frames : int
-        Frames of the first acquisition; more can follow into the same file with `Rearm`.
     exposure_s : float
         Exposure time, seconds; microseconds are kept.
     trigger : {"internal", "external"}
@@ -29,20 +22,15 @@ class CameraSetup:
         (min_x, min_y, size_x, size_y) in unbinned pixels; sizes are multiples of the binning.
     readout_port : str
         "1" sensitivity, "2" speed, "3" dynamic range, "4" sub-electron.
-    frame_timeout_s : float
-        `Kinetix.complete` fails when no new frame comes for this long.
+    others
+        As in `FrameSetup`.
     """
 
-    stream: str
-    folder: Path
-    filename: str
-    frames: int
     exposure_s: float
     trigger: Literal["internal", "external"]
     binning: int
     roi: tuple[int, int, int, int]
     readout_port: str = "1"
-    frame_timeout_s: float = 30.0
 
     def __post_init__(self) -> None:
         _, _, size_x, size_y = self.roi
@@ -59,15 +47,3 @@ class CameraSetup:
     def frame_shape(self) -> tuple[int, int]:
         """(rows, columns) of a frame, binned pixels."""
         return self.roi[3] // self.binning, self.roi[2] // self.binning
-
-    @property
-    def path(self) -> Path:
-        """The file that will be written."""
-        return self.folder / f"{self.filename}.h5"
-
-
-@dataclass(frozen=True)
-class Rearm:
-    """Acquire ``frames`` more into the file that is open, with the same settings: for retakes."""
-
-    frames: int

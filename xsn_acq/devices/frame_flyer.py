@@ -11,10 +11,9 @@ from ophyd import Component as Cpt
 from ophyd import Device
 from ophyd.status import StatusBase
 
-from xsn_acq.devices.camera_setup import Rearm
 from xsn_acq.devices.frame_driver import FrameDriver
 from xsn_acq.devices.frame_file import FrameDocuments, FrameNumbers
-from xsn_acq.devices.frame_setup import FrameSetup
+from xsn_acq.devices.frame_setup import FrameSetup, Rearm
 from xsn_acq.devices.hdf5_writer import Hdf5Writer
 from xsn_acq.devices.operation import LOOK_AGAIN_S, Completion, Turns, in_background, wait_until
 from xsn_acq.errors import DeviceError

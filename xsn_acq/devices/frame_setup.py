@@ -1,28 +1,41 @@
-"""What every setup of a detector says, whatever the detector."""
+"""What a detector that writes a file of frames is asked to do, whatever the detector: frozen values."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 
-class FrameSetup(Protocol):
-    """One file of frames: see `CameraSetup`."""
+@dataclass(frozen=True, kw_only=True)
+class FrameSetup:
+    """One file of frames.
 
-    @property
-    def folder(self) -> Path:
-        """Where the file goes."""
+    Parameters
+    ----------
+    stream : str
+        Name of the document stream the frames belong to.
+    folder : Path
+        Where the file goes; made by the file writer when missing.
+    filename : str
+        Without folder and without ``.h5``.
+    frames : int
+        Frames of the first acquisition; more can follow into the same file with `Rearm`.
+    frame_timeout_s : float
+        `complete` fails when no new frame comes for this long.
+    """
 
-    @property
-    def filename(self) -> str:
-        """Without folder and without ``.h5``."""
+    stream: str
+    folder: Path
+    filename: str
+    frames: int
+    frame_timeout_s: float = 30.0
 
     @property
     def path(self) -> Path:
         """The file that will be written."""
+        return self.folder / f"{self.filename}.h5"
 
-    @property
-    def frames(self) -> int:
-        """Frames of the first acquisition."""
 
-    @property
-    def frame_timeout_s(self) -> float:
-        """`complete` fails when no new frame comes for this long."""
+@dataclass(frozen=True)
+class Rearm:
+    """Acquire ``frames`` more into the file that is open, with the same settings: for retakes."""
+
+    frames: int

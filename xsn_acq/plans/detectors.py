@@ -10,7 +10,8 @@ from bluesky import plan_stubs as bps
 from bluesky.utils import short_uid
 from ophyd.status import StatusBase
 
-from xsn_acq.devices.camera_setup import CameraSetup, Rearm
+from xsn_acq.devices.camera_setup import CameraSetup
+from xsn_acq.devices.frame_setup import Rearm
 from xsn_acq.devices.operation import in_background
 from xsn_acq.devices.spectra_setup import SpectraSetup
 from xsn_acq.errors import DeviceError, UnansweredError

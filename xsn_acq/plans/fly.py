@@ -9,7 +9,8 @@ import numpy as np
 from bluesky import plan_stubs as bps
 from bluesky.utils import short_uid
 
-from xsn_acq.devices.camera_setup import CameraSetup, Rearm
+from xsn_acq.devices.camera_setup import CameraSetup
+from xsn_acq.devices.frame_setup import Rearm
 from xsn_acq.devices.operation import require_connected
 from xsn_acq.devices.position_compare import PulseTrain
 from xsn_acq.params import XsnTomography

@@ -6,7 +6,7 @@ from typing import Any
 
 from bluesky import plan_stubs as bps
 
-from xsn_acq.devices.camera_setup import Rearm
+from xsn_acq.devices.frame_setup import Rearm
 from xsn_acq.params import CameraParams
 from xsn_acq.plans.framing import Framing
 from xsn_acq.plans.instrument import AnyInstrument
