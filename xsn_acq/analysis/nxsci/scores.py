@@ -100,9 +100,11 @@ def element_correlations(maps: FloatArray, inside: NDArray[np.bool_] | None = No
     Returns
     -------
     (E, E)
-        NaN for an element that is the same everywhere.
+        NaN for an element that is the same everywhere, and where no pixel counts.
     """
     chosen = maps.reshape(len(maps), -1) if inside is None else maps[:, np.asarray(inside, dtype=bool)]
+    if chosen.shape[1] == 0:
+        return np.full((len(maps), len(maps)), np.nan)
     apart = chosen - chosen.mean(axis=1, keepdims=True)
     size = np.sqrt(np.sum(apart**2, axis=1))
     size = np.where(size > 1e-12 * np.abs(chosen).max(axis=1), size, np.nan)
