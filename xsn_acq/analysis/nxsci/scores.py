@@ -9,6 +9,10 @@ from xsn_acq.errors import ReconstructionError
 from xsn_acq.optics.arrays import FloatArray
 
 FRC_THRESHOLD = 1 / 7
+"""Between halves of the data, each with its own noise."""
+TRUTH_THRESHOLD = 0.5
+"""Against the truth: sqrt(2 t / (1 + t)) of what t is between halves; Rosenthal and Henderson, J. Mol. Biol.
+333, 721 (2003); doi:10.1016/j.jmb.2003.07.013."""
 _WINDOW_PIXELS, _WINDOW_REACH = 1.5, 5
 _K1, _K2 = 0.01, 0.03
 """Wang et al., IEEE Trans. Image Process. 13, 600 (2004); doi:10.1109/TIP.2003.819861."""
@@ -60,19 +64,23 @@ def ssim(found: FloatArray, true: FloatArray) -> float:
     return float(likeness[reach:-reach, reach:-reach].mean())
 
 
-def map_resolution(a: FloatArray, b: FloatArray, pixel_size_m: float) -> float:
-    """Resolution in metres by Fourier ring correlation at 1/7, of maps from the two halves of a sweep.
+def map_resolution(
+    a: FloatArray, b: FloatArray, pixel_size_m: float, *, threshold: float = FRC_THRESHOLD
+) -> float:
+    """Resolution in metres by Fourier ring correlation, of all the data.
 
     Parameters
     ----------
     a, b : (ny, nx)
         One element from the odd and from the even patterns; or a map and the truth.
     pixel_size_m : float
+    threshold : float
+        `FRC_THRESHOLD` between halves, `TRUTH_THRESHOLD` against the truth.
 
     Returns
     -------
     float
-        NaN where the curve falls nowhere below 1/7: the pixels are the limit, see `pixel_limit_m`.
+        NaN where the curve falls nowhere below it: the pixels are the limit, see `pixel_limit_m`.
 
     Raises
     ------
@@ -80,7 +88,7 @@ def map_resolution(a: FloatArray, b: FloatArray, pixel_size_m: float) -> float:
         The shapes differ or are too small.
     """
     curve = fourier_ring_correlation(a, b, pixel_size_m)
-    return float("nan") if reaches_nyquist(curve, FRC_THRESHOLD) else resolution(curve, FRC_THRESHOLD)
+    return float("nan") if reaches_nyquist(curve, threshold) else resolution(curve, threshold)
 
 
 def pixel_limit_m(pixel_size_m: float) -> float:
