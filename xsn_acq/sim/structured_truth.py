@@ -3,12 +3,12 @@
 from dataclasses import dataclass, field
 
 from xsn_acq.sim.fluorescence import FluorescenceTruth
+from xsn_acq.sim.microscope_truth import MicroscopeTruth
 from xsn_acq.sim.structured_light import LightTruth
-from xsn_acq.sim.truth import Truth
 
 
 @dataclass(frozen=True)
-class StructuredTruth(Truth):
+class StructuredTruth(MicroscopeTruth):
     """The simulator's secrets; nothing above ``sim`` may read them.
 
     Parameters
@@ -28,8 +28,8 @@ class StructuredTruth(Truth):
     """
 
     reference_energy_ev: float = 9000.0
-    photons_per_pixel_s: float = 50.0
     axis_column: float = 1599.5
+    photons_per_pixel_s: float = 50.0
     glitches: tuple[tuple[float, float, float], ...] = ()
     runout_nm: float = 0.0
     sample_photons_per_um2_s: float = 2e7
