@@ -16,6 +16,8 @@ class StructuredTruth(MicroscopeTruth):
     sample_photons_per_um2_s : float
         Photons on the sample for each area and second where the illumination is 1: all aligned, nominal ring
         current.
+    beam_sigma_um : float
+        Height of the Gaussian beam in front of the condenser, standard deviation.
     pattern_shift_nm : float
         After each move of the sample stage the whole pattern is displaced, x and y, by this standard
         deviation: optics and stages give way.
@@ -33,6 +35,7 @@ class StructuredTruth(MicroscopeTruth):
     glitches: tuple[tuple[float, float, float], ...] = ()
     runout_nm: float = 0.0
     sample_photons_per_um2_s: float = 2e7
+    beam_sigma_um: float = 200.0
     pattern_shift_nm: float = 20.0
     sample_return_nm: float = 10.0
     dead_time_ratio: float = 1.02
