@@ -16,7 +16,7 @@ from xsn_acq.sim.fluorescence import Fluorescence, Sample, fluorescence
 from xsn_acq.sim.pooling import Array
 from xsn_acq.sim.sample import Phantom
 from xsn_acq.sim.shapes import AIR
-from xsn_acq.sim.source import wiggler_beam
+from xsn_acq.sim.source import beam_height_um, wiggler_beam
 from xsn_acq.sim.spectrometer import Electronics, counted
 from xsn_acq.sim.state import CameraSettings, StructuredState
 from xsn_acq.sim.structured_imaging import TransmissionOptics, structured_image
@@ -164,7 +164,11 @@ class StructuredMicroscope:
         )
 
     def _brightness(self, state: StructuredState) -> float:
-        return wiggler_beam(self.beamline, self.truth, state) if state.shutter_open else 0.0
+        """Light on the condenser, 1 when all is aligned: as far as the crystals' gap is off, it goes past."""
+        if not state.shutter_open:
+            return 0.0
+        past = beam_height_um(self.beamline, self.truth, state) / self.truth.beam_sigma_um
+        return wiggler_beam(self.beamline, self.truth, state) * math.exp(-0.5 * past**2)
 
     def _optics(
         self, alignment: MicroscopeAlignment, camera: CameraSettings, light: float

@@ -41,9 +41,8 @@ class Particles:
 def find_particles(guide: Guide) -> Particles:
     """Find what stands alone in the TXM image; particles that touch are one."""
     thickness = guide.smooth
-    inside = thickness > max(
-        _LEAST_SIGMAS * guide.noise, _LEAST_SHARE * float(np.percentile(thickness, 99.5))
-    )
+    share = _LEAST_SHARE * float(np.percentile(thickness, 99.5))
+    inside = thickness > max(_LEAST_SIGMAS * guide.noise, share)
     found, count = ndimage.label(inside)
     sizes = np.bincount(found.ravel(), minlength=count + 1)[1:]
     kept = np.flatnonzero(sizes >= _LEAST_PIXELS) + 1
