@@ -24,6 +24,7 @@ from xsn_acq.sim.structured_light import LightPlaces, StructuredLight
 from xsn_acq.sim.structured_truth import StructuredTruth
 from xsn_acq.units import MM, NM, UM
 
+_OF_AIR = "N"
 _YIELD_STEP_UM = 0.05
 """Grid on which the sample shines."""
 _YIELD_MARGIN_UM = 1.0
@@ -212,6 +213,7 @@ class StructuredMicroscope:
 
     @cached_property
     def _elements(self) -> tuple[str, ...]:
+        """Of the sample; where there is none, one of which it holds nothing."""
         import xraydb
 
         found: dict[str, None] = {}
@@ -219,7 +221,7 @@ class StructuredMicroscope:
             if material != AIR:
                 atoms: Mapping[str, float] = xraydb.chemparse(material.formula)
                 found |= dict.fromkeys(atoms)
-        return tuple(found)
+        return tuple(found) or (_OF_AIR,)
 
     @cached_property
     def _density_g_cm3(self) -> float:
