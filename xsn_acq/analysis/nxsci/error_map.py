@@ -22,8 +22,8 @@ _FLAT = 12.0
 _LEAST_ROOM = 2.0
 """In parts of the absorbance's noise: what may lie in a pixel that shows none."""
 _ROUGHER = 20.0
-"""A sample's differences over those of its smooth map, squared: found on simulated samples. Over the field
-errors are then right within a third; where an element is they are up to 1.9 times larger."""
+"""A sample's differences over those of its smooth map, squared: found on simulated samples. What errors are
+worth with it: docs/nxsci_solvers.md."""
 
 
 def error_map(sweep: Sweep, guide: Guide, maps: Maps, *, draws: int = DRAWS, seed: int = 0) -> FloatArray:
