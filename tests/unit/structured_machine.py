@@ -31,17 +31,22 @@ class FakeDetector(FakeCamera):
     ``ahead_s``: so far its clock is ahead of that of the pulses.
 
     ``lose`` is called with the number of the exposure since the file was opened, and tells what is wrong:
-    nothing (False), no frame (True), or the error that `complete` fails with.
+    nothing (False), no frame (True), or the error that `complete` fails with. ``kept_back``: so many of those
+    that do not come were counted.
     """
 
     def __init__(self, name):
         super().__init__()
         self.name, self.lose, self.setup, self.asked = name, lambda number: False, None, 0
         self.left, self.waits, self.ahead_s, self.flag = [], False, 0.0, 0
+        self.kept_back = 0
         self._error = None
 
     def left_behind(self):
         return self.left
+
+    def frames_counted(self):
+        return self.frames_written() + self.kept_back
 
     def frame_flags(self):
         return np.array([self.flag] * len(self.times), np.uint8)

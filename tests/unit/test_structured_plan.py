@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from small_sweep import MODES, ORDER, closing, play, prompt_machine, small
 
@@ -216,6 +217,41 @@ def test_what_is_no_lack_of_frames_fails_the_run(machine, run, error):
         run()
     assert caught.value is error
     assert closing(machine)["exit_status"] == "fail"
+
+
+@pytest.mark.parametrize("name", ["camera", "vortex"])
+def test_a_frame_that_waits_to_be_written_fails_the_run(machine, run, name):
+    """The writer has stalled: it would write the frame as that of the next pattern."""
+    detector = getattr(machine.devices, name)
+
+    def stall(number):
+        stalled = detector.setup.filename != "darks" and number == 2
+        detector.kept_back += stalled
+        return stalled
+
+    detector.lose = stall
+    with pytest.raises(DeviceError, match=f"{name}: complete: wanted 3 frames, found 2"):
+        run()
+    assert [row.pattern for row in machine.rows["points"] if row.status == "ok"] == [0, 0]
+
+
+@pytest.mark.parametrize("name", ["camera", "vortex"])
+def test_of_two_frames_neither_is_surely_the_pattern_s(machine, run, name, caplog):
+    """One of an earlier pattern has come late, just before its own."""
+    detector = getattr(machine.devices, name)
+
+    def look(message):
+        late = message.command == "kickoff" and message.obj is detector and len(detector.times) == 3
+        if late and detector.setup.filename != "darks":
+            detector.expose(np.zeros(1))
+
+    machine.before = look
+    rows = run()
+    assert [row.status for row in rows] == ["missing" if row is rows[3] else "ok" for row in rows]
+    lost, stream = ("frame", "patterns") if name == "camera" else ("spectrum", "spectra")
+    found = [getattr(row, lost) for row in rows if name == "camera" or row.kind != "out"]
+    assert found == [0, 1, 2, -1, *range(5, len(found) + 1)]
+    assert f"{stream}: wanted 1, found 2: an earlier one came late; left out" in caplog.text
 
 
 def test_the_detectors_are_stopped_before_they_are_armed_anew(machine, run):

@@ -77,7 +77,7 @@ class Detectors:
         yield from self._await(streams, {stream: self._devices[stream].complete for stream in streams})
 
     def await_what_comes(self, streams: Sequence[str]) -> Plan:
-        """Do the same, but frames that do not come are no failure."""
+        """Do the same, but frames that do not come are no failure; those that wait to be written are."""
         yield from self._await(streams, {stream: partial(self._complete, stream) for stream in streams})
 
     def _await(self, streams: Sequence[str], actions: Mapping[str, Callable[[], StatusBase]]) -> Plan:
@@ -95,7 +95,10 @@ class Detectors:
                 yield from bps.sleep(POLL_S)
 
     def _complete(self, stream: str) -> StatusBase:
-        """Wait for the frames of a stream; the status ends well when only frames are lacking."""
+        """Wait for the frames of a stream; the status ends well when only frames are lacking.
+
+        Frames that were counted and are not in the file would come later, as those of other patterns.
+        """
         device, wanted = self._devices[stream], self._wanted[stream]
 
         def wait() -> None:
@@ -103,7 +106,7 @@ class Detectors:
                 device.complete().wait()
             except DeviceError as error:
                 foreign = isinstance(error, UnansweredError) or error.operation != "complete"
-                if foreign or device.frames_written() >= wanted:
+                if foreign or device.frames_written() >= wanted or _keeps_frames_back(device):
                     raise
                 logger.warning("%s", error)
 
@@ -124,3 +127,8 @@ class Detectors:
         for stream in self.opened:
             self._open.discard(stream)
             yield from step(f"{stream} close file", self._devices[stream].close_file)
+
+
+def _keeps_frames_back(device: Any) -> bool:
+    """Whether the writer has frames of a detector that it has not written."""
+    return bool(device.frames_counted() > device.frames_written())

@@ -1,5 +1,6 @@
 """Exposures of patterns: one at a time with everything at rest, or a line of them on the fly."""
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from xsn_acq.plans.instrument import StructuredInstrument
 from xsn_acq.plans.pattern_rows import NONE
 from xsn_acq.plans.steps import POLL_S, Interruption, Plan, Step, asked, finished, move, step, stop
 from xsn_acq.plans.stills import FLUSH_S
+
+logger = logging.getLogger(__name__)
 
 PATIENCE_S = 2.0
 PATIENCE_PERIODS = 2
@@ -78,18 +81,29 @@ class AtRest:
         yield from detectors.await_what_comes(streams)
         yield from detectors.stop(streams)
         beam_counts_s = yield from counted(devices, counting)
-        came = {stream: detectors.written(stream) - first[stream] for stream in streams}
+        found = {stream: self._indices(stream, number, len(patterns)) for stream, number in first.items()}
+        spectra_found = found.get(SPECTRA, [NONE] * len(patterns))
         place = asked(devices.sandpaper_fine.x.user_readback)
         return [
             Shot(
                 pattern,
-                frame=first[FRAMES] + number if number < came[FRAMES] else NONE,
-                spectrum=first[SPECTRA] + number if spectra and number < came[SPECTRA] else NONE,
+                frame=found[FRAMES][number],
+                spectrum=spectra_found[number],
                 fine_x_mm=place,
                 beam_counts_s=beam_counts_s,
             )
             for number, pattern in enumerate(patterns)
         ]
+
+    def _indices(self, stream: str, first: int, wanted: int) -> list[int]:
+        """Frame of a stream for each pattern, -1 where none came; of too many none is surely anybody's."""
+        came = self._detectors.written(stream) - first
+        if came > wanted:
+            logger.warning(
+                "%s: wanted %d, found %d: an earlier one came late; left out", stream, wanted, came
+            )
+            came = 0
+        return [first + number if number < came else NONE for number in range(wanted)]
 
 
 def begin_counting(devices: StructuredInstrument, count_s: float) -> Plan:
