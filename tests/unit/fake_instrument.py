@@ -1,5 +1,6 @@
 """An instrument of plain objects: handlers of a simulated RunEngine do what the messages ask for."""
 
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,6 +12,7 @@ from xsn_acq.devices.camera_setup import CameraSetup
 from xsn_acq.devices.frame_setup import Rearm
 from xsn_acq.devices.shutter import Shutter
 from xsn_acq.optics.undulator import gap_mm
+from xsn_acq.plans import beam
 
 
 def _at_once(file):
@@ -21,6 +23,20 @@ def _at_once(file):
 FILE, STRUCTURED = _at_once(load_beamline("pls2-7c-xni")), _at_once(load_microscope("ssrl-6-2c"))
 ENERGY_EV, STRUCTURED_EV = 8300.0, 9000.0
 UID = "0123456789abcdef"
+
+
+def settle_looks(devices, monkeypatch):
+    """Optics settle for a minute, which a look at the beam takes a third of; the shutter at each look."""
+    ring = devices.file.ring.model_copy(update={"settle_s": 60.0})
+    devices.file = devices.file.model_copy(update={"ring": ring})
+    words, clock = [], time.monotonic
+    monkeypatch.setattr(beam.time, "monotonic", lambda: clock() + 20.0 * len(words))
+
+    def look(message):
+        if message.command == "sleep" and message.args[0] == beam.LOOK_S:
+            words.append(devices.shutter.word)
+
+    return words, look
 
 
 class Value:

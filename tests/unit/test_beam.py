@@ -5,6 +5,7 @@ import time
 from itertools import islice
 
 import pytest
+from bluesky.utils import Msg
 from fake_instrument import FILE, instrument
 
 from xsn_acq.plans.beam import LOOK_S, Beam, Confirmed
@@ -70,6 +71,24 @@ def test_a_loss_that_is_over_counts_and_optics_settle(devices, clock, value):
         assert beam.losses == 2
     assert looks(beam.wait(), clock) * LOOK_S >= SETTLE_S
     assert looks(beam.wait(), clock) == 0  # once for each loss
+
+
+def test_the_beam_is_shut_off_once_before_anything_is_waited_for(devices, clock):
+    beam, rest = Beam(devices), Msg("rest")
+
+    def resting():
+        yield rest
+
+    assert list(beam.wait(resting)) == []
+    with beam.watched():
+        devices.ring.current.look(value=0.0)  # and it is back already
+    messages = []
+    for message in beam.wait(resting):
+        messages.append(message)
+        clock[0] += LOOK_S
+    assert messages[0] is rest
+    assert {message.command for message in messages[1:]} == {"sleep"}
+    assert len(messages) > 1
 
 
 def test_a_loss_while_the_optics_settle_begins_it_anew(devices, clock):

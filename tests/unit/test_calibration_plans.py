@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from bluesky.simulators import RunEngineSimulator
 from bluesky.utils import RequestAbort
-from fake_instrument import FILE, UID, instrument
+from fake_instrument import FILE, UID, instrument, settle_looks
 
 from xsn_acq.devices.camera_setup import CameraSetup
 from xsn_acq.devices.frame_setup import Rearm
@@ -204,6 +204,15 @@ def test_a_loss_of_beam_is_waited_for_with_the_shutter_shut(devices, tmp_path):
     machine.simulator.add_handler("sleep", lambda msg: words.append(devices.shutter.word))
     machine.run(calibrations.knife_edge(devices, KNIFE_EDGE, folder=tmp_path))
     assert set(words) == {"closed"}
+
+
+def test_optics_settle_with_the_shutter_shut(devices, tmp_path, monkeypatch):
+    """The beam is lost at the fourth point and back before anybody looks."""
+    words, look = settle_looks(devices, monkeypatch)
+    machine = Machine(devices, lambda taken: devices.ring.current.look(value=10.0) if taken == 4 else None)
+    machine.simulator.add_handler("sleep", look)
+    machine.run(calibrations.knife_edge(devices, KNIFE_EDGE, folder=tmp_path))
+    assert words == ["closed"] * len(words) != []
 
 
 def test_frames_behind_a_shut_shutter_are_taken_again(devices, tmp_path):

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 from bluesky.utils import RequestAbort
+from fake_instrument import settle_looks
 from small_sweep import MODES, ORDER, closing, play, prompt_machine, small
 from structured_machine import StructuredMachine
 
@@ -107,6 +108,17 @@ def test_beam_is_waited_for_with_the_shutter_shut(machine, tmp_path):
     rows = play(machine, tmp_path, small())
     assert set(looks[1:]) == {"closed"}
     assert [(row.kind, row.pattern) for row in rows if row.status == "ok"] == ORDER
+
+
+@MODES
+def test_optics_settle_with_the_shutter_shut(machine, tmp_path, monkeypatch, mode):
+    """The beam is back before anybody looks."""
+    words, look = settle_looks(machine.devices, monkeypatch)
+    at_exposure(machine, 3, machine.lose_beam)
+    lose = machine.before
+    machine.before = lambda message: look(message) or lose(message)
+    play(machine, tmp_path, small(mode=mode))
+    assert words == ["closed"] * len(words) != []
 
 
 @MODES

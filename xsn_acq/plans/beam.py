@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -104,10 +104,16 @@ class Beam:
                 told = True
             yield from bps.sleep(LOOK_S)
 
-    def wait(self) -> Plan:
-        """Wait until there is beam and, after a loss, the optics have settled; the `losses` by then."""
+    def wait(self, resting: Callable[[], Plan] = bps.null) -> Plan:
+        """Wait until there is beam and, after a loss, the optics have settled; the `losses` by then.
+
+        Parameters
+        ----------
+        resting : callable
+            () -> plan that is done once before anything is waited for: nothing is exposed meanwhile.
+        """
         counted, good_since = self._settled, 0.0
-        told = False
+        told = rested = False
         while True:
             faults, losses = self.faults(), self._losses
             if faults and not told:
@@ -118,6 +124,9 @@ class Beam:
             elif losses == self._settled or time.monotonic() - good_since >= self._ring.settle_s:
                 self._settled = losses
                 return losses
+            if not rested:
+                yield from resting()
+                rested = True
             yield from bps.sleep(LOOK_S)
 
     def _look_at_current(self, *, value: float, **_: Any) -> None:

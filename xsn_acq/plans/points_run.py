@@ -87,9 +87,7 @@ class PointsRun(Measurement[AnyInstrument, AnyState]):
     def _point(self, point: int) -> Plan:
         """Go there and take its frames; its row, alone."""
         devices = self._devices
-        if devices.shutter.state() == "open" and self._beam.faults():
-            yield from self._shut()
-        yield from self._beam.wait()
+        yield from self._beam.wait(resting=self._shut)
         yield from self.go_to(point)
         if devices.shutter.state() != "open":
             yield from move(devices.shutter, "open", self._interruption)

@@ -127,9 +127,9 @@ class StructuredRun(Measurement[StructuredInstrument, StructuredState]):
         """Go there and expose the patterns of a segment; their rows."""
         devices = self._devices
         sample_x = self._sample_x_um(segment)
-        if devices.shutter.state() == "open" and (self._beam.faults() or _away(devices.sample.x, sample_x)):
+        if devices.shutter.state() == "open" and _away(devices.sample.x, sample_x):
             yield from self._shut()
-        yield from self._beam.wait()
+        yield from self._beam.wait(resting=self._shut)
         places = [place_of(self._params, pattern).fine_x_mm for pattern in segment.patterns]
         yield from self._go_to(segment, places)
         if devices.shutter.state() != "open":
