@@ -179,6 +179,7 @@ def test_frames_lost_on_the_fly_are_missing(run, ioc):
     record = run.start(**LINE | {"per_line": 12})
     rows = record.rows("points")
     assert record.stop["exit_status"] == "success"
+    assert record.stop["reason"] == "incomplete: 3 of 12 patterns lack frame or spectrum"
     assert [row["pattern"] for row in rows] == [*range(12), *range(12)]
     missing = [row for row in rows if row["status"] == "missing"]
     assert [row["kind"] for row in missing] == ["in"] * 3

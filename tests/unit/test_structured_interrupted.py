@@ -152,6 +152,17 @@ def test_broken_off_rows_are_kept_and_all_is_put_back(machine, tmp_path, mode, e
         assert closing(machine)["reason"] in [f"broken off: {n} {unit} good" for n in (1, 2)]
 
 
+def test_what_lacks_a_frame_is_not_good(machine, tmp_path):
+    camera = machine.devices.camera
+    camera.lose = lambda number: camera.setup.filename != "darks" and number == 1
+    at_exposure(machine, 4, RequestAbort)
+    with pytest.raises(RequestAbort):
+        play(machine, tmp_path, small())
+    found = [row.status for row in machine.rows["points"]]
+    assert found[:2] == ["ok", "missing"]
+    assert closing(machine)["reason"] == f"broken off: {found.count('ok')} exposures good"
+
+
 def test_rows_still_in_doubt_are_kept_as_such(machine, tmp_path):
     """A loss of beam may be told a minute late here: none of what was taken is beyond doubt."""
     file = machine.devices.file

@@ -90,7 +90,7 @@ def test_streams_and_what_is_expected_of_them(machine, run, mode):
     assert start["params"] == small(mode=mode).model_dump(mode="json")
     assert len(machine.devices.camera.times) == 13
     assert len(machine.devices.vortex.times) == 7
-    assert closing(machine)["exit_status"] is None
+    assert closing(machine) == {"exit_status": None, "reason": None}
 
 
 @MODES
@@ -171,7 +171,7 @@ def test_in_step_mode_both_detectors_time_themselves(machine, run):
 
 @MODES
 @pytest.mark.parametrize("name", ["camera", "vortex"])
-def test_what_does_not_come_is_missing_and_the_run_goes_on(machine, run, name, mode):
+def test_what_does_not_come_is_missing_and_the_run_goes_on(machine, run, caplog, name, mode):
     detector = getattr(machine.devices, name)
     detector.lose = lambda number: detector.setup.filename != "darks" and number == 2
     rows = run(small(mode=mode))
@@ -184,6 +184,10 @@ def test_what_does_not_come_is_missing_and_the_run_goes_on(machine, run, name, m
     other = "spectrum" if name == "camera" else "frame"
     assert getattr(rows[2], other) == 2
     assert closing(machine)["exit_status"] is None
+    assert closing(machine)["reason"] == "incomplete: 1 of 6 patterns lack frame or spectrum"
+    told = [record.getMessage() for record in caplog.records]
+    assert told.count("patterns without frame or spectrum (in): 1") == 1
+    assert told[-1] == f"sweep {closing(machine)['reason']}"
 
 
 @pytest.mark.parametrize("name", ["camera", "vortex"])

@@ -1,18 +1,45 @@
 """Patterns without frame or spectrum: single ones are left out later, many in a row are a failure."""
 
+import logging
 from collections.abc import Sequence
 
 from xsn_acq.errors import DeviceError
 from xsn_acq.plans.detectors import FRAMES
 from xsn_acq.plans.exposing import Shot
 from xsn_acq.plans.instrument import StructuredInstrument
-from xsn_acq.plans.pattern_rows import NONE
+from xsn_acq.plans.pattern_rows import NONE, PatternRow
+
+logger = logging.getLogger(__name__)
 
 _LOOK = "look at its trigger"
 MOST_MISSING = 5
 """So many patterns in a row without a frame or spectrum: a device has failed."""
 MOST_UNTOLD = 2
 """The same for lines that were flown, whose frames came but cannot be told apart."""
+
+
+class Lacking:
+    """Patterns of a sweep that lack a frame, or a spectrum: what its stop document says of them."""
+
+    def __init__(self) -> None:
+        self._seen: set[int] = set()
+        self._lacking: set[int] = set()
+
+    def note(self, rows: Sequence[PatternRow]) -> None:
+        """Take note of rows that stand, and tell which of them lack something."""
+        self._seen.update(row.pattern for row in rows)
+        lacking = [row.pattern for row in rows if row.status == "missing"]
+        self._lacking.update(lacking)
+        if lacking:
+            patterns = ", ".join(map(str, lacking))
+            logger.warning("patterns without frame or spectrum (%s): %s", rows[0].kind, patterns)
+
+    @property
+    def reason(self) -> str:
+        """That the sweep is incomplete; empty where it is not."""
+        if not self._lacking:
+            return ""
+        return f"incomplete: {len(self._lacking)} of {len(self._seen)} patterns lack frame or spectrum"
 
 
 class MissingFrames:

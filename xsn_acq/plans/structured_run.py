@@ -17,7 +17,7 @@ from xsn_acq.plans.exposing import AtRest, Exposing, OnTheFly, Shot
 from xsn_acq.plans.framing import Framing, sample_out_um
 from xsn_acq.plans.instrument import StructuredInstrument
 from xsn_acq.plans.measurement import FRAME_TIMEOUT_PERIODS, Measurement
-from xsn_acq.plans.missing_frames import MissingFrames
+from xsn_acq.plans.missing_frames import Lacking, MissingFrames
 from xsn_acq.plans.pattern_rows import NONE, AssessmentRow, PatternRow, Verdict
 from xsn_acq.plans.record import Rows
 from xsn_acq.plans.steps import POLL_S, Plan, asked, move, move_together, shut, step, stop
@@ -63,7 +63,10 @@ class StructuredRun(Measurement[StructuredInstrument, StructuredState]):
         self._params, self._assessor = params, assessor
         self._assessments = Rows("assessments", AssessmentRow)
         late_s = devices.file.ring.late_s
-        self._points = SurePoints(PatternRow, self._beam, late_s, self._interruptions, self._shut)
+        self._lacking = Lacking()
+        self._points = SurePoints(
+            PatternRow, self._beam, late_s, self._interruptions, self._shut, self._lacking.note
+        )
         self._detectors: Detectors | None = None
         self._exposing: Exposing | None = None
         self._closures, self._missing, self._told = 0, MissingFrames(devices), False
@@ -88,6 +91,9 @@ class StructuredRun(Measurement[StructuredInstrument, StructuredState]):
             yield from self._sweep()
         yield from self._shut()
         yield from self._detectors.close()
+        self._reason = self._lacking.reason
+        if self._reason:
+            logger.warning("sweep %s", self._reason)
 
     def _sweep(self) -> Plan:
         """All condenser settings, or until the patterns are enough."""
@@ -277,7 +283,7 @@ class StructuredRun(Measurement[StructuredInstrument, StructuredState]):
             yield from self._points.give_up()
 
     def how_far(self) -> str:
-        """Segments that are good."""
+        """Segments that are good, and lack nothing."""
         what = "lines" if self._params.mode == "fly" else "exposures"
         return f"{self._points.good} {what} good"
 

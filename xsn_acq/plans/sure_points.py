@@ -30,6 +30,13 @@ class SurePoints:
         Counts of what spoils points: pauses, losses of beam, ...; any that grows does.
     resting : callable
         () -> plan that is done before a loss of beam is waited for: nothing is exposed meanwhile.
+    passed : callable
+        (rows): called with those of each point that surely had beam.
+
+    Attributes
+    ----------
+    good : int
+        Points that surely had beam and lack nothing: all their rows have the status ``ok``.
     """
 
     def __init__(
@@ -39,10 +46,11 @@ class SurePoints:
         late_s: float,
         interruptions: Callable[[], Counters],
         resting: Callable[[], Plan],
+        passed: Callable[[tuple[Any, ...]], None] = lambda rows: None,
     ) -> None:
         self._rows = Rows("points", row)
         self._beam, self._late_s, self._interruptions = beam, late_s, interruptions
-        self._resting = resting
+        self._resting, self._passed = resting, passed
         self._unsure: deque[tuple[float, Any, tuple[Any, ...]]] = deque()
         self._mark: Counters = ()
         self.good = 0
@@ -90,7 +98,8 @@ class SurePoints:
         while self._unsure and self._unsure[0][0] <= sure_s:
             _, _, rows = self._unsure.popleft()
             self._rows.push(rows)
-            self.good += 1
+            self._passed(rows)
+            self.good += all(row.status == "ok" for row in rows)
         return []
 
     def _flag(self) -> list[Any]:
