@@ -1,5 +1,6 @@
 """Structured illumination that is interrupted, broken off or ended early, without hardware."""
 
+import math
 from dataclasses import dataclass
 from types import SimpleNamespace
 
@@ -161,6 +162,15 @@ def test_what_lacks_a_frame_is_not_good(machine, tmp_path):
     found = [row.status for row in machine.rows["points"]]
     assert found[:2] == ["ok", "missing"]
     assert closing(machine)["reason"] == f"broken off: {found.count('ok')} exposures good"
+
+
+def test_a_motor_that_reads_nan_is_moved_again(machine, tmp_path):
+    pitch = machine.devices.condenser.pitch
+    before = machine.motors()
+    at_exposure(machine, 3, lambda: setattr(pitch.user_readback, "value", math.nan))
+    play(machine, tmp_path, small())
+    assert [message.args[0] for message in machine.told("set") if message.obj is pitch] == [0.0]
+    assert machine.motors() == before
 
 
 def test_rows_still_in_doubt_are_kept_as_such(machine, tmp_path):

@@ -293,5 +293,5 @@ class StructuredRun(Measurement[StructuredInstrument, StructuredState]):
 
 
 def _away(motor: Any, target: float) -> bool:
-    """Whether a motor stands elsewhere."""
-    return abs(asked(motor.user_readback) - target) > float(motor.axis.tolerance)
+    """Whether a motor stands elsewhere, or nobody knows where (NaN)."""
+    return not abs(asked(motor.user_readback) - target) <= float(motor.axis.tolerance)
