@@ -58,6 +58,28 @@ def test_on_the_fly_a_pattern_is_where_its_exposure_has_its_middle(run):
         assert row.coarse_x_mm == -5.0
 
 
+def asked_of(machine, *, per_line, folder):
+    """How often each motor that stands in a line is asked where it is."""
+    devices, counts = machine.devices, {}
+    coarse, fine, sample = devices.sandpaper_coarse, devices.sandpaper_fine, devices.sample
+    for motor in (coarse.x, coarse.y, fine.y, sample.x, sample.theta):
+        reading, counts[motor.name] = motor.user_readback, 0
+
+        def get(name=motor.name, reading=reading, **_):
+            counts[name] += 1
+            return reading.value
+
+        reading.get = get
+    play(machine, folder, small(mode="fly", per_line=per_line))
+    return counts
+
+
+def test_motors_that_stand_are_asked_once_for_a_line(monkeypatch, tmp_path):
+    short = asked_of(prompt_machine(monkeypatch), per_line=3, folder=tmp_path)
+    assert asked_of(prompt_machine(monkeypatch), per_line=9, folder=tmp_path) == short
+    assert short["sample_theta"] >= 5  # lines
+
+
 @pytest.mark.parametrize("name", ["camera", "vortex"])
 def test_frames_on_the_fly_are_their_patterns_when_clocks_are_a_period_apart(machine, run, name):
     """Two frames of three could be those of any two pulses; the reference before them tells the clocks."""

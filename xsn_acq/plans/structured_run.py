@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -145,7 +145,8 @@ class StructuredRun(Measurement[StructuredInstrument, StructuredState]):
         shots = yield from self._exposing.expose(segment.patterns, places, spectra=segment.sample_in)
         self._closures += devices.shutter.state() != "open"
         current_ma = 0.5 * (current_ma + asked(devices.ring.current))
-        rows = tuple(self._row(segment, shot, current_ma) for shot in shots)
+        where = self._where()
+        rows = tuple(self._row(segment, shot, current_ma, where) for shot in shots)
         if self._interruptions() == self._mark:
             self._missing.count(shots, spectra=segment.sample_in)
         self._tell_flags()
@@ -194,8 +195,19 @@ class StructuredRun(Measurement[StructuredInstrument, StructuredState]):
     def _shut(self) -> Plan:
         yield from move(self._devices.shutter, "closed", self._interruption)
 
-    def _row(self, segment: Segment, shot: Shot, current_ma: float) -> PatternRow:
+    def _where(self) -> dict[str, float]:
+        """Where the motors are that stand during a segment, by the fields of its rows."""
         devices = self._devices
+        coarse, sample = devices.sandpaper_coarse, devices.sample
+        return {
+            "coarse_x_mm": asked(coarse.x.user_readback),
+            "coarse_y_mm": asked(coarse.y.user_readback),
+            "fine_y_mm": asked(devices.sandpaper_fine.y.user_readback),
+            "sample_x_um": asked(sample.x.user_readback),
+            "theta_deg": asked(sample.theta.user_readback),
+        }
+
+    def _row(self, segment: Segment, shot: Shot, current_ma: float, where: Mapping[str, float]) -> PatternRow:
         complete = shot.frame != NONE and (shot.spectrum != NONE or not segment.sample_in)
         return PatternRow(
             pattern=shot.pattern,
@@ -204,12 +216,8 @@ class StructuredRun(Measurement[StructuredInstrument, StructuredState]):
             setting=segment.setting,
             frame=shot.frame,
             spectrum=shot.spectrum,
-            coarse_x_mm=asked(devices.sandpaper_coarse.x.user_readback),
-            coarse_y_mm=asked(devices.sandpaper_coarse.y.user_readback),
             fine_x_mm=shot.fine_x_mm,
-            fine_y_mm=asked(devices.sandpaper_fine.y.user_readback),
-            sample_x_um=asked(devices.sample.x.user_readback),
-            theta_deg=asked(devices.sample.theta.user_readback),
+            **where,
             beam_counts_s=shot.beam_counts_s,
             ring_current_ma=current_ma,
             ended=time.time(),
