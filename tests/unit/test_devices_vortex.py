@@ -1,6 +1,7 @@
 """What a fluorescence detector is asked, and what is said of its spectra."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -130,6 +131,13 @@ def test_flags_tell_dead_time_too_long_or_unknown(vortex, tmp_path):
     vortex._numbers = FrameNumbers(file_of(tmp_path / "s.h5", list(rows)), vortex.number_names)
     assert list(vortex.frame_flags()) == list(rows.values())
     assert vortex.scalers().shape == (7, 11)
+
+
+def test_flags_read_the_file_once(vortex):
+    reads = []
+    vortex._numbers = SimpleNamespace(read=lambda: reads.append(1) or np.ones((3, 12)))
+    assert len(vortex.frame_flags()) == 3
+    assert len(reads) == 1
 
 
 def test_a_file_without_scalers_is_refused(vortex, tmp_path):

@@ -277,3 +277,26 @@ def test_spectra_that_will_be_left_out_are_told_once(machine, run, caplog):
     told = [record.getMessage() for record in caplog.records if "saturated" in record.getMessage()]
     assert len(told) == 1
     assert told[0].startswith("vortex: spectrum 0 is saturated or tells no dead time")
+
+
+def looked_for_flags(machine, run, **changes):
+    """How often, while a sweep is taken."""
+    vortex, looks = machine.devices.vortex, []
+    flags = vortex.frame_flags
+    vortex.frame_flags = lambda: looks.append(1) or flags()
+    run(small(**changes))
+    return len(looks)
+
+
+def test_flags_are_looked_for_until_they_are_told(machine, run):
+    assert looked_for_flags(machine, run) == 7  # exposures with the sample in
+    machine.devices.vortex.flag = 1
+    del machine.devices.vortex.frame_flags
+    assert looked_for_flags(machine, run) == 1
+
+
+def test_without_spectra_none_are_flagged(machine, run, caplog):
+    """The detector may still know those of an earlier run."""
+    machine.devices.vortex.flag, machine.devices.vortex.times = 1, np.zeros(4)
+    assert looked_for_flags(machine, run, passes="out") == 0
+    assert "saturated" not in caplog.text

@@ -47,12 +47,10 @@ class FrameNumbers:
         return self._numbers.copy()
 
     def close(self) -> None:
-        """Read what came last and let the file go."""
+        """Let the file go; its frames are forgotten, and those of a next one are not taken for them."""
         if self._file is not None:
-            self.read()
             self._file.close()
-            self._file = None
-            self._path = Path()
+        self._file, self._path, self._numbers = None, Path(), self._numbers[:0]
 
     def _open(self) -> bool:
         if self._file is None and self._path.is_file():

@@ -99,9 +99,8 @@ class Vortex(FrameFlyer):
 
     def frame_flags(self) -> NDArray[np.uint8]:
         """Tell what is wrong with each spectrum in the file, (frames,): `SpectrumFlag`, 0 for nothing."""
-        names = list(SCALERS)
-        columns = (names.index(name) for name in ("clock_ticks", "reset_ticks", "all_events"))
-        ticks, resets, events = (self.scalers()[:, column] for column in columns)
+        scalers = dict(zip(SCALERS, self.scalers().T, strict=True))
+        ticks, resets, events = scalers["clock_ticks"], scalers["reset_ticks"], scalers["all_events"]
         known = np.isfinite(ticks + resets + events) & (ticks > 0)
         dead = events * self._event_ticks + resets
         saturated = known & (dead > self._most_dead * ticks)

@@ -149,14 +149,17 @@ class StructuredRun(Measurement[StructuredInstrument, StructuredState]):
         rows = tuple(self._row(segment, shot, current_ma, where) for shot in shots)
         if self._interruptions() == self._mark:
             self._missing.count(shots, spectra=segment.sample_in)
-        self._tell_flags()
+        if segment.sample_in:
+            self._tell_flags()
         return rows
 
     def _tell_flags(self) -> None:
         """Say once, while there is time to do something about it, that spectra will be left out."""
+        if self._told:
+            return
         vortex = self._devices.vortex
         flags = vortex.frame_flags()
-        if flags.any() and not self._told:
+        if flags.any():
             self._told = True
             logger.warning(
                 "%s: spectrum %d is saturated or tells no dead time: look at its rate, move it away "
