@@ -59,6 +59,10 @@ WORDS = [
     ("settings: [{x_um: 1.0, yaw_rad: 2}]", "settings.0.yaw_rad: no such key; did you mean yaw_urad?"),
     ("settings: [{x_um: far}]", "settings.0.x_um: wanted a number, found 'far'"),
     ("settings: [{yaw_urad: 20000.0}]", "settings.0.yaw_urad: wanted 10000 urad or less, found 20000.0 urad"),
+    (
+        "{lines: 200, per_line: 251, settings: [{}, {x_um: 1.0}]}",
+        "lines: wanted 100000 patterns or fewer (lines x per_line x settings), found 100400",
+    ),
     ("adaptive: {quality: 1.5}", "adaptive.quality: wanted less than 1, found 1.5"),
     ("adaptive: {least: 2}", "adaptive.least: wanted 4 or more, found 2"),
     ("library: 0123cdef", "library: wanted none with passes: pairs, found 0123cdef"),
@@ -88,6 +92,10 @@ def test_what_does_not_fit_together_is_told_at_once():
         "chosen",
         "elements",
     ]
+
+
+def test_so_many_patterns_are_taken():
+    assert StructuredIllumination(lines=200, per_line=250, settings=TWO_SETTINGS).patterns == 100_000
 
 
 @pytest.mark.parametrize("name", ["settings", "elements"])

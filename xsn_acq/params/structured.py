@@ -12,6 +12,9 @@ from xsn_acq.params.energy import Regions
 Millimetres = Annotated[float, Field(ge=-1000, le=1000, allow_inf_nan=False)]
 Step = Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)]
 
+MOST_PATTERNS = 100_000
+"""Of a sweep, at all condenser settings together."""
+
 
 class CondenserSetting(Params):
     """Where the condenser stands for a sweep; another setting gives other patterns."""
@@ -86,12 +89,12 @@ class StructuredIllumination(CameraParams):
     library: Annotated[str, Field(pattern=r"^[0-9a-f-]{0,36}$")] = ""
     """Uid, or its beginning, of the run whose sample-out images are used; with ``passes: in``."""
     lines: Annotated[int, Field(ge=1, le=10_000)] = 10
-    """Lines of patterns at each condenser setting, 1 to 10000."""
+    """Lines of patterns at each condenser setting, 1 to 10000; of all patterns there are 100000 at most."""
     per_line: Annotated[int, Field(ge=1, le=10_000)] = 100
     """Patterns in a line, 1 to 10000."""
     lines_per_block: Annotated[int, Field(ge=1, le=10_000)] = 2
     """Lines between two moves of the sample, 1 or more; after an even number the sheet is where it began."""
-    chosen: Annotated[tuple[int, ...], Field(strict=False, max_length=100_000)] = ()
+    chosen: Annotated[tuple[int, ...], Field(strict=False, max_length=MOST_PATTERNS)] = ()
     """Patterns that are taken, by number, where not all are: see the rehearsal of a library; step mode."""
     sheets: Sheets = Field(default_factory=Sheets)
     """Places of the sandpaper."""
@@ -155,6 +158,11 @@ class StructuredIllumination(CameraParams):
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
         faults = [*self._library_faults(), *_chosen_faults(self.chosen, self.mode, self.whole)]
+        if self.whole > MOST_PATTERNS:
+            faults.append(
+                f"lines: wanted {MOST_PATTERNS} patterns or fewer (lines x per_line x settings), "
+                f"found {self.whole}"
+            )
         faults += [
             f"regions: {name}: wanted first column and row of 0 or more, 1 or more of each, found {box}"
             for name, box in self.regions.items()
