@@ -10,10 +10,10 @@ from sweep_run import SweepRun
 from xsn_acq.cli import main, status
 from xsn_acq.config import load_microscope
 from xsn_acq.errors import LimitError, StorageError
-from xsn_acq.params.library import library_faults
+from xsn_acq.params.library import Library, library_faults, library_refusals
 from xsn_acq.params.structured import CondenserSetting, Sheets
 from xsn_acq.plans.structured_illumination import structured_illumination
-from xsn_acq.session import Session
+from xsn_acq.session import Session, refuse_library
 from xsn_acq.storage.journal import Journal
 from xsn_acq.storage.layout import DataFolder
 
@@ -29,6 +29,11 @@ def start(acquisition=None, **changes):
     params = small(**({"passes": "out"} | changes)).model_dump(mode="json")
     acquisition = seen() if acquisition is None else acquisition
     return {"uid": UID, "plan_name": "structured_illumination", "params": params, "acquisition": acquisition}
+
+
+def library(*given, has=range(6), **changes):
+    """The run, all of whose patterns are sound unless others are said."""
+    return Library(start(*given, **changes), frozenset(has))
 
 
 def faults(library, acquisition=None, **changes):
@@ -74,12 +79,40 @@ def test_patterns_at_the_begin_of_a_library_keep_their_numbers():
     assert faults(more, settings=SETTINGS)  # pattern 6 is in the second setting, or in the third line
 
 
+LACKING = [
+    ({}, {0, 1, 3, 4, 5}, "each of 6 patterns, found deadbeef without 1 of them, as 2;"),
+    ({}, {5}, "each of 6 patterns, found deadbeef without 5 of them, as 0;"),
+    ({"chosen": (5, 2)}, {1, 5}, "each of 2 patterns, found deadbeef without 1 of them, as 2;"),
+    ({"chosen": (5, 2)}, {2, 5}, ""),
+    ({}, set(range(6)), ""),
+    ({"per_line": 4}, set(), "with other per_line;"),
+]
+
+
+@pytest.mark.parametrize(("changes", "has", "what"), LACKING)
+def test_images_that_a_library_lacks_are_told_by_number(changes, has, what):
+    params = small(**{"passes": "in", "library": UID} | changes)
+    found = library_refusals(params, seen(), library(has=has))
+    assert len(found) == bool(what)
+    assert not what or what in found[0]
+
+
+def test_the_plan_refuses_a_library_that_was_broken_off(tmp_path):
+    machine = StructuredMachine()
+    size_m = machine.devices.file.pixel_size_m(9000.0, 2, 0.0)
+    short = library(seen(pixel_size_m=size_m), has=range(4))
+    params = small(passes="in", library=UID)
+    with pytest.raises(LimitError, match="found deadbeef without 2 of them, as 4;"):
+        machine.run(structured_illumination(machine.devices, params, folder=tmp_path, library=short))
+    assert not machine.messages
+
+
 def test_the_plan_refuses_it_with_all_other_reasons_before_anything_moves(tmp_path):
     machine = StructuredMachine()
     machine.devices.ring.current.value = 50.0
     params = small(passes="in", library=UID)
     plan = structured_illumination(
-        machine.devices, params, folder=tmp_path, library=start(seen(energy_ev=9100.0), binning=4)
+        machine.devices, params, folder=tmp_path, library=library(seen(energy_ev=9100.0), binning=4)
     )
     with pytest.raises(LimitError) as caught:
         machine.run(plan)
@@ -88,16 +121,24 @@ def test_the_plan_refuses_it_with_all_other_reasons_before_anything_moves(tmp_pa
     assert not machine.messages
 
 
-@pytest.fixture
-def data(tmp_path):
-    """A library of 4 lines of 2 patterns is in the journal."""
-    size_m = load_microscope("ssrl-6-2c").pixel_size_m(9000.0, 2)
-    run = SweepRun(lines=4, per_line=2, passes="out", pixel_size_m=size_m, uid=UID)
-    made = DataFolder(tmp_path / "data")
+def folder_with(run, root):
+    """A data folder with this run in its journal."""
+    made = DataFolder(root / "data")
     with closing(Journal(made.journal)) as journal:
-        for name, doc in run.play(tmp_path / "frames"):
+        for name, doc in run.play(root / "frames"):
             journal(name, doc)
     return made
+
+
+def taken(**changes):
+    """A library of 4 lines of 2 patterns."""
+    size_m = load_microscope("ssrl-6-2c").pixel_size_m(9000.0, 2)
+    return SweepRun(lines=4, per_line=2, passes="out", pixel_size_m=size_m, uid=UID, **changes)
+
+
+@pytest.fixture
+def data(tmp_path):
+    return folder_with(taken(), tmp_path)
 
 
 def wanted(**changes):
@@ -137,3 +178,13 @@ def test_a_dry_run_looks_it_up(dry_run):
     ended, said = dry_run(per_line=3, binning=4)
     assert ended == status.REFUSED
     assert "found deadbeef with other per_line, binning, pixel size; name another one" in said
+
+
+def test_a_library_without_some_of_its_images_is_refused(tmp_path):
+    """The frames of two patterns did not come; one that lost its beam was taken again."""
+    file = load_microscope("ssrl-6-2c")
+    faults = {("out", 3): "no frame", ("out", 5): "flagged", ("out", 6): "no frame"}
+    journal = folder_with(taken(faults=faults), tmp_path).journal
+    with pytest.raises(LimitError, match="of 8 patterns, found deadbeef without 2 of them, as 3;"):
+        refuse_library("structured_illumination", file, wanted(), journal)
+    refuse_library("structured_illumination", file, wanted(chosen=(0, 1, 2, 4, 5, 7)), journal)

@@ -1,7 +1,10 @@
 """Whether the sample-out images of an earlier sweep show the patterns of another one."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
+
+from xsn_acq.params.structured import StructuredIllumination
 
 _SAME = ("sheets", "per_line", "mode", "binning", "roi")
 _MOST_APART = {"energy_ev": 1.0, "detector_z_mm": 1.0}
@@ -9,6 +12,43 @@ _MOST_APART = {"energy_ev": 1.0, "detector_z_mm": 1.0}
 _MOST_SCALE = 1e-3
 """Of the pixel size: a pixel between the corners of 1024 x 1024."""
 _NAMES = {"energy_ev": "energy", "detector_z_mm": "detector z", "pixel_size_m": "pixel size"}
+
+
+@dataclass(frozen=True)
+class Library:
+    """A run whose sample-out images are used: its start document, and which patterns have a sound one."""
+
+    start: Mapping[str, Any]
+    patterns: frozenset[int]
+
+
+def library_refusals(
+    params: StructuredIllumination, acquisition: Mapping[str, Any], library: Library
+) -> list[str]:
+    """What speaks against a library before a sweep is taken: other patterns, or images that it lacks.
+
+    Parameters
+    ----------
+    params : StructuredIllumination
+        Of the sweep.
+    acquisition : mapping
+        See `library_faults`.
+    library : Library
+    """
+    others = library_faults(params.model_dump(mode="json"), acquisition, library.start)
+    return others or _lacking(params, library)
+
+
+def _lacking(params: StructuredIllumination, library: Library) -> list[str]:
+    """Patterns of a sweep of which the library has no sound image."""
+    lacking = [pattern for pattern in params.numbers if pattern not in library.patterns]
+    if not lacking:
+        return []
+    uid = str(library.start.get("uid", ""))[:8]
+    return [
+        f"library: wanted a sound image of each of {params.patterns} patterns, found {uid} without "
+        f"{len(lacking)} of them, as {lacking[0]}; name another one, or take it again"
+    ]
 
 
 def library_faults(

@@ -123,7 +123,12 @@ class StructuredIllumination(CameraParams):
     @property
     def patterns(self) -> int:
         """Patterns of the whole sweep, or those that were chosen."""
-        return len(self.chosen) or self.per_setting * len(self.settings)
+        return len(self.numbers)
+
+    @property
+    def numbers(self) -> Sequence[int]:
+        """Patterns that are taken, by number."""
+        return self.chosen or range(self.whole)
 
     @property
     def triggered(self) -> bool:

@@ -1,13 +1,13 @@
 """What is checked before a structured-illumination run moves anything, and what it costs."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from xsn_acq.config import Axis, StructuredBeamline
 from xsn_acq.errors import LimitError
 from xsn_acq.params import StructuredIllumination
-from xsn_acq.params.library import library_faults
+from xsn_acq.params.library import Library, library_refusals
 from xsn_acq.plans.checks import focus_faults, folder_faults, general_faults, record_faults
 from xsn_acq.plans.element_checks import element_faults
 from xsn_acq.plans.estimate import SERIES_OVERHEAD_S, PointsEstimate, move_s
@@ -35,11 +35,11 @@ def check_structured(
     folder: Path,
     *,
     assessed: bool = True,
-    library: Mapping[str, Any] | None = None,
+    library: Library | None = None,
 ) -> None:
     """Refuse a sweep that cannot be taken or that would be worthless.
 
-    ``assessed``: there is an assessor. ``library``: start document of the run whose images are used.
+    ``assessed``: there is an assessor. ``library``: the run whose images are used.
 
     Raises
     ------
@@ -67,9 +67,9 @@ def _library_faults(
     params: StructuredIllumination,
     frame: Framing,
     state: StructuredState,
-    library: Mapping[str, Any] | None,
+    library: Library | None,
 ) -> list[str]:
-    """Other patterns than those of the library, or seen otherwise."""
+    """Other patterns than those of the library, or seen otherwise, or images that it lacks."""
     low_ev, high_ev = file.monochromator.energy_low_ev, file.monochromator.energy_high_ev
     if library is None or not low_ev <= state.energy_ev <= high_ev:  # that is told already
         return []
@@ -78,7 +78,7 @@ def _library_faults(
         "detector_z_mm": state.detector_z_mm,
         "pixel_size_m": file.pixel_size_m(state.energy_ev, frame.binning, state.detector_z_mm),
     }
-    return library_faults(params.model_dump(mode="json"), seen, library)
+    return library_refusals(params, seen, library)
 
 
 def infeasible_structured(file: StructuredBeamline, params: StructuredIllumination) -> list[str]:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from xsn_acq.params import StructuredIllumination
+from xsn_acq.params.library import Library
 from xsn_acq.plans.framing import framing
 from xsn_acq.plans.instrument import StructuredInstrument
 from xsn_acq.plans.steps import Plan
@@ -19,7 +20,7 @@ def structured_illumination(
     *,
     folder: Path,
     assessor: Assessor | None = None,
-    library: Mapping[str, Any] | None = None,
+    library: Library | None = None,
     md: Mapping[str, Any] | None = None,
 ) -> Plan:
     """Sweep through patterns of light, with the sample in and out.
@@ -34,8 +35,8 @@ def structured_illumination(
         Frames and spectra go to ``folder/<first 8 of the run's uid>/``.
     assessor : Assessor, optional
         Assesses the patterns as they come; needed where ``params.adaptive`` is given.
-    library : mapping, optional
-        Start document of the run that ``params.library`` names: other patterns are refused.
+    library : Library, optional
+        The run that ``params.library`` names: one of other patterns, or without some, is refused.
     md : mapping, optional
         More for the start document.
 

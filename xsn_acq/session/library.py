@@ -1,17 +1,18 @@
 """The run whose sample-out images a sweep uses, looked up before anything moves."""
 
 from pathlib import Path
-from typing import Any
 
 from xsn_acq.config import AnyBeamline
 from xsn_acq.errors import LimitError
+from xsn_acq.params import StructuredIllumination
 from xsn_acq.params.base import Params
-from xsn_acq.params.library import library_faults
-from xsn_acq.storage.journal import find_run, read_journal
+from xsn_acq.params.library import Library, library_refusals
+from xsn_acq.storage.journal import find_run
+from xsn_acq.storage.run import RunRecord
 
 
-def library_start(params: Params, journal: Path) -> dict[str, Any] | None:
-    """Start document of the run that ``library`` of these parameters names; None where they name none.
+def library_of(params: Params, journal: Path) -> Library | None:
+    """The run that ``library`` of these parameters names; None where they name none.
 
     Raises
     ------
@@ -19,11 +20,15 @@ def library_start(params: Params, journal: Path) -> dict[str, Any] | None:
         There is no such run, or several.
     """
     uid = getattr(params, "library", "")
-    return next(read_journal(find_run(journal, uid).path)).doc if uid else None
+    if not uid:
+        return None
+    record = RunRecord.from_journal(find_run(journal, uid).path)
+    sound = (row for row in record.rows("points") if row.get("kind") == "out" and row["status"] == "ok")
+    return Library(record.start, frozenset(int(row["pattern"]) for row in sound))
 
 
 def refuse_library(plan_name: str, file: AnyBeamline, params: Params, journal: Path) -> None:
-    """Refuse a library of other patterns, as far as that is told without a beamline.
+    """Refuse a library of other patterns, or without some of them, as far as that is told without a beamline.
 
     Raises
     ------
@@ -32,13 +37,12 @@ def refuse_library(plan_name: str, file: AnyBeamline, params: Params, journal: P
     LimitError
         With what differs.
     """
-    library = library_start(params, journal)
-    if library is None:
+    if not isinstance(params, StructuredIllumination) or (library := library_of(params, journal)) is None:
         return
-    given, seen, known = params.model_dump(mode="json"), library.get("acquisition", {}), {}
+    seen, known = library.start.get("acquisition", {}), {}
     if "detector_z_mm" in seen:
-        size_m = file.pixel_size_m(seen["energy_ev"], given["binning"], seen["detector_z_mm"])
+        size_m = file.pixel_size_m(seen["energy_ev"], params.binning, seen["detector_z_mm"])
         known["pixel_size_m"] = size_m
-    faults = library_faults(given, known, library)
+    faults = library_refusals(params, known, library)
     if faults:
         raise LimitError(plan_name, faults)

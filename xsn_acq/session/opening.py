@@ -16,7 +16,7 @@ from xsn_acq.errors import ConfigError
 from xsn_acq.params.base import Params
 from xsn_acq.params.progress import Progress
 from xsn_acq.session.documents import Subscriber, check_pages_by_column, harmless, with_baseline
-from xsn_acq.session.library import library_start
+from xsn_acq.session.library import library_of
 from xsn_acq.session.signals import broken_off_by_signals
 from xsn_acq.session.table import load, plan_entry
 from xsn_acq.storage.feed import Publisher
@@ -52,7 +52,7 @@ class Session:
         folder = self.data.frames_of_day(date.today())
         more: dict[str, Any] = {"done": done} if entry.resumes else {}
         if entry.assesses:
-            more |= {"assessor": assessor, "library": library_start(params, self.data.journal)}
+            more |= {"assessor": assessor, "library": library_of(params, self.data.journal)}
         return load(entry.plan)(self.instrument, params, folder=folder, **more)
 
     def run(
