@@ -9,6 +9,7 @@ from bluesky.simulators import RunEngineSimulator
 from xsn_acq.config import load_beamline, load_microscope
 from xsn_acq.config.energy import at_energy
 from xsn_acq.devices.camera_setup import CameraSetup
+from xsn_acq.devices.frame_flyer import FrameFlyer
 from xsn_acq.devices.frame_setup import Rearm
 from xsn_acq.devices.shutter import Shutter
 from xsn_acq.optics.undulator import gap_mm
@@ -134,7 +135,7 @@ class FakeCamera:
 
     def __init__(self):
         self.times = np.empty(0)
-        self.cam = SimpleNamespace(is_acquiring=lambda: False)
+        self.cam = self.driver = SimpleNamespace(is_acquiring=lambda: False)
         self.hdf = SimpleNamespace(
             check=lambda: None, captured=Value("captured", 0), is_capturing=lambda: False
         )
@@ -146,6 +147,7 @@ class FakeCamera:
         return len(self.times)
 
     frames_counted = frames_written
+    left_behind = FrameFlyer.left_behind
 
     def stop_acquiring(self):
         """Asked in a message."""
@@ -172,6 +174,13 @@ class FakeCompare:
         """Asked in a message."""
 
 
+class FakeInstrument(SimpleNamespace):
+    """Devices by name."""
+
+    def detectors(self):
+        return [getattr(self, name) for name in ("camera", "vortex") if hasattr(self, name)]
+
+
 def instrument():
     """All aligned at 8300 eV, beam on, experiment shutter shut."""
     source = FILE.undulator
@@ -189,7 +198,7 @@ def instrument():
     common.mono.second_crystal_gap = FakeMotor(
         "mono_second_crystal_gap", aligned.second_crystal_gap_mm, axes.second_crystal_gap
     )
-    return SimpleNamespace(
+    return FakeInstrument(
         **vars(common),
         undulator=FakeUndulator(gap, source),
         cutoff=SimpleNamespace(
@@ -232,7 +241,7 @@ def _motors(part, file, **places):
 
 def structured_instrument():
     """Structured light at 9000 eV: all aligned, beam on, experiment shutter shut."""
-    return SimpleNamespace(
+    return FakeInstrument(
         **vars(_microscope(STRUCTURED, STRUCTURED_EV)),
         condenser=_motors("condenser", STRUCTURED, x=0.0, y=0.0, pitch=0.0, yaw=0.0),
         sandpaper_coarse=_motors("sandpaper_coarse", STRUCTURED, x=0.0, y=0.0),

@@ -38,12 +38,8 @@ class FakeDetector(FakeCamera):
     def __init__(self, name):
         super().__init__()
         self.name, self.lose, self.setup, self.asked = name, lambda number: False, None, 0
-        self.left, self.waits, self.ahead_s, self.flag = [], False, 0.0, 0
-        self.kept_back = 0
+        self.waits, self.ahead_s, self.flag, self.kept_back = False, 0.0, 0, 0
         self._error = None
-
-    def left_behind(self):
-        return self.left
 
     def frames_counted(self):
         return self.frames_written() + self.kept_back

@@ -44,7 +44,7 @@ REFUSED = [
     (put("fluorescence_stage.x.user_readback.value", float("nan")), {}, "vortex_x_mm reads nan"),
     (put("condenser.yaw.user_readback.value", float("nan")), {}, "condenser_yaw: nan"),
     (put("camera.cam.is_acquiring", lambda: True), {}, "camera: wanted idle, found acquiring"),
-    (put("vortex.left", ["vortex: wanted idle, found acquiring"]), {}, "vortex: wanted idle"),
+    (put("vortex.cam.is_acquiring", lambda: True), {}, "vortex: wanted idle, found acquiring"),
     (put("position_compare.is_armed", lambda: True), {}, "position_compare: wanted disarmed"),
     (put("sandpaper_fine.x.user_readback.value", 10.1), {}, "sandpaper_fine_x: 10.1 is outside"),
     (put("sandpaper_coarse.y.limit_faults", lambda *places: ["no further"]), {}, "no further"),
@@ -79,7 +79,7 @@ def test_refused_with_its_reason_before_anything_moves(machine, tmp_path, change
 
 def test_all_reasons_are_told_at_once(machine, tmp_path):
     put("ring.current.value", 50.0)(machine.devices)
-    put("vortex.left", ["vortex: wanted idle"])(machine.devices)
+    put("vortex.cam.is_acquiring", lambda: True)(machine.devices)
     blocked = tmp_path / "file"
     blocked.write_text("")
     params = small(**sheets(fine_y_mm=-11.0))

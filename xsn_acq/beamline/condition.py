@@ -27,7 +27,7 @@ def problems(instrument: CommonInstrument) -> list[str]:
     if current < least:
         found.append(f"ring: current {current:.1f} mA is below {least} mA")
     found += instrument.own_problems()
-    found += left_behind(instrument.camera, instrument.position_compare)
+    found += left_behind(instrument.detectors(), instrument.position_compare)
     return found + _sample_stage_problems(instrument)
 
 

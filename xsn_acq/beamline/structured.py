@@ -31,10 +31,6 @@ class StructuredInstrument(CommonInstrument):
         """The fine sheet too."""
         return [*super().flown_axes(), (self.sandpaper_fine.x, self.file.axes.sandpaper_fine_x)]
 
-    def own_problems(self) -> list[str]:
-        """What the fluorescence detector was left at."""
-        return self.vortex.left_behind()
-
     def axes_of_changes(self) -> list[Device]:
         """The sheets of sandpaper and the condenser too."""
         sheets, condenser = (self.sandpaper_coarse, self.sandpaper_fine), self.condenser

@@ -29,17 +29,6 @@ OR_ANOTHER_SESSION = "unless another session is at work, run xsn-acq safe"
 """The hint fits both ways it comes about: a session was killed, or another one is measuring."""
 
 
-def still_at_work(name: str, driver: FrameDriver, writer: Hdf5Writer) -> list[str]:
-    """List what a detector does though it should do nothing, asked now; one line each."""
-    found = []
-    if driver.is_acquiring():
-        found.append(f"{name}: wanted idle, found acquiring")
-    if writer.is_capturing():
-        path = writer.full_file_name.get() or "no frame yet"
-        found.append(f"{name}: wanted no open file, found one ({path})")
-    return found
-
-
 class FrameFlyer(Device):
     """A driver and NDFileHDF5, one file for each setup.
 
@@ -143,7 +132,13 @@ class FrameFlyer(Device):
 
     def left_behind(self) -> list[str]:
         """List what a session that was killed left at work here, asked now; one line each."""
-        return [f"{line}; {OR_ANOTHER_SESSION}" for line in still_at_work(self.name, self.driver, self.hdf)]
+        found = []
+        if self.driver.is_acquiring():
+            found.append(f"{self.name}: wanted idle, found acquiring; {OR_ANOTHER_SESSION}")
+        if self.hdf.is_capturing():
+            path = self.hdf.full_file_name.get() or "no frame yet"
+            found.append(f"{self.name}: wanted no open file, found one ({path}); {OR_ANOTHER_SESSION}")
+        return found
 
     def frames_counted(self) -> int:
         """Frames the detector has counted since the file was opened."""

@@ -1,11 +1,13 @@
 """What a plan needs of an instrument: structural, so that plans know no beamline."""
 
+from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
 from xsn_acq.config import Beamline, Microscope, StructuredBeamline
 from xsn_acq.devices.beam_monitor import BeamMonitor
 from xsn_acq.devices.cutoff import CutoffFilter
 from xsn_acq.devices.diffuser import RotatingDiffuser
+from xsn_acq.devices.frame_flyer import FrameFlyer
 from xsn_acq.devices.kinetix import Kinetix
 from xsn_acq.devices.monochromator import DoubleCrystal
 from xsn_acq.devices.optics import (
@@ -75,6 +77,9 @@ class ImagingInstrument(Protocol):
     @property
     def position_compare(self) -> PositionCompare:
         """Position compare of the scanned axis."""
+
+    def detectors(self) -> Sequence[FrameFlyer]:
+        """Detectors, each with its file."""
 
 
 AnyInstrument = TypeVar("AnyInstrument", bound=ImagingInstrument)

@@ -80,7 +80,7 @@ def common_state(devices: ImagingInstrument) -> dict[str, Any]:
         "detector_z_mm": asked(devices.detector.z.user_readback),
         "sample_x_um": asked(devices.sample.x.user_readback),
         "theta_deg": asked(devices.sample.theta.user_readback),
-        "left_behind": tuple(left_behind(devices.camera, devices.position_compare)),
+        "left_behind": tuple(left_behind(devices.detectors(), devices.position_compare)),
     }
 
 

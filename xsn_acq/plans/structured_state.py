@@ -27,10 +27,8 @@ class StructuredState(MicroscopeState):
 def read_structured_state(devices: StructuredInstrument) -> StructuredState:
     """Ask the devices, now."""
     coarse, fine, condenser = devices.sandpaper_coarse, devices.sandpaper_fine, devices.condenser
-    common = common_state(devices)
-    common["left_behind"] += tuple(devices.vortex.left_behind())
     return StructuredState(
-        **common,
+        **common_state(devices),
         coarse_x_mm=asked(coarse.x.user_readback),
         coarse_y_mm=asked(coarse.y.user_readback),
         fine_x_mm=asked(fine.x.user_readback),
