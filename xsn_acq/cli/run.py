@@ -24,9 +24,7 @@ def add_parser(subparsers: Any) -> None:
         action="store_true",
         help="say how long, how much dose and disk, and what beamline file and library forbid, and stop",
     )
-    parser.add_argument(
-        "--live", action="store_true", help="reconstruct a tomogram meanwhile, in a process of its own"
-    )
+    parser.add_argument("--live", action="store_true", help="reconstruct meanwhile, in a process of its own")
     parser.add_argument(
         "--speed",
         type=options.positive,
