@@ -1,5 +1,6 @@
 """What the command line makes of runs of structured illumination."""
 
+from contextlib import closing
 from types import SimpleNamespace
 
 import pytest
@@ -7,12 +8,15 @@ from sweep_run import SweepRun
 
 from xsn_acq.cli import conclude, main, run, status
 from xsn_acq.errors import ReconstructionError
-from xsn_acq.live import rehearsal, sweep_files
+from xsn_acq.live import offline, rehearsal, sweep_files
 from xsn_acq.live.assessment import SweepAssessor
 from xsn_acq.live.results import Status, write_status
 from xsn_acq.live.sweep_maps import Solving
 from xsn_acq.storage.journal import Journal
 from xsn_acq.storage.layout import DataFolder
+from xsn_acq.storage.run import RunRecord
+
+UID = "0123cdef-0000-4000-8000-000000000000"
 
 
 @pytest.fixture
@@ -74,6 +78,24 @@ def test_reconstruct_does_it_again(made, journalled, tmp_path, capsys, passes, w
     assert main(["reconstruct", "last", "--data", str(tmp_path)]) == status.WELL
     assert made == [(what, uid)]
     assert capsys.readouterr().out == f"{what} of {uid[:8]}\n"
+
+
+def test_the_journal_of_a_tomogram_is_read_once(tmp_path, capsys, monkeypatch):
+    data, read, volumes = DataFolder(tmp_path), [], []
+    with closing(Journal(data.journal)) as journal:
+        journal("start", {"uid": UID, "time": 0.0, "plan_name": "xsn_tomography"})
+    from_journal = RunRecord.from_journal
+    monkeypatch.setattr(RunRecord, "from_journal", lambda path: read.append(path) or from_journal(path))
+
+    def reconstructed(record, folder, **_):
+        volumes.append((record.uid, folder))
+        return SimpleNamespace(volume=folder / "volume.h5")
+
+    monkeypatch.setattr(offline, "reconstruct", reconstructed)
+    assert main(["reconstruct", "last", "--data", str(tmp_path), "--quiet"]) == status.WELL
+    assert volumes == [(UID, data.results(UID))]
+    assert capsys.readouterr().out == f"{data.results(UID) / 'volume.h5'}\n"
+    assert len(read) == 1
 
 
 def test_maps_of_the_live_worker_are_not_made_again(made, journalled, tmp_path, capsys):

@@ -2,6 +2,8 @@
 
 import argparse
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -89,23 +91,36 @@ def _add_of_files(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Reconstruct with a progress bar for each stage and say where the volume is."""
+    """Reconstruct what is named and say where the volume is, or what came of a sweep."""
+    from xsn_acq.live.sweep import is_sweep
+    from xsn_acq.storage.layout import DataFolder
+
+    path = Path(args.uid)
+    if path.is_file() or path.suffix in _FILES:
+        return _volume(args, partial(_file, args))
+    _refuse_of_files(args)
+    data = DataFolder(args.data)
+    record = _record(args, data)
+    if not is_sweep(record.start):
+        return _volume(args, partial(_run, args, record, data))
+    print("\n".join(evaluated(record, data, solver=args.solver, held_out=args.check_strength)))
+    return 0
+
+
+def _volume(args: argparse.Namespace, make: Callable[[Any, Any], Any]) -> int:
+    """Reconstruct with a progress bar for each stage and say where the volume is.
+
+    ``make``: (executor, progress) -> paths of what was made.
+    """
     from xsn_acq.cli import logs
     from xsn_acq.cli.progress import StageProgress
     from xsn_acq.live.executors import executor
     from xsn_acq.live.results import read_status
 
-    path = Path(args.uid)
-    of_file = path.is_file() or path.suffix in _FILES
-    if not of_file:
-        _refuse_of_files(args)
-        if (told := _sweep(args)) is not None:
-            print("\n".join(told))
-            return 0
     with executor(args.workers, args.scheduler) as chosen, StageProgress(quiet=args.quiet) as progress:
         if args.scheduler:
             logs.take_over("distributed")
-        paths = (_file if of_file else _run)(args, chosen, progress)
+        paths = make(chosen, progress)
     status = read_status(paths.volume.parent)
     if status is not None and status.message:
         print(f"xsn-acq reconstruct: {status.state}: {status.message}", file=sys.stderr)
@@ -113,30 +128,18 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _run(args: argparse.Namespace, chosen: Any, progress: Any) -> Any:
-    from xsn_acq.live.offline import reconstruct
+def _record(args: argparse.Namespace, data: Any) -> Any:
     from xsn_acq.storage.journal import find_run
-    from xsn_acq.storage.layout import DataFolder
     from xsn_acq.storage.run import RunRecord
 
-    data = DataFolder(args.data)
-    record = RunRecord.from_journal(find_run(data.journal, args.uid).path)
+    return RunRecord.from_journal(find_run(data.journal, args.uid).path)
+
+
+def _run(args: argparse.Namespace, record: Any, data: Any, chosen: Any, progress: Any) -> Any:
+    from xsn_acq.live.offline import reconstruct
+
     folder = args.output or data.results(record.uid)
     return reconstruct(record, folder, choices=_choices(args), executor=chosen, progress=progress)
-
-
-def _sweep(args: argparse.Namespace) -> list[str] | None:
-    """What is made of a run of structured illumination; None for a run of another kind."""
-    from xsn_acq.live.sweep import is_sweep
-    from xsn_acq.storage.journal import find_run
-    from xsn_acq.storage.layout import DataFolder
-    from xsn_acq.storage.run import RunRecord
-
-    data = DataFolder(args.data)
-    record = RunRecord.from_journal(find_run(data.journal, args.uid).path)
-    if not is_sweep(record.start):
-        return None
-    return evaluated(record, data, solver=args.solver, held_out=args.check_strength)
 
 
 def _choices(args: argparse.Namespace) -> Any:
