@@ -1,5 +1,6 @@
 """What a camera and a position compare are asked, and what is said of their frames."""
 
+import threading
 from pathlib import Path
 
 import h5py
@@ -7,8 +8,10 @@ import numpy as np
 import pytest
 
 from tests.unit.fake_devices import fake
+from xsn_acq.devices import frame_flyer
 from xsn_acq.devices.camera_setup import CameraSetup
 from xsn_acq.devices.frame_file import FrameDocuments, FrameNumbers
+from xsn_acq.devices.kinetix import Kinetix
 from xsn_acq.devices.kinetix_driver import KinetixDriver
 from xsn_acq.devices.position_compare import PulseTrain
 from xsn_acq.errors import DeviceError
@@ -98,6 +101,35 @@ def test_frame_numbers_follow_a_growing_file(tmp_path):
             np.testing.assert_array_equal(numbers.read(), wanted)
         numbers.close()
     assert numbers.read().shape == (0, 2)  # also while the file is still there
+
+
+@pytest.fixture
+def waiting():
+    """A camera that has counted the one frame wanted, in 50 ms at most; the disk has not written it."""
+    camera = fake(Kinetix, "K:", name="camera")
+    hdf = camera.hdf
+    values = {camera.cam.acquire: "Done", camera.cam.images_counter: 1}
+    values |= {hdf.dropped: 0, hdf.captured: 0, hdf.capture: "Capturing", hdf.write_status: "Write OK"}
+    for signal, value in values.items():
+        signal.sim_put(value)
+    camera._setup = setup(frames=1, frame_timeout_s=0.05)
+    camera._target, camera._running = 1, True
+    return camera
+
+
+def test_a_frame_that_waits_for_the_disk_is_waited_for_longer(waiting):
+    disk = threading.Timer(0.2, lambda: waiting.hdf.captured.sim_put(1))
+    disk.start()
+    waiting.complete().wait(5.0)
+    disk.join()
+
+
+def test_but_not_for_ever(waiting, monkeypatch):
+    monkeypatch.setattr(frame_flyer, "WRITE_TIMEOUT_S", 0.1)
+    with pytest.raises(
+        DeviceError, match=r"wanted 1 frames, found 1 frames; 0 written; no new frame for 0\.1 s"
+    ):
+        waiting.complete().wait(5.0)
 
 
 class Region:

@@ -97,6 +97,13 @@ def test_images_that_a_library_lacks_are_told_by_number(changes, has, what):
     assert not what or what in found[0]
 
 
+@pytest.mark.parametrize(("lacking", "refused"), [(5, False), (6, True)])
+def test_one_in_twenty_is_left_out_later(lacking, refused):
+    params = small(passes="in", library=UID, per_line=50)
+    found = library_refusals(params, seen(), library(per_line=50, has=range(lacking, 100)))
+    assert bool(found) == refused
+
+
 def test_the_plan_refuses_a_library_that_was_broken_off(tmp_path):
     machine = StructuredMachine()
     size_m = machine.devices.file.pixel_size_m(9000.0, 2, 0.0)

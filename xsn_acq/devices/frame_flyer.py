@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 _START_TIMEOUT_S = 10.0
 _LOOK_FOR_LAST_S = 0.01
+WRITE_TIMEOUT_S = 10.0
+"""How long a frame that is counted may wait for the disk, seconds: that it comes is sure, when is not."""
 """When the detector has ended, its last frames are in the file soon, and no monitor tells of them."""
 
 
@@ -96,8 +98,9 @@ class FrameFlyer(Device):
         """Wait for every frame, counted and written.
 
         The status fails with `DeviceError` naming frames expected and counted when no frame comes for
-        ``frame_timeout_s``, when somebody else stops the detector, or when the writer drops an array or
-        fails. After our own `stop_acquiring` it ends well with the frames there are.
+        ``frame_timeout_s``, none that was counted is written for `WRITE_TIMEOUT_S`, somebody else stops the
+        detector, or the writer drops an array or fails. After our own `stop_acquiring` it ends well with the
+        frames there are.
         """
         return in_background(self, "complete", self._complete)
 
@@ -217,18 +220,19 @@ class FrameFlyer(Device):
         setup = self._prepared("complete")
         driver, hdf = self.driver, self.hdf
         signals = (driver.acquire, hdf.dropped, hdf.capture, hdf.write_status)
-        counts = -1, -1
+        counts, timeout_s = (-1, -1), setup.frame_timeout_s
         while not self._finished():
             before, counts = counts, (self.frames_counted(), self.frames_written())
             if before == counts:
-                hint = f"{counts[1]} written; no new frame for {setup.frame_timeout_s} s"
+                hint = f"{counts[1]} written; no new frame for {timeout_s} s"
                 raise DeviceError(self.name, "complete", self._target, counts[0], "frames", hint)
+            timeout_s = max(setup.frame_timeout_s, WRITE_TIMEOUT_S if counts[0] > counts[1] else 0.0)
             wait_until(
                 lambda: self._changed(counts) or self._finished(),  # noqa: B023  called in this round only
                 signals,
                 device=self.name,
                 operation="complete",
-                timeout_s=setup.frame_timeout_s,
+                timeout_s=timeout_s,
                 look_again_s=LOOK_AGAIN_S if driver.is_acquiring() else _LOOK_FOR_LAST_S,
             )
         self._check("complete", self.frames_counted())

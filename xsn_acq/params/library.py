@@ -11,6 +11,8 @@ _MOST_APART = {"energy_ev": 1.0, "detector_z_mm": 1.0}
 """Energies move the focus, the detector moves the image: both change its size by less than a thousandth."""
 _MOST_SCALE = 1e-3
 """Of the pixel size: a pixel between the corners of 1024 x 1024."""
+_MOST_LACKING = 0.05
+"""Of a sweep's patterns. So few are left out, and told, when the maps are made."""
 _NAMES = {"energy_ev": "energy", "detector_z_mm": "detector z", "pixel_size_m": "pixel size"}
 
 
@@ -40,9 +42,9 @@ def library_refusals(
 
 
 def _lacking(params: StructuredIllumination, library: Library) -> list[str]:
-    """Patterns of a sweep of which the library has no sound image."""
+    """Patterns of a sweep of which the library has no sound image, if they are many."""
     lacking = [pattern for pattern in params.numbers if pattern not in library.patterns]
-    if not lacking:
+    if len(lacking) <= _MOST_LACKING * params.patterns:
         return []
     uid = str(library.start.get("uid", ""))[:8]
     return [
