@@ -115,8 +115,9 @@ def test_the_pattern_is_displaced_anew_after_each_move_of_the_sample():
         image = photons(moving, replace(OUT, sample_moves=moves), camera)
         found.append(np.linalg.lstsq(slopes, (still - image).ravel(), rcond=None)[0])
     assert len({tuple(shift) for shift in np.round(found, 3)}) == 12
-    # 24 draws: their rms is known to 14 %; slopes of a coarse image take 10 %
-    assert 12.0 < np.std(found) < 30.0
+    for along in np.std(found, axis=0):
+        # 12 draws: their rms is known to 20 %; slopes of a coarse image take 10 %
+        assert 10.0 < along < 32.0
     again = photons(moving, replace(OUT, sample_moves=3), camera)
     assert np.array_equal(again, photons(moving, replace(OUT, sample_moves=3), camera))
 
