@@ -14,7 +14,7 @@ import numpy as np
 
 from tests.system.command import own_beamline, run_command
 from tests.system.element_truth import ElementTruth
-from xsn_acq.analysis.nxsci.scores import map_resolution, psnr
+from xsn_acq.analysis.nxsci.scores import TRUTH_THRESHOLD, map_resolution, psnr
 from xsn_acq.storage.journal import find_run
 from xsn_acq.storage.layout import DataFolder
 from xsn_acq.storage.run import RunRecord
@@ -57,10 +57,8 @@ def judged(folder: Path) -> None:
     with h5py.File(results / "element_maps.h5") as file:
         maps = np.array([file[f"entry/{element}/{element}"][()] for element in elements])
     for element, found, true in zip(elements, maps, truth.maps, strict=True):
-        seen_nm = 1e9 * map_resolution(found, true, truth.pixel_m)
-        print(
-            f"{element}: {psnr(found, true):.1f} dB, {seen_nm:.0f} nm (ring correlation with the truth, 1/7)"
-        )
+        seen_nm = 1e9 * map_resolution(found, true, truth.pixel_m, threshold=TRUTH_THRESHOLD)
+        print(f"{element}: {psnr(found, true):.1f} dB, {seen_nm:.0f} nm (ring correlation with the truth)")
     print(f"TXM image: {1e9 * (sums['txm_resolution_m'] or np.nan):.0f} nm, between halves")
     for mask in truth.particles():
         row, column = np.argwhere(mask).mean(axis=0)

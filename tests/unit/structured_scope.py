@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from xsn_acq.config import load_microscope
-from xsn_acq.optics.monochromator import bragg_angle_deg
+from xsn_acq.optics.monochromator import bragg_angle_deg, second_crystal_gap_mm
 from xsn_acq.sim.boxes import Box
 from xsn_acq.sim.cathodes import COBALT
 from xsn_acq.sim.ioc.structured_world import StructuredWorld
@@ -30,9 +30,11 @@ CO_KA_EV, FE_KA_EV = 6925.0, 6399.0
 
 def at_energy(state, energy_ev):
     """With crystals and zone plate moved to an energy."""
-    bragg_deg = bragg_angle_deg(energy_ev, BEAMLINE.monochromator.d_spacing_angstrom)
+    mono = BEAMLINE.monochromator
+    bragg_deg = bragg_angle_deg(energy_ev, mono.d_spacing_angstrom)
+    gap_mm = second_crystal_gap_mm(bragg_deg, mono.beam_offset_mm)
     zone_plate_z_mm = BEAMLINE.nominal_zone_plate_z_mm(energy_ev)
-    return replace(state, bragg_deg=bragg_deg, zone_plate_z_mm=zone_plate_z_mm)
+    return replace(state, bragg_deg=bragg_deg, second_crystal_gap_mm=gap_mm, zone_plate_z_mm=zone_plate_z_mm)
 
 
 def line(spectrum, energy_ev):

@@ -7,11 +7,13 @@ from contextlib import closing
 
 import numpy as np
 import pytest
+from speckle_frames import patterns
 from sweep_run import SweepRun
 
+from xsn_acq.analysis.nxsci.information import RunningInformation, smooth_prior
 from xsn_acq.analysis.nxsci.problem import Sweep
 from xsn_acq.live import assessment
-from xsn_acq.live.assessment import SweepAssessor
+from xsn_acq.live.assessment import Informed, SweepAssessor
 from xsn_acq.plans.pattern_rows import AssessmentRow
 
 PATIENCE_S = 20.0
@@ -153,6 +155,16 @@ def test_frames_that_do_not_come_are_waited_for_but_not_for_ever(tmp_path, caplo
         found = asked(assessor)
     assert found.patterns == 0
     assert any("found them missing" in message for message in caplog.messages)
+
+
+def test_a_pattern_that_comes_back_into_use_is_taken_once():
+    """Number 2 was left out at first: a fit with more spectra finds it sound."""
+    light = patterns(8, 24, 3)[:, :16, :16]
+    prior = smooth_prior((16, 16))
+    whole, growing = (Informed(RunningInformation(prior, 0.01)) for _ in range(2))
+    first, second = (0, 1, 3, 4), tuple(range(8))
+    growing.take(first, light[list(first)])
+    assert growing.take(second, light) == whole.take(second, light)
 
 
 def test_another_plan_is_not_assessed(caplog):

@@ -16,8 +16,6 @@ from xsn_acq.optics.fluorescence import (
 )
 from xsn_acq.optics.silicon_drift import (
     Response,
-    arriving_rate,
-    counted_rate,
     escape_share,
     fwhm_ev,
     line_shape,
@@ -138,31 +136,6 @@ def test_the_escape_peak_lies_lower_by_the_silicon_line():
 def test_a_thick_crystal_stops_all():
     # 0.45 mm, 10 keV: 1 - exp(-33.89 x 2.33 x 0.045) with NIST's attenuation
     assert float(stopped_share(10_000.0, 450.0)) == pytest.approx(0.971, abs=0.002)
-
-
-@pytest.mark.parametrize("paralysable", [False, True])
-def test_dead_time_is_that_of_events_thrown_in_time(paralysable):
-    rng = np.random.default_rng(5)
-    rate, dead_s, number = 8e5, 5e-7, 200_000
-    times = np.cumsum(rng.exponential(1 / rate, number))
-    if paralysable:
-        counted = 1 + np.count_nonzero(np.diff(times) > dead_s)
-    else:
-        counted, free_at = 0, 0.0
-        for time in times.tolist():
-            if time >= free_at:
-                counted, free_at = counted + 1, time + dead_s
-    found = counted / times[-1]
-    # 150,000 counts: 0.26 % is one standard deviation
-    assert float(counted_rate(rate, dead_s, paralysable=paralysable)) == pytest.approx(found, rel=0.008)
-
-
-@pytest.mark.parametrize(("paralysable", "most"), [(False, 2e6), (True, 2e6 / np.e)])
-def test_the_arriving_rate_is_found_again_up_to_where_counts_saturate(paralysable, most):
-    rates = np.array([0.0, 1e3, 1e6, 1.9e6])
-    counts = counted_rate(rates, 5e-7, paralysable=paralysable)
-    np.testing.assert_allclose(arriving_rate(counts, 5e-7, paralysable=paralysable), rates, rtol=1e-9)
-    assert np.isnan(arriving_rate(most * 1.0001, 5e-7, paralysable=paralysable))
 
 
 @pytest.mark.parametrize("zero_ev", [0.0, 7.0, -13.0])

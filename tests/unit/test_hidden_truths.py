@@ -10,6 +10,7 @@ from xsn_acq.cli.main import main
 from xsn_acq.config import load_beamline
 from xsn_acq.errors import ConfigError
 from xsn_acq.sim.alignment import Alignment
+from xsn_acq.sim.hidden import hidden_truth
 from xsn_acq.sim.ioc.exposures import Exposure
 from xsn_acq.sim.ioc.rendering import Renderer
 from xsn_acq.sim.ioc.schlieren import schlieren
@@ -17,7 +18,7 @@ from xsn_acq.sim.microscope import Microscope
 from xsn_acq.sim.nominal import nominal_state
 from xsn_acq.sim.phantoms import phantom
 from xsn_acq.sim.state import CameraSettings
-from xsn_acq.sim.truth import Truth, hidden_truth
+from xsn_acq.sim.truth import Truth
 
 BEAMLINE = load_beamline("pls2-7c-xni")
 STATE = replace(nominal_state(BEAMLINE), shutter_open=True)
@@ -29,16 +30,16 @@ def alignment(truth, **moved):
 
 
 def test_names_and_values_make_a_truth():
-    truth = hidden_truth(["focus_offset_um=18", "illumination_skew=-0.1"])
+    truth = hidden_truth(["focus_offset_um=18", "illumination_skew=-0.1"], Truth())
     assert truth == replace(Truth(), focus_offset_um=18.0, illumination_skew=-0.1)
-    assert hidden_truth([]) == Truth()
+    assert hidden_truth([], Truth()) == Truth()
 
 
 def test_all_faults_are_told_with_the_known_names():
     with pytest.raises(ConfigError) as caught:
-        hidden_truth(["focus=1", "stray_light=much", "skew", "pixel_size_error=nan", "seed=3"])
+        hidden_truth(["focus=1", "stray_light=much", "skew", "pixel_size_error=nan", "seed=3"], Truth())
     assert len(caught.value.faults) == 5
-    assert "no truth 'focus'; known: axis_column, " in caught.value.faults[0]
+    assert "no truth 'focus' on this beamline; known: axis_column, " in caught.value.faults[0]
     for name in (f.name for f in fields(Truth) if isinstance(f.default, float)):
         assert name in caught.value.faults[0]
 

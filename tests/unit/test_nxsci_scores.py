@@ -5,7 +5,14 @@ import math
 import numpy as np
 import pytest
 
-from xsn_acq.analysis.nxsci.scores import element_correlations, map_resolution, pixel_limit_m, psnr, ssim
+from xsn_acq.analysis.nxsci.scores import (
+    TRUTH_THRESHOLD,
+    element_correlations,
+    map_resolution,
+    pixel_limit_m,
+    psnr,
+    ssim,
+)
 from xsn_acq.errors import ReconstructionError
 
 
@@ -47,6 +54,24 @@ def test_resolution_at_a_seventh():
     a, b = signal + 0.05 * rng.standard_normal((2, 128, 128))
     # 4 pixels of 50 nm; a ring is 6 % of the cut, and the crossing lies between two
     assert map_resolution(a, b, 50e-9) == pytest.approx(200e-9, rel=0.1)
+
+
+def test_resolution_against_the_truth_is_that_between_halves():
+    """At its own threshold; at 1/7 the same image would look finer than it is."""
+    rng = np.random.default_rng(4)
+    radius = np.hypot(np.fft.fftfreq(256)[:, None], np.fft.fftfreq(256))
+    signal = np.fft.ifft2(np.fft.fft2(rng.standard_normal((256, 256))) * np.exp(-((radius / 0.15) ** 2))).real
+    a, b = signal + 0.2 * rng.standard_normal((2, 256, 256))
+    halves = map_resolution(a, b, 1.0)
+    # a ring of 400 pixels tells a correlation to 0.05: the curve falls by that in 4 % of the frequency
+    assert map_resolution((a + b) / 2, signal, 1.0, threshold=TRUTH_THRESHOLD) == pytest.approx(
+        halves, rel=0.08
+    )
+    assert map_resolution((a + b) / 2, signal, 1.0) < 0.92 * halves
+
+
+def test_no_pixel_tells_how_elements_go_together():
+    assert np.isnan(element_correlations(np.ones((2, 4, 4)), np.zeros((4, 4), bool))).all()
 
 
 def test_images_that_agree_everywhere_are_limited_by_their_pixels():

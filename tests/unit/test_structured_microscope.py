@@ -8,6 +8,7 @@ import xraydb
 from structured_scope import BEAMLINE, BLOCK, CAMERA, CO_KA_EV, DOT, FE_KA_EV, OPEN, OUT, STILL, line, photons
 
 from xsn_acq.optics.xspress3 import column
+from xsn_acq.sim.phantoms import empty
 from xsn_acq.sim.structured_microscope import StructuredMicroscope
 
 
@@ -68,6 +69,13 @@ def test_without_sample_only_what_stands_around_shines(scope):
     argon = slice(280, 310)  # 2957 eV: the sample sends nothing there but cobalt's shelf
     assert out[argon].sum() == pytest.approx(within[argon].sum(), rel=0.2)
     assert 0.0 < out.sum() < 0.1 * within.sum()
+
+
+def test_an_empty_sample_changes_nothing():
+    scene = StructuredMicroscope(BEAMLINE, empty(), STILL, seed=5)
+    assert photons(scene, OPEN) == pytest.approx(photons(scene, OUT))
+    np.testing.assert_allclose(scene.arriving(OPEN), scene.arriving(OUT), rtol=1e-6)  # float32 sums
+    assert line(scene.arriving(OPEN), CO_KA_EV) == pytest.approx(0, abs=1)
 
 
 def test_a_dot_shines_as_much_as_it_is_lit():

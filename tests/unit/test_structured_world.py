@@ -138,7 +138,10 @@ def test_every_record_of_the_file_is_served():
 
 
 def test_truth_and_beamline_must_be_of_one_technique():
-    with pytest.raises(TypeError, match="ssrl-6-2c: wanted a StructuredTruth"):
+    schlieren = load_beamline("pls2-7c-xni")
+    with pytest.raises(TypeError, match="ssrl-6-2c: Truth is another technique's"):
         technique(BEAMLINE, Truth(), 0)
+    with pytest.raises(TypeError, match="pls2-7c-xni: StructuredTruth is another technique's"):
+        technique(schlieren, TRUTH, 0)
     assert technique(BEAMLINE, TRUTH, 0).encoder == "sandpaper_fine_x"
-    assert technique(load_beamline("pls2-7c-xni"), Truth(), 0).encoder == "sample_theta"
+    assert technique(schlieren, Truth(), 0).encoder == "sample_theta"

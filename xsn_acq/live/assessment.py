@@ -83,6 +83,8 @@ class SweepAssessor(Closing):
         """Take in a document."""
         with self._lock:
             if name == "start":
+                if self._work is not None:
+                    self._pool.submit(self._work.close)
                 self._record, self._rows, self._work, self._answer = RunRecord(), [], None, None
                 self._waiting = []
             self._record.add(name, doc)
@@ -129,6 +131,28 @@ class SweepAssessor(Closing):
         return _Rehearsal(self._record)
 
 
+class Informed:
+    """What the patterns in use tell.
+
+    Fits of lines change with each block, and with them what is found wrong with a spectrum: where a pattern
+    is in use no longer, or one comes into use that is not the last, it is reckoned anew.
+    """
+
+    def __init__(self, information: RunningInformation) -> None:
+        self._information = information
+        self._taken: tuple[int, ...] = ()
+
+    def take(self, numbers: tuple[int, ...], patterns: FloatArray) -> float:
+        """Take the patterns (n, ny, nx) in use and their numbers; the error left, see its `value`."""
+        if numbers[: len(self._taken)] != self._taken:
+            self._information.clear()
+            self._taken = ()
+        for pattern in patterns[len(self._taken) :]:
+            self._information.push(pattern)
+        self._taken = numbers
+        return self._information.value()
+
+
 class _Known:
     """What all assessments have: how many patterns there are, and how many of the last ones are new."""
 
@@ -155,7 +179,7 @@ class _Sample(_Known, Closing):
         self._least = max(self._least, LEAST_PATTERNS)
         self._growing = GrowingSweep(record, library)
         self._rule = StoppingRule(self._quality, first=self._least)
-        self._information: RunningInformation | None = None
+        self._informed: Informed | None = None
         self._maps: Maps | None = None
         self._weights = np.zeros(len(self._growing.elements))
 
@@ -168,11 +192,11 @@ class _Sample(_Known, Closing):
         number = len(sweep.patterns)
         rank = effective_rank(sweep.patterns)
         if number >= self._least and self._judges(sweep):
-            informed = self._informed(sweep)
+            left = self._left(sweep)
             if self._rule.due(number):
                 self._maps = make_maps(self._growing, self._maps).maps
                 weighted = self._maps.values * self._weights[:, None, None]
-                self._rule.push(number, weighted, informed.value())
+                self._rule.push(number, weighted, left)
         judged = self._rule.value()
         expected, enough = (math.nan, False) if judged is None else (judged.expected_error, judged.enough)
         return Verdict(
@@ -192,7 +216,7 @@ class _Sample(_Known, Closing):
         shown = known | stands_out(sweep)
         if (shown != known).any():
             self._weights = np.where(shown, 1 / np.median(sweep.sigma, axis=1), 0.0)
-            self._information = None
+            self._informed = None
             self._rule.clear()
         if not shown.any():
             _log.warning(
@@ -202,14 +226,14 @@ class _Sample(_Known, Closing):
             )
         return bool(shown.any())
 
-    def _informed(self, sweep: Sweep) -> RunningInformation:
-        if self._information is None:
+    def _left(self, sweep: Sweep) -> float:
+        """Error left of what is unknown before, by the patterns alone."""
+        if self._informed is None:
             judged = self._weights > 0
             noise = float(np.median((sweep.sigma / np.maximum(sweep.counts, sweep.sigma))[judged]))
-            self._information = RunningInformation(txm_prior(self._growing.guide().transmission), noise)
-        for pattern in sweep.patterns[self._information.patterns :]:
-            self._information.push(pattern)
-        return self._information
+            prior = txm_prior(self._growing.guide().transmission)
+            self._informed = Informed(RunningInformation(prior, noise))
+        return self._informed.take(self._growing.used, sweep.patterns)
 
 
 class _Rehearsal(_Known, Closing):
@@ -218,7 +242,7 @@ class _Rehearsal(_Known, Closing):
     def __init__(self, record: RunRecord) -> None:
         super().__init__(record.start)
         self._reader = SweepReader(record, SCALERS)
-        self._information: RunningInformation | None = None
+        self._informed: Informed | None = None
         self._patterns: list[FloatArray] = []
 
     def assess(self, rows: list[Row]) -> Verdict:
@@ -229,12 +253,10 @@ class _Rehearsal(_Known, Closing):
             frames = self._reader.frames([row["frame"] for row in good])
             self._patterns += list(normalise_patterns(frames, self._reader.dark()).patterns)
         patterns = np.array(self._patterns)
-        if self._information is None:
-            self._information = RunningInformation(smooth_prior(patterns.shape[1:]), REHEARSAL_NOISE)
-        for pattern in patterns[self._information.patterns :]:
-            self._information.push(pattern)
+        if self._informed is None:
+            self._informed = Informed(RunningInformation(smooth_prior(patterns.shape[1:]), REHEARSAL_NOISE))
         number, rank = len(patterns), effective_rank(patterns)
-        expected = self._information.value()
+        expected = self._informed.take(tuple(range(number)), patterns)
         enough = number >= self._least and expected < self._quality
         return Verdict(number, expected, rank, _dependence(patterns), enough, self._is_stale(number, rank))
 

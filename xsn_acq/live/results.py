@@ -8,7 +8,6 @@ message gets the next.
 
 import json
 import math
-import os
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from zmq.sugar.socket import Socket
 
 from xsn_acq.closing import Closing
 from xsn_acq.errors import StorageError
+from xsn_acq.storage.json_file import write_json
 from xsn_acq.storage.publishing import publishing
 
 STATUS_NAME = "live.json"
@@ -68,12 +68,7 @@ class Status:
 
 def write_status(folder: Path, status: Status) -> None:
     """Put ``live.json`` into a results folder; a reader never sees half of it."""
-    part = folder / f"{STATUS_NAME}.part"
-    try:
-        part.write_text(json.dumps({**asdict(status), "time": time.time()}), encoding="utf-8")
-        os.replace(part, folder / STATUS_NAME)
-    except OSError as error:
-        raise StorageError(f"status {folder / STATUS_NAME}: cannot be written: {error.strerror}") from error
+    write_json(folder / STATUS_NAME, {**asdict(status), "time": time.time()}, "status")
 
 
 def read_status(folder: Path) -> Status | None:

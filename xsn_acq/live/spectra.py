@@ -7,7 +7,6 @@ the place of the regions that the scan was started with, also while it goes on::
 """
 
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +16,10 @@ import numpy as np
 
 from xsn_acq.analysis.spectra import Region, RegionSpectra, Spectrum
 from xsn_acq.analysis.xanes import EdgeEnergy, NormalisedSpectrum, edge_energy, normalise_spectrum
-from xsn_acq.errors import ReconstructionError, StorageError
+from xsn_acq.errors import ReconstructionError
 from xsn_acq.optics.arrays import FloatArray
 from xsn_acq.optics.edges import k_edge_between
+from xsn_acq.storage.json_file import as_json, write_json
 
 SPECTRA_NAME = "spectra.json"
 REGIONS_NAME = "regions.json"
@@ -56,15 +56,15 @@ class RegionSpectrum:
             "region": self.region,
             "quantity": self.quantity,
             "energy_ev": self.values.energy_ev.tolist(),
-            "mean": _numbers(self.values.mean),
-            "error": _numbers(self.values.error),
+            "mean": as_json(self.values.mean),
+            "error": as_json(self.values.error),
         }
         if self.normalised is not None:
             found["pre"] = self.normalised.pre.tolist()
             found["post"] = None if self.normalised.post is None else self.normalised.post.tolist()
         if self.edge is not None:
             found["edge_ev"], found["edge_method"] = self.edge.energy_ev, self.edge.method
-            found["edge_error_ev"] = _number(self.edge.sigma_ev)
+            found["edge_error_ev"] = as_json(self.edge.sigma_ev)
         return found
 
     def message(self, uid: str) -> tuple[dict[str, object], FloatArray]:
@@ -157,23 +157,9 @@ def regions_now(folder: Path, start: Mapping[str, Any], shape: tuple[int, int]) 
 
 def write_spectra(folder: Path, spectra: Sequence[RegionSpectrum]) -> Path:
     """Put ``spectra.json`` into a results folder; a reader never sees half of it."""
-    path, part = folder / SPECTRA_NAME, folder / f"{SPECTRA_NAME}.part"
-    try:
-        part.write_text(json.dumps([each.plain() for each in spectra]), encoding="utf-8")
-        os.replace(part, path)
-    except OSError as error:
-        raise StorageError(f"spectra {path}: cannot be written: {error.strerror}") from error
-    return path
+    return write_json(folder / SPECTRA_NAME, [each.plain() for each in spectra], "spectra")
 
 
 def _box(box: Any) -> tuple[int, int, int, int]:
     x, y, width, height = box
     return x, y, width, height
-
-
-def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
-
-
-def _numbers(values: FloatArray) -> list[float | None]:
-    return [_number(value) for value in values]

@@ -1,7 +1,6 @@
 """Files of an evaluated sweep: maps, spectra for PyMca, sums as JSON, a picture; lines for a person."""
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from xsn_acq.optics.arrays import FloatArray
 from xsn_acq.storage.element_maps import write_element_maps
 from xsn_acq.storage.frames import DATASET, path_of
 from xsn_acq.storage.journal import find_run
+from xsn_acq.storage.json_file import as_json, write_json
 from xsn_acq.storage.layout import DataFolder
 from xsn_acq.storage.run import RunRecord
 from xsn_acq.storage.spectra import DetectorFile, FittedLines, LinkedData, SpectraMeasurement, write_spectra
@@ -91,7 +91,8 @@ def conclude_sweep(
     spectra = _write_spectra(growing, data.exports / f"{record.uid[:8]}-xrf.h5", title)
     picture = draw_sweep(folder / PICTURE_NAME, growing, found, curve, title=title)
     lines = (*_lines(growing, found), f"maps {maps}", f"spectra {spectra}", f"picture {picture}")
-    _write_sums(folder / SUMS_NAME, {"lines": lines, **plain_sums(growing, found, curve)})
+    content = {"lines": lines, **plain_sums(growing, found, curve)}
+    write_json(folder / SUMS_NAME, content, "sums", indent=1)
     return EvaluatedSweep(maps, spectra, picture, lines)
 
 
@@ -161,11 +162,11 @@ def plain_sums(growing: GrowingSweep, found: SweepMaps, curve: DependenceCurve) 
         "light_by_ring_current": growing.by_ring_current,
         "pixel_size_m": growing.pixel_size_m,
         **_resolution_values(growing, found),
-        "correlations": found.correlations().tolist(),
-        "pattern_shift_px": growing.pattern_shifts().tolist(),
-        "sample_shift_px": growing.sample_shifts().tolist(),
+        "correlations": as_json(found.correlations()),
+        "pattern_shift_px": as_json(growing.pattern_shifts()),
+        "sample_shift_px": as_json(growing.sample_shifts()),
         "references": _references(growing),
-        "dependence": [[point.patterns, point.signed, point.absolute] for point in curve.points],
+        "dependence": [[p.patterns, as_json(p.signed), as_json(p.absolute)] for p in curve.points],
         "regions": regions,
     }
 
@@ -184,25 +185,13 @@ def _resolution_values(growing: GrowingSweep, found: SweepMaps) -> dict[str, Any
         return dict.fromkeys(("resolution_m", "txm_resolution_m", "resolution_limit_m"))
     return {
         "resolution_m": _by_element(found, found.resolution_m),
-        "txm_resolution_m": found.txm_resolution_m if np.isfinite(found.txm_resolution_m) else None,
+        "txm_resolution_m": as_json(found.txm_resolution_m),
         "resolution_limit_m": pixel_limit_m(growing.pixel_size_m),
     }
 
 
 def _by_element(found: SweepMaps, values: FloatArray) -> dict[str, float | None]:
-    return {
-        element: float(value) if np.isfinite(value) else None
-        for element, value in zip(found.elements, values, strict=True)
-    }
-
-
-def _write_sums(path: Path, content: dict[str, Any]) -> None:
-    part = path.with_suffix(".part")
-    try:
-        part.write_text(json.dumps(content, indent=1), encoding="utf-8")
-        os.replace(part, path)
-    except OSError as error:
-        raise StorageError(f"sums {path}: cannot be written: {error.strerror}") from error
+    return dict(zip(found.elements, as_json(values), strict=True))
 
 
 def _write_spectra(growing: GrowingSweep, path: Path, title: str) -> Path:

@@ -36,7 +36,7 @@ class SweepMaps:
     names : dict of int to str
         Of the labels in ``sums``.
     sums : RegionSums or None
-        None with fewer patterns than regions.
+        None with fewer patterns than regions, and where not asked for.
     resolution_m : (E,), optional
         By Fourier ring correlation at 1/7 between maps of every second pattern, each guided by the TXM image
         of these alone: of map and TXM image together. NaN where the pixels are the limit; None where not
@@ -87,7 +87,8 @@ def make_maps(
     start : Maps, optional
         Of fewer patterns: they are refined.
     final : bool
-        Whether to work out standard errors, and maps of every second pattern for the resolution, too.
+        Whether to work out standard errors, sums of regions, and maps of every second pattern for the
+        resolution, too.
     how : Solving
 
     Raises
@@ -106,10 +107,10 @@ def make_maps(
     maps = solver.solve(sweep, guide, start=start)
     particles = find_particles(guide)
     labels, names = _labels(particles, growing.regions)
-    wanted = 0 < len(names) < len(sweep.patterns)
-    sums = region_sums(sweep, guide, labels.astype(np.intp) - 1) if wanted else None
-    resolution = txm_resolution = None
+    sums = resolution = txm_resolution = None
     if final:
+        if 0 < len(names) < len(sweep.patterns):
+            sums = region_sums(sweep, guide, labels.astype(np.intp) - 1)
         if how.solver == DEFAULT:
             maps = maps.with_sigma(error_map(sweep, guide, maps))
         told += (_place(find_txm_shift(sweep, guide)),)

@@ -17,7 +17,7 @@ from functools import lru_cache
 import numpy as np
 import scipy.fft
 from numpy.typing import ArrayLike
-from scipy.special import lambertw, log_ndtr, ndtr
+from scipy.special import log_ndtr, ndtr
 
 from xsn_acq.optics.arrays import FloatArray
 from xsn_acq.optics.detector import FWHM_PER_SIGMA
@@ -142,33 +142,6 @@ def escape_share(energy_ev: float) -> float:
 def stopped_share(energy_ev: ArrayLike, thickness_um: float) -> FloatArray:
     """Part of the light that a silicon crystal stops."""
     return -np.expm1(-mass_attenuation_cm2_g("Si", energy_ev) * _SILICON_G_CM3 * thickness_um * 1e-4)
-
-
-def counted_rate(rate_per_s: ArrayLike, dead_s: float, *, paralysable: bool = False) -> FloatArray:
-    """Events counted a second of those that arrive: n / (1 + n tau), or n exp(-n tau).
-
-    >>> float(counted_rate(1e6, 1e-6)), round(float(counted_rate(1e6, 1e-6, paralysable=True)))
-    (500000.0, 367879)
-    """
-    rate = np.asarray(rate_per_s, float)
-    return rate * np.exp(-rate * dead_s) if paralysable else rate / (1 + rate * dead_s)
-
-
-def arriving_rate(counted_per_s: ArrayLike, dead_s: float, *, paralysable: bool = False) -> FloatArray:
-    """Events that arrive a second, from those counted: the inverse of :func:`counted_rate`.
-
-    NaN where no rate counts so many: 1 / tau or more, paralysable more than 1 / (e tau). Of the two rates
-    that a paralysable detector may have seen it is the lower one.
-
-    >>> round(float(arriving_rate(500_000.0, 1e-6)), 3), float(arriving_rate(2e6, 1e-6))
-    (1000000.0, nan)
-    """
-    counted = np.asarray(counted_per_s, float)
-    lost = counted * dead_s
-    if not paralysable:
-        return np.where(lost < 1, counted / np.where(lost < 1, 1 - lost, 1), np.nan)
-    found = -lambertw(-np.minimum(lost, np.exp(-1))).real / dead_s
-    return np.where(lost <= np.exp(-1), found, np.nan)
 
 
 def piled_up(counts: FloatArray, first_bin: float = 0.5) -> FloatArray:

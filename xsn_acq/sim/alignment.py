@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from xsn_acq.config import Beamline, Microscope
+from xsn_acq.sim.microscope_truth import MicroscopeTruth
 from xsn_acq.sim.pooling import Array
 from xsn_acq.sim.shapes import leaning
 from xsn_acq.sim.source import energy_ev
@@ -20,7 +21,7 @@ class MicroscopeAlignment:
     """The microscope's geometry in one state. Positions in the sample's plane count from the optical axis."""
 
     beamline: Microscope
-    truth: Truth
+    truth: MicroscopeTruth
     state: MicroscopeState
 
     @cached_property
@@ -137,23 +138,24 @@ class MicroscopeAlignment:
             x, y = x + jitter_x, y + jitter_y
         return float(x) * 1e-3, float(y) * 1e-3
 
-    @cached_property
-    def lean(self) -> Array:
-        """Rotation (3, 3) that takes the upright to the rotation axis."""
-        return leaning(math.radians(self.truth.rotation_roll_deg), math.radians(self.truth.rotation_tilt_deg))
-
 
 @dataclass(frozen=True)
 class Alignment(MicroscopeAlignment):
     """That of a schlieren microscope."""
 
     beamline: Beamline
+    truth: Truth
     state: BeamState
 
     @property
     def home_x_um(self) -> float:
         """As the rotation axis was found."""
         return self.beamline.calibration.rotation_axis.sample_x_um
+
+    @cached_property
+    def lean(self) -> Array:
+        """Rotation (3, 3) that takes the upright to the rotation axis."""
+        return leaning(math.radians(self.truth.rotation_roll_deg), math.radians(self.truth.rotation_tilt_deg))
 
     def cutoff_per_m(self, x_um: Array) -> Array:
         """Return the edge's frequency for points of the sample, (x_cut + x dz / f) / (lambda (f + dz)).

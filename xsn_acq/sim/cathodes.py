@@ -93,12 +93,7 @@ def _plate(x_um: float, y_um: float, wide_um: float, high_um: float) -> Box:
 
 
 def areal_density(
-    phantom: Phantom,
-    element: str,
-    x_um: Array,
-    y_um: Array,
-    theta_deg: float = 0.0,
-    lean: Array | None = None,
+    phantom: Phantom, element: str, x_um: Array, y_um: Array, theta_deg: float = 0.0
 ) -> NDArray[np.float32]:
     """Mass of an element along the beam, averaged over each pixel.
 
@@ -111,8 +106,6 @@ def areal_density(
         Pixel centres about the rotation axis, evenly rising, the same step on both.
     theta_deg : float
         Angle of the rotation stage.
-    lean : (3, 3), optional
-        As `Phantom.projection` takes it.
 
     Returns
     -------
@@ -120,8 +113,6 @@ def areal_density(
     """
     density = np.zeros((np.size(y_um), np.size(x_um)), np.float32)
     turn = turned(math.radians(theta_deg))
-    if lean is not None:
-        turn = lean @ turn
     for shape in phantom.shapes:
         more = _element_g_cm3(shape.material, element) - _element_g_cm3(shape.host, element)
         patch = shape.project(turn, np.asarray(x_um), np.asarray(y_um)) if more else None

@@ -8,16 +8,16 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from xsn_acq.sim.illumination import smooth_noise
+from xsn_acq.sim.microscope_truth import MicroscopeTruth
 from xsn_acq.sim.pooling import Array, pooled
 from xsn_acq.sim.state import CameraSettings
-from xsn_acq.sim.truth import Truth
 
 _TILE = 1024
 _SMOOTH_PIXELS = 14.0
 _FWHM_PER_SIGMA = 2 * math.sqrt(2 * math.log(2))
 
 
-def blur(image: Array, pixel_um: float, fwhm_um: float, truth: Truth) -> Array:
+def blur(image: Array, pixel_um: float, fwhm_um: float, truth: MicroscopeTruth) -> Array:
     """Return the image (ny, nx), periodic, blurred by the scintillator: a Gaussian core in a weak halo.
 
     Parameters
@@ -40,7 +40,7 @@ def _transfer(ny: int, nx: int, pixel_um: float, fwhm_um: float, tail: float, ra
     return transfer
 
 
-def response(truth: Truth, camera: CameraSettings) -> Array:
+def response(truth: MicroscopeTruth, camera: CameraSettings) -> Array:
     """Return the sensor's relative response in each binned pixel of a region, mean about 1 (read only)."""
     region = (camera.min_x, camera.min_y, camera.shape, camera.binning)
     return _response(truth.seed, truth.pattern_white, truth.pattern_smooth, *region)
@@ -65,7 +65,7 @@ def _pattern(seed: int, white: float, smooth: float) -> Array:
 
 
 def digitised(
-    photons: Array, truth: Truth, camera: CameraSettings, rng: np.random.Generator
+    photons: Array, truth: MicroscopeTruth, camera: CameraSettings, rng: np.random.Generator
 ) -> NDArray[np.uint8] | NDArray[np.uint16]:
     """Return a frame: photon noise, gain, read noise, pedestal, saturation at the port's bit depth.
 

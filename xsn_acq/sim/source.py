@@ -5,18 +5,19 @@ import math
 from xsn_acq.config import Beamline, Microscope
 from xsn_acq.optics import monochromator
 from xsn_acq.optics.undulator import deflection_k, harmonic_energy_ev
+from xsn_acq.sim.microscope_truth import MicroscopeTruth
 from xsn_acq.sim.state import BeamState, MicroscopeState
 from xsn_acq.sim.truth import Truth
 
 _HIGHEST_HARMONIC = 15
 
 
-def bragg_deg(truth: Truth, state: MicroscopeState) -> float:
+def bragg_deg(truth: MicroscopeTruth, state: MicroscopeState) -> float:
     """Return the true Bragg angle."""
     return state.bragg_deg + truth.bragg_offset_deg
 
 
-def energy_ev(beamline: Microscope, truth: Truth, state: MicroscopeState) -> float:
+def energy_ev(beamline: Microscope, truth: MicroscopeTruth, state: MicroscopeState) -> float:
     """Return the photon energy that the Bragg angle lets through."""
     return monochromator.energy_ev(bragg_deg(truth, state), beamline.monochromator.d_spacing_angstrom)
 
@@ -35,7 +36,7 @@ def beam(beamline: Beamline, truth: Truth, state: BeamState) -> float:
     return wiggler_beam(beamline, truth, state) * undulator_light(beamline, truth, gap_mm, energy)
 
 
-def wiggler_beam(beamline: Microscope, truth: Truth, state: MicroscopeState) -> float:
+def wiggler_beam(beamline: Microscope, truth: MicroscopeTruth, state: MicroscopeState) -> float:
     """Return the same of a source that gives all energies alike."""
     if not state.front_end_open:
         return 0.0
@@ -65,7 +66,7 @@ def undulator_light(beamline: Beamline, truth: Truth, gap_mm: float, energy_ev: 
     return (brightest + truth.undulator_background) / (1 + truth.undulator_background)
 
 
-def reflectivity(truth: Truth, energy_ev: float) -> float:
+def reflectivity(truth: MicroscopeTruth, energy_ev: float) -> float:
     """Return what the glitches leave of the crystals' reflectivity."""
     left = 1.0
     for centre_ev, width_ev, depth in truth.glitches:
@@ -73,7 +74,7 @@ def reflectivity(truth: Truth, energy_ev: float) -> float:
     return left
 
 
-def rocking_curve(truth: Truth, state: MicroscopeState) -> float:
+def rocking_curve(truth: MicroscopeTruth, state: MicroscopeState) -> float:
     """Return what the second crystal passes on; the feedback follows the optimum within its range."""
     optimum = truth.pitch_optimum_urad
     optimum += truth.pitch_drift_urad * math.sin(2 * math.pi * state.time_s / truth.drift_period_s)
@@ -83,7 +84,7 @@ def rocking_curve(truth: Truth, state: MicroscopeState) -> float:
     return math.exp(-4 * math.log(2) * (detuning / truth.rocking_fwhm_urad) ** 2)
 
 
-def beam_height_um(beamline: Microscope, truth: Truth, state: MicroscopeState) -> float:
+def beam_height_um(beamline: Microscope, truth: MicroscopeTruth, state: MicroscopeState) -> float:
     """Return how far the beam's exit is off: 2 (gap - ideal gap) cos(theta)."""
     theta_deg = bragg_deg(truth, state)
     ideal = monochromator.second_crystal_gap_mm(theta_deg, beamline.monochromator.beam_offset_mm)

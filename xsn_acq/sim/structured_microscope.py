@@ -16,7 +16,7 @@ from xsn_acq.sim.fluorescence import Fluorescence, Sample, fluorescence
 from xsn_acq.sim.pooling import Array
 from xsn_acq.sim.sample import Phantom
 from xsn_acq.sim.shapes import AIR
-from xsn_acq.sim.source import wiggler_beam
+from xsn_acq.sim.source import beam_height_um, wiggler_beam
 from xsn_acq.sim.spectrometer import Electronics, counted
 from xsn_acq.sim.state import CameraSettings, StructuredState
 from xsn_acq.sim.structured_imaging import TransmissionOptics, structured_image
@@ -24,6 +24,7 @@ from xsn_acq.sim.structured_light import LightPlaces, StructuredLight
 from xsn_acq.sim.structured_truth import StructuredTruth
 from xsn_acq.units import MM, NM, UM
 
+_OF_AIR = "N"
 _YIELD_STEP_UM = 0.05
 """Grid on which the sample shines."""
 _YIELD_MARGIN_UM = 1.0
@@ -164,7 +165,11 @@ class StructuredMicroscope:
         )
 
     def _brightness(self, state: StructuredState) -> float:
-        return wiggler_beam(self.beamline, self.truth, state) if state.shutter_open else 0.0
+        """Light on the condenser, 1 when all is aligned: as far as the crystals' gap is off, it goes past."""
+        if not state.shutter_open:
+            return 0.0
+        past = beam_height_um(self.beamline, self.truth, state) / self.truth.beam_sigma_um
+        return wiggler_beam(self.beamline, self.truth, state) * math.exp(-0.5 * past**2)
 
     def _optics(
         self, alignment: MicroscopeAlignment, camera: CameraSettings, light: float
@@ -208,6 +213,7 @@ class StructuredMicroscope:
 
     @cached_property
     def _elements(self) -> tuple[str, ...]:
+        """Of the sample; where there is none, one of which it holds nothing."""
         import xraydb
 
         found: dict[str, None] = {}
@@ -215,7 +221,7 @@ class StructuredMicroscope:
             if material != AIR:
                 atoms: Mapping[str, float] = xraydb.chemparse(material.formula)
                 found |= dict.fromkeys(atoms)
-        return tuple(found)
+        return tuple(found) or (_OF_AIR,)
 
     @cached_property
     def _density_g_cm3(self) -> float:

@@ -3,12 +3,12 @@
 from dataclasses import dataclass, field
 
 from xsn_acq.sim.fluorescence import FluorescenceTruth
+from xsn_acq.sim.microscope_truth import MicroscopeTruth
 from xsn_acq.sim.structured_light import LightTruth
-from xsn_acq.sim.truth import Truth
 
 
 @dataclass(frozen=True)
-class StructuredTruth(Truth):
+class StructuredTruth(MicroscopeTruth):
     """The simulator's secrets; nothing above ``sim`` may read them.
 
     Parameters
@@ -16,6 +16,8 @@ class StructuredTruth(Truth):
     sample_photons_per_um2_s : float
         Photons on the sample for each area and second where the illumination is 1: all aligned, nominal ring
         current.
+    beam_sigma_um : float
+        Height of the Gaussian beam in front of the condenser, standard deviation.
     pattern_shift_nm : float
         After each move of the sample stage the whole pattern is displaced, x and y, by this standard
         deviation: optics and stages give way.
@@ -28,11 +30,12 @@ class StructuredTruth(Truth):
     """
 
     reference_energy_ev: float = 9000.0
-    photons_per_pixel_s: float = 50.0
     axis_column: float = 1599.5
+    photons_per_pixel_s: float = 50.0
     glitches: tuple[tuple[float, float, float], ...] = ()
     runout_nm: float = 0.0
     sample_photons_per_um2_s: float = 2e7
+    beam_sigma_um: float = 200.0
     pattern_shift_nm: float = 20.0
     sample_return_nm: float = 10.0
     dead_time_ratio: float = 1.02

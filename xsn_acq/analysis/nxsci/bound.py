@@ -9,13 +9,17 @@ from xsn_acq.analysis.nxsci.forward import forward
 from xsn_acq.analysis.nxsci.problem import Sweep
 from xsn_acq.optics.arrays import FloatArray
 
+_MUCH = 10.0
+"""A constant is known so much better than the counts."""
+
 
 def absorbance_per_count(sweep: Sweep, absorbance: FloatArray) -> FloatArray:
     """Absorbance of a unit of each element's map, c: A a = sum_e c_e y_e + b, all 0 or more.
 
     The patterns see the absorbance as they see the maps, so no calibration of the detector is needed. b
     stands for matter without a line among these elements. The noise of the counts would make c too small; it
-    is known, and taken out of their second moments (Fuller, Measurement Error Models, 1987).
+    is known, and taken out of their second moments (Fuller, Measurement Error Models, 1987). Counts are taken
+    in parts of their noise, so that an element which is hardly there makes the others no less sure.
 
     Parameters
     ----------
@@ -27,14 +31,16 @@ def absorbance_per_count(sweep: Sweep, absorbance: FloatArray) -> FloatArray:
     (E,)
     """
     seen = forward(sweep.patterns, absorbance[None])[0]
-    size = np.maximum(np.abs(sweep.counts).mean(axis=1), sweep.sigma.mean(axis=1))
-    columns = np.concatenate([sweep.counts / size[:, None], np.ones((1, len(seen)))])
-    noise = np.append(np.mean(sweep.sigma**2, axis=1) / size**2, 0.0)
-    values, vectors = np.linalg.eigh(columns @ columns.T / len(seen) - np.diag(noise))
-    unsure = noise.max() * np.sqrt(2 / len(seen))  # how well so many patterns tell the noise's second moment
+    noise = np.sqrt(np.mean(sweep.sigma**2, axis=1))
+    counts = sweep.counts / noise[:, None]
+    constant = _MUCH * max(1.0, float(np.abs(counts).mean(axis=1).max()))
+    columns = np.concatenate([counts, np.full((1, len(seen)), constant)])
+    of_noise = np.append(np.ones(len(counts)), 0.0)
+    values, vectors = np.linalg.eigh(columns @ columns.T / len(seen) - np.diag(of_noise))
+    unsure = np.sqrt(2 / len(seen))  # how well so many patterns tell the noise's second moment, 1
     roots = np.sqrt(np.maximum(values, unsure))
     found, _ = nnls(roots[:, None] * vectors.T, vectors.T @ (columns @ seen) / len(seen) / roots)
-    return np.asarray(found[:-1] / size)
+    return np.asarray(found[:-1] / noise)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,8 +1,9 @@
 """Standard error of each pixel of guided maps: the posterior of the solver's own model, drawn from.
 
 About its maximum the posterior is taken as Gaussian, with precision A^T A + G^T W G + B: W is what the prior
-pulls with, from the map's own differences, B what a value between nothing and all that was absorbed is worth.
-A draw costs an iteration (perturb and maximise: Papandreou and Yuille, NIPS 23, 1858 (2010)).
+pulls with, from the map's own differences, B what it is worth to know that a value is above nothing and below
+the most it can be: what was absorbed there, or all there is of the element. A draw costs an iteration:
+perturb and maximise (Papandreou and Yuille, NIPS 23, 1858 (2010)).
 """
 
 import numpy as np
@@ -21,8 +22,8 @@ _FLAT = 12.0
 _LEAST_ROOM = 2.0
 """In parts of the absorbance's noise: what may lie in a pixel that shows none."""
 _ROUGHER = 20.0
-"""A sample's differences over those of its smooth map, squared: found on simulated samples. Over the field
-errors are then right within a third; where an element is they are up to 1.9 times larger."""
+"""A sample's differences over those of its smooth map, squared: found on simulated samples. What errors are
+worth with it: docs/nxsci_solvers.md."""
 
 
 def error_map(sweep: Sweep, guide: Guide, maps: Maps, *, draws: int = DRAWS, seed: int = 0) -> FloatArray:
@@ -54,10 +55,11 @@ def error_map(sweep: Sweep, guide: Guide, maps: Maps, *, draws: int = DRAWS, see
     noise = np.maximum(bound.sigma, 1e-12)
     room = np.maximum(bound.absorbance, 0.0) + _LEAST_ROOM * noise
     rng = np.random.default_rng(seed)
-    errors = [
-        _spread(light, gradient, v, _FLAT * (c / room) ** 2, draws, rng)
-        for v, c in zip(light.whitened_maps(maps), bound.per_value, strict=True)
-    ]
+    one_sigma = len(sweep.patterns) ** -0.5  # of a map's sum: what is in all patterns alike
+    errors = []
+    for v, c in zip(light.whitened_maps(maps), bound.per_value, strict=True):
+        most = 1 / np.maximum(c / room, 1 / (v.sum() + _LEAST_ROOM * one_sigma))
+        errors.append(_spread(light, gradient, v, _FLAT / most**2, draws, rng))
     widened = np.sqrt(np.maximum(1.0, maps.misfit))[:, None, None]
     return light.maps(np.array(errors)) * widened
 
@@ -70,9 +72,13 @@ def _spread(
     draws: int,
     rng: np.random.Generator,
 ) -> FloatArray:
-    """Standard deviation (M,) of draws with precision A^T A + G^T W G + B."""
+    """Standard deviation (M,) of draws with precision A^T A + G^T W G + B; ``room``: B's diagonal.
+
+    Where the map is empty it is taken to be as rough as what noise hides in one pixel.
+    """
     square = np.sum((gradient @ v).reshape(2, -1) ** 2, axis=0)
-    pull = np.tile(1 / (_ROUGHER * (square + np.mean(np.sqrt(square)) ** 2)), 2)
+    usual = float(np.mean(np.sqrt(square))) or 1 / light.pull_of_noise()
+    pull = np.tile(1 / (_ROUGHER * (square + usual**2)), 2)
     precision = gradient.T @ sparse.diags_array(pull) @ gradient + sparse.diags_array(room)
     equations = factorise(light, sparse.csc_array(precision))
     counts, slopes, pixels = (

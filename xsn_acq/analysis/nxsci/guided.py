@@ -12,7 +12,6 @@ from scipy import sparse
 
 from xsn_acq.analysis.nxsci.admm import DEFAULT_STEPS, Steps, as_maps, begin, minimise
 from xsn_acq.analysis.nxsci.bound import AbsorptionBound, absorbance_per_count
-from xsn_acq.analysis.nxsci.denoising import denoise
 from xsn_acq.analysis.nxsci.forward import Whitened, whiten
 from xsn_acq.analysis.nxsci.gradients import directional_ratio
 from xsn_acq.analysis.nxsci.problem import Guide, Maps, Sweep, check_fit
@@ -52,13 +51,12 @@ class GuidedSolver:
 
 def seen_thickness(guide: Guide) -> FloatArray:
     """The absorbance without its noise, above 0 everywhere, (ny, nx)."""
-    noise = float(np.median(guide.absorbance_sigma()))
-    return np.maximum(denoise(guide.absorbance(), noise), _THINNEST * noise)
+    return np.maximum(guide.smooth, _THINNEST * guide.noise)
 
 
 def composition_gradient(guide: Guide) -> sparse.csr_array:
     """G: differences of the ratio of a map to the thickness, see `directional_ratio`."""
-    return directional_ratio(seen_thickness(guide), _EDGE * float(np.median(guide.absorbance_sigma())))
+    return directional_ratio(seen_thickness(guide), _EDGE * guide.noise)
 
 
 def absorption_bound(sweep: Sweep, guide: Guide, light: Whitened) -> AbsorptionBound:

@@ -136,7 +136,6 @@ class RunningInformation:
         self.patterns = 0
         self._left = self.prior.trace
         self._known = np.empty((_ROOM, pixels))
-        self._seen = np.empty((_ROOM, pixels), np.float32)
 
     def push(self, pattern: FloatArray) -> None:
         """Take one more pattern (ny, nx), of mean 1.
@@ -150,7 +149,6 @@ class RunningInformation:
         news = self._news(flat)
         self._make_room()
         self._known[self.patterns] = news
-        self._seen[self.patterns] = flat
         self.patterns += 1
         self._left -= float(news @ news)
 
@@ -162,10 +160,6 @@ class RunningInformation:
     def value(self) -> float:
         """Relative posterior RMS, 1 to 0."""
         return self._relative(self._left)
-
-    def effective_rank(self) -> float:
-        """Effective rank of the patterns so far, see `effective_rank`; 0 before the second."""
-        return effective_rank(self._seen[: self.patterns])
 
     def _relative(self, left: float) -> float:
         return math.sqrt(max(left, 0.0) / self.prior.trace)
@@ -183,10 +177,9 @@ class RunningInformation:
         return np.asarray(left / math.sqrt(max(float(flat @ left), 0.0) + self.noise_variance))
 
     def _make_room(self) -> None:
-        """Double the tables when they are full."""
+        """Double the table when it is full."""
         if self.patterns == len(self._known):
             self._known = np.concatenate([self._known, np.empty_like(self._known)])
-            self._seen = np.concatenate([self._seen, np.empty_like(self._seen)])
 
 
 def effective_rank(patterns: NDArray[np.floating]) -> float:

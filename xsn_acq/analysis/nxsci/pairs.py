@@ -106,7 +106,7 @@ def pair_patterns(
         excluded[~(gain > 0)] |= np.uint8(Exclusion.BEAM_MONITOR)
     gains = [np.where(gain > 0, gain, 1.0) for gain in (gain_out, gain_within)]
     normalised = normalise_patterns(out, dark, gain=gains[0])
-    light = normalised.light * _typical(out, dark, gains[0])
+    light = normalised.light
     passes = register_passes(normalised.patterns, within - dark, least_significance=LEAST_SIGNIFICANCE)
     differ = _differ(passes, excluded == 0) & ((excluded & Exclusion.FRAME) == 0)
     excluded[differ] |= np.uint8(Exclusion.PATTERNS_DIFFER)
@@ -137,12 +137,6 @@ def pair_patterns(
         shift,
         excluded,
     )
-
-
-def _typical(frames: FloatArray, dark: FloatArray, gain: FloatArray) -> float:
-    """Median of the frames' means for each count, of those with light."""
-    means = (frames - dark).mean(axis=(1, 2)) / gain
-    return float(np.median(means[means > 0])) if (means > 0).any() else 0.0
 
 
 def _differ(passes: Passes, good: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from xsn_acq.analysis.nxsci.denoising import denoise
 from xsn_acq.analysis.nxsci.problem import Guide
 
 _LEAST_SIGMAS = 4.0
@@ -41,9 +40,9 @@ class Particles:
 
 def find_particles(guide: Guide) -> Particles:
     """Find what stands alone in the TXM image; particles that touch are one."""
-    noise = float(np.median(guide.absorbance_sigma()))
-    thickness = denoise(guide.absorbance(), noise)
-    inside = thickness > max(_LEAST_SIGMAS * noise, _LEAST_SHARE * float(np.percentile(thickness, 99.5)))
+    thickness = guide.smooth
+    share = _LEAST_SHARE * float(np.percentile(thickness, 99.5))
+    inside = thickness > max(_LEAST_SIGMAS * guide.noise, share)
     found, count = ndimage.label(inside)
     sizes = np.bincount(found.ravel(), minlength=count + 1)[1:]
     kept = np.flatnonzero(sizes >= _LEAST_PIXELS) + 1

@@ -47,8 +47,7 @@ class Normalised:
     patterns : float32 (N, ny, nx)
         0 everywhere where there was no light.
     light : (N,)
-        Mean of each before, per unit of exposure and I0, over the median of all: counts under a pattern are
-        to be divided by it.
+        Mean of each before, per unit of exposure and I0: counts under a pattern are to be divided by it.
     """
 
     patterns: NDArray[np.float32]
@@ -125,9 +124,7 @@ def flaws(
     return found
 
 
-def normalise_patterns(
-    frames: Any, dark: ArrayLike, *, gain: ArrayLike = 1.0, response: ArrayLike | None = None
-) -> Normalised:
+def normalise_patterns(frames: Any, dark: ArrayLike, *, gain: ArrayLike = 1.0) -> Normalised:
     """Divide each frame, less the dark, by its mean.
 
     Parameters
@@ -138,31 +135,25 @@ def normalise_patterns(
         Mean frame without beam.
     gain : (N,) or float
         Exposure times I0 of each frame.
-    response : (ny, nx), optional
-        The camera's to even light, mean 1. Not a flat: the outline of the light is part of a pattern.
 
     Raises
     ------
     ReconstructionError
-        Shapes differ, or a gain or response is not above 0.
+        Shapes differ, or a gain is not above 0.
     """
     offset = _image("dark", dark, frames)
-    sensitivity = _image("response", np.ones_like(offset) if response is None else response, frames)
     scale = np.broadcast_to(np.asarray(gain, dtype=float), (len(frames),))
-    for name, values in (("gain", scale), ("response", sensitivity)):
-        if not (values > 0).all():
-            least = float(np.min(values))
-            raise ReconstructionError(f"patterns: {name}: wanted values above 0, found {least:g} at least")
+    if not (scale > 0).all():
+        raise ReconstructionError(f"patterns: gain: wanted values above 0, found {np.min(scale):g} at least")
     patterns = np.zeros((len(frames), *offset.shape), np.float32)
     light = np.zeros(len(frames))
     for n in range(len(frames)):
-        image = (np.asarray(frames[n], dtype=float) - offset) / sensitivity
+        image = np.asarray(frames[n], dtype=float) - offset
         mean = image.mean()
         if np.isfinite(mean) and mean > 0:
             patterns[n] = image / mean
             light[n] = mean / scale[n]
-    lit = light > 0
-    return Normalised(patterns, light / np.median(light[lit]) if lit.any() else light)
+    return Normalised(patterns, light)
 
 
 def register_passes(out: Any, within: Any, *, least_significance: float = 6.0) -> Passes:

@@ -4,11 +4,13 @@ The fitted line area of element e under pattern n is y_en = sum over pixels of A
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from xsn_acq.analysis.nxsci.denoising import denoise
 from xsn_acq.errors import ReconstructionError
 from xsn_acq.optics.arrays import FloatArray
 
@@ -110,6 +112,16 @@ class Guide:
     def absorbance_sigma(self) -> FloatArray:
         """Standard deviation of the absorbance, (ny, nx)."""
         return np.asarray(self.sigma / np.maximum(self.transmission, _LEAST_TRANSMISSION))
+
+    @cached_property
+    def noise(self) -> float:
+        """Standard deviation of the absorbance in a usual pixel."""
+        return float(np.median(self.absorbance_sigma()))
+
+    @cached_property
+    def smooth(self) -> FloatArray:
+        """The absorbance without its noise, edges kept, (ny, nx)."""
+        return denoise(self.absorbance(), self.noise)
 
 
 @dataclass(frozen=True, eq=False)

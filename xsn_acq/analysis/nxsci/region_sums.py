@@ -11,14 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
-from xsn_acq.analysis.nxsci.denoising import denoise
 from xsn_acq.analysis.nxsci.forward import Whitened, whiten
+from xsn_acq.analysis.nxsci.guided import seen_thickness
 from xsn_acq.analysis.nxsci.problem import Guide, Sweep, check_fit
 from xsn_acq.errors import ReconstructionError
 from xsn_acq.optics.arrays import FloatArray
 
-_THINNEST = 2.0
-"""In parts of the absorbance's noise: a region is filled at least so thick."""
 _RIM_PIXELS = 2.0
 _LEAST_SCATTER, _MOST_SCATTER, _HALVINGS = 1e-3, 10.0, 30
 
@@ -147,7 +145,6 @@ def _with_rims(labels: NDArray[np.intp]) -> NDArray[np.intp]:
 
 def _shapes(guide: Guide, labels: NDArray[np.intp], known: NDArray[np.intp]) -> FloatArray:
     """Absorbance of each region alone, its sum 1, (K, M)."""
-    noise = float(np.median(guide.absorbance_sigma()))
-    thickness = np.maximum(denoise(guide.absorbance(), noise), _THINNEST * noise).ravel()
+    thickness = seen_thickness(guide).ravel()
     shapes = np.where(labels.ravel() == known[:, None], thickness, 0.0)
     return np.asarray(shapes / shapes.sum(axis=1, keepdims=True))

@@ -9,6 +9,10 @@ from xsn_acq.errors import ReconstructionError
 from xsn_acq.optics.arrays import FloatArray
 
 FRC_THRESHOLD = 1 / 7
+"""Between halves of the data, each with its own noise."""
+TRUTH_THRESHOLD = 0.5
+"""Against the truth: sqrt(2 t / (1 + t)) of what t is between halves; Rosenthal and Henderson, J. Mol. Biol.
+333, 721 (2003); doi:10.1016/j.jmb.2003.07.013."""
 _WINDOW_PIXELS, _WINDOW_REACH = 1.5, 5
 _K1, _K2 = 0.01, 0.03
 """Wang et al., IEEE Trans. Image Process. 13, 600 (2004); doi:10.1109/TIP.2003.819861."""
@@ -60,19 +64,23 @@ def ssim(found: FloatArray, true: FloatArray) -> float:
     return float(likeness[reach:-reach, reach:-reach].mean())
 
 
-def map_resolution(a: FloatArray, b: FloatArray, pixel_size_m: float) -> float:
-    """Resolution in metres by Fourier ring correlation at 1/7, of maps from the two halves of a sweep.
+def map_resolution(
+    a: FloatArray, b: FloatArray, pixel_size_m: float, *, threshold: float = FRC_THRESHOLD
+) -> float:
+    """Resolution in metres by Fourier ring correlation, of all the data.
 
     Parameters
     ----------
     a, b : (ny, nx)
         One element from the odd and from the even patterns; or a map and the truth.
     pixel_size_m : float
+    threshold : float
+        `FRC_THRESHOLD` between halves, `TRUTH_THRESHOLD` against the truth.
 
     Returns
     -------
     float
-        NaN where the curve falls nowhere below 1/7: the pixels are the limit, see `pixel_limit_m`.
+        NaN where the curve falls nowhere below it: the pixels are the limit, see `pixel_limit_m`.
 
     Raises
     ------
@@ -80,7 +88,7 @@ def map_resolution(a: FloatArray, b: FloatArray, pixel_size_m: float) -> float:
         The shapes differ or are too small.
     """
     curve = fourier_ring_correlation(a, b, pixel_size_m)
-    return float("nan") if reaches_nyquist(curve, FRC_THRESHOLD) else resolution(curve, FRC_THRESHOLD)
+    return float("nan") if reaches_nyquist(curve, threshold) else resolution(curve, threshold)
 
 
 def pixel_limit_m(pixel_size_m: float) -> float:
@@ -100,9 +108,11 @@ def element_correlations(maps: FloatArray, inside: NDArray[np.bool_] | None = No
     Returns
     -------
     (E, E)
-        NaN for an element that is the same everywhere.
+        NaN for an element that is the same everywhere, and where no pixel counts.
     """
     chosen = maps.reshape(len(maps), -1) if inside is None else maps[:, np.asarray(inside, dtype=bool)]
+    if chosen.shape[1] == 0:
+        return np.full((len(maps), len(maps)), np.nan)
     apart = chosen - chosen.mean(axis=1, keepdims=True)
     size = np.sqrt(np.sum(apart**2, axis=1))
     size = np.where(size > 1e-12 * np.abs(chosen).max(axis=1), size, np.nan)

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from xsn_acq.analysis.nxsci.denoising import denoise
 from xsn_acq.analysis.nxsci.forward import Whitened, misfit, whiten
 from xsn_acq.analysis.nxsci.problem import Guide, Maps, Sweep, check_fit
 from xsn_acq.errors import ReconstructionError
@@ -59,7 +58,7 @@ class SirenSolver:
         check_fit(sweep, guide, start)
         torch = _torch()
         light = whiten(sweep)
-        absorbance = denoise(guide.absorbance(), float(np.median(guide.absorbance_sigma())))
+        absorbance = guide.smooth
         unit = np.abs(light.data / light.row_weight).mean(axis=1) / light.pixels
         expected = light.spread(absorbance.ravel()) / unit[:, None]
         trained = _train(torch, self, light, unit, expected.reshape(-1, *sweep.shape))

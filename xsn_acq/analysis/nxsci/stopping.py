@@ -7,12 +7,10 @@ is another estimate; their geometric mean predicts best, with the largest of the
 """
 
 import math
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-from xsn_acq.analysis.nxsci.information import RunningInformation
 from xsn_acq.errors import ReconstructionError
 from xsn_acq.optics.arrays import FloatArray
 
@@ -129,49 +127,6 @@ class StoppingRule:
             raise ReconstructionError(
                 f"stopping rule: wanted more than {self._judgement.patterns} patterns, found {patterns}"
             )
-
-
-def sweep_until_enough(
-    patterns: Iterable[FloatArray],
-    solve: Callable[[int], FloatArray],
-    information: RunningInformation,
-    rule: StoppingRule,
-) -> Judgement:
-    """Take patterns until the maps are good enough, or there are no more.
-
-    Parameters
-    ----------
-    patterns : iterable of (ny, nx)
-        In the order they are taken.
-    solve : callable
-        ``solve(n)`` returns the maps (E, ny, nx) of the first n patterns.
-    information : RunningInformation
-        Patterns are pushed to it.
-    rule : StoppingRule
-
-    Returns
-    -------
-    Judgement
-        The last one; ``enough`` tells whether the sweep ended early or ran out of patterns.
-
-    Raises
-    ------
-    ReconstructionError
-        There is no pattern.
-    """
-    taken = 0
-    for taken, pattern in enumerate(patterns, 1):
-        information.push(pattern)
-        if rule.due(taken):
-            judged = rule.push(taken, solve(taken), information.value())
-            if judged.enough:
-                return judged
-    if taken == 0:
-        raise ReconstructionError("stopping rule: wanted one pattern or more, found none")
-    last = rule.value()
-    if last is None or last.patterns < taken:
-        last = rule.push(taken, solve(taken), information.value())
-    return last
 
 
 def _relative_change(before: FloatArray, after: FloatArray) -> float:

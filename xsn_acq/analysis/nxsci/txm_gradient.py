@@ -2,11 +2,8 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from xsn_acq.analysis.nxsci.admm import DEFAULT_STEPS, Steps, as_maps, begin, minimise
 from xsn_acq.analysis.nxsci.bound import non_negative
-from xsn_acq.analysis.nxsci.denoising import denoise
 from xsn_acq.analysis.nxsci.forward import whiten
 from xsn_acq.analysis.nxsci.gradients import differences
 from xsn_acq.analysis.nxsci.problem import Guide, Maps, Sweep, check_fit
@@ -34,7 +31,7 @@ class TxmGradientSolver:
         check_fit(sweep, guide, start)
         light = whiten(sweep)
         weight = self.strength * light.pull_of_noise()
-        absorbance = denoise(guide.absorbance(), float(np.median(guide.absorbance_sigma()))).ravel()
+        absorbance = guide.smooth.ravel()
         first, grad = begin(light, start, absorbance), differences(sweep.shape)
         template = grad @ absorbance
         end = minimise(light, grad, weight, non_negative, first, self.steps, template=template)

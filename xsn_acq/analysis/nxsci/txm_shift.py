@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import minimize
 
-from xsn_acq.analysis.nxsci.denoising import denoise
 from xsn_acq.analysis.nxsci.forward import forward
 from xsn_acq.analysis.nxsci.problem import Guide, Sweep, check_fit
 from xsn_acq.analysis.shift import shift_image
@@ -52,7 +51,7 @@ def find_txm_shift(sweep: Sweep, guide: Guide, *, reach_pixels: int = _REACH_PIX
     TxmShift
     """
     check_fit(sweep, guide)
-    image = denoise(guide.absorbance(), float(np.median(guide.absorbance_sigma())))
+    image = guide.smooth
     basis = _basis(sweep)
 
     def unexplained(shifts: FloatArray) -> FloatArray:

@@ -17,8 +17,6 @@ from xsn_acq.optics.arrays import FloatArray
 
 FOLDS = 5
 _FACTORS = (0.3, 1.0, 3.0)
-_HALVINGS = 8
-_SPAN = 100.0
 
 
 class WeightedSolver(Protocol):
@@ -134,33 +132,6 @@ def strength_by_held_out(
     if found.excess_sigma[own] < significant:
         return solver, found
     return _with_strength(solver, tried[int(np.argmin(found.misfit))]), found
-
-
-def strength_by_discrepancy(solver: W, sweep: Sweep, guide: Guide, *, wanted: float = 1.0) -> W:
-    """The strength at which the residual is as large as the noise.
-
-    It needs the true sigma of the counts and takes no account of what the fit takes up of the noise: it
-    smooths some more than is best.
-
-    Parameters
-    ----------
-    solver : with a strength
-    sweep, guide
-    wanted : float
-        Chi-square per pattern, mean over elements.
-
-    Returns
-    -------
-    solver
-        With its strength changed by a factor of 100 at most, either way.
-    """
-    low, high = solver.strength / _SPAN, solver.strength * _SPAN
-    maps: Maps | None = None
-    for _ in range(_HALVINGS):
-        middle = (low * high) ** 0.5
-        maps = _with_strength(solver, middle).solve(sweep, guide, start=maps)
-        low, high = (middle, high) if maps.misfit.mean() < wanted else (low, middle)
-    return _with_strength(solver, (low * high) ** 0.5)
 
 
 def _with_strength(solver: W, strength: float) -> W:

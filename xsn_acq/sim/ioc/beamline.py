@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
-from xsn_acq.config import AnyBeamline, Beamline
+from xsn_acq.config import AnyBeamline, Beamline, StructuredBeamline
 from xsn_acq.sim.clock import SimClock
 from xsn_acq.sim.ioc.channels import Served
 from xsn_acq.sim.ioc.control import Control
@@ -20,6 +20,7 @@ from xsn_acq.sim.ioc.structured import structured
 from xsn_acq.sim.ioc.table import Records
 from xsn_acq.sim.ioc.technique import Technique
 from xsn_acq.sim.ioc.zebra import Zebra
+from xsn_acq.sim.microscope_truth import MicroscopeTruth
 from xsn_acq.sim.structured_truth import StructuredTruth
 from xsn_acq.sim.truth import Truth
 
@@ -27,7 +28,7 @@ TICK_S = 0.01
 """Real seconds between looks at the clock; what happened in between is worked out exactly."""
 
 
-def technique(beamline: AnyBeamline, truth: Truth, seed: int) -> Technique:
+def technique(beamline: AnyBeamline, truth: MicroscopeTruth, seed: int) -> Technique:
     """Return the parts of a beamline's technique.
 
     Raises
@@ -35,11 +36,11 @@ def technique(beamline: AnyBeamline, truth: Truth, seed: int) -> Technique:
     TypeError
         The truth is another technique's.
     """
-    if isinstance(beamline, Beamline):
+    if isinstance(beamline, Beamline) and isinstance(truth, Truth):
         return schlieren(beamline, truth, seed)
-    if not isinstance(truth, StructuredTruth):
-        raise TypeError(f"simulated beamline {beamline.name}: wanted a StructuredTruth, found {truth!r}")
-    return structured(beamline, truth, seed)
+    if isinstance(beamline, StructuredBeamline) and isinstance(truth, StructuredTruth):
+        return structured(beamline, truth, seed)
+    raise TypeError(f"simulated beamline {beamline.name}: {type(truth).__name__} is another technique's")
 
 
 class SimulatedBeamline:
@@ -54,11 +55,13 @@ class SimulatedBeamline:
         Of every random thing.
     sample : str
         Name of the phantom.
-    truth : Truth
+    truth : MicroscopeTruth
         What the beamline file does not know.
     """
 
-    def __init__(self, beamline: AnyBeamline, *, speed: float, seed: int, sample: str, truth: Truth) -> None:
+    def __init__(
+        self, beamline: AnyBeamline, *, speed: float, seed: int, sample: str, truth: MicroscopeTruth
+    ) -> None:
         self.clock, self.faults = SimClock(speed), Faults()
         own = technique(beamline, truth, seed)
         self.world = own.world

@@ -9,8 +9,10 @@ from collections.abc import Callable, Sequence
 
 from xsn_acq.config import AnyBeamline, Beamline
 from xsn_acq.errors import ConfigError
+from xsn_acq.sim.hidden import hidden_truth
+from xsn_acq.sim.microscope_truth import MicroscopeTruth
 from xsn_acq.sim.structured_truth import StructuredTruth
-from xsn_acq.sim.truth import Truth, hidden_truth
+from xsn_acq.sim.truth import Truth
 
 LOOPBACK = "127.0.0.1"
 
@@ -43,7 +45,7 @@ def serve(
     faults : sequence of str
         Faults from the start, ``name key=value ...``.
     hidden : sequence of str
-        What the beamline file does not know, ``name=value`` each; see `Truth`.
+        What the beamline file does not know, ``name=value`` each; see `Truth` and `StructuredTruth`.
     on_ready : callable
         Gets one line when clients can connect.
 
@@ -53,7 +55,7 @@ def serve(
         A fault or a hidden truth is written wrongly, there is no such sample, the speed is not above 0, or
         the port is in use.
     """
-    truth = hidden_truth(hidden, Truth if isinstance(beamline, Beamline) else StructuredTruth)
+    truth = hidden_truth(hidden, Truth() if isinstance(beamline, Beamline) else StructuredTruth())
     _require_free(port)
     os.environ.update(
         EPICS_CA_SERVER_PORT=str(port),
@@ -90,7 +92,7 @@ async def _serve(
     speed: float,
     seed: int,
     sample: str,
-    truth: Truth,
+    truth: MicroscopeTruth,
     faults: Sequence[str],
     on_ready: Callable[[str], None],
 ) -> None:
