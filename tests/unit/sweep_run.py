@@ -14,6 +14,7 @@ from event_model import compose_run
 from sweep_scene import FILE, SIDE, VORTEX, scene, shapes
 
 from xsn_acq.devices.xspress3 import SCALERS as DATASETS
+from xsn_acq.live.sweep import GrowingSweep
 from xsn_acq.optics.xspress3 import SCALERS
 from xsn_acq.params import StructuredIllumination
 from xsn_acq.plans.pattern_rows import PatternRow
@@ -293,3 +294,11 @@ def page(points, rows, first):
 def played(run, root):
     """The record of a whole run."""
     return RunRecord.from_documents(run.play(root))
+
+
+def grown(record, library=None):
+    """All that a whole run brings in, read as live reconstruction reads it; close it."""
+    growing = GrowingSweep(record, library)
+    growing.push(record.rows("points"))
+    growing.settle(final=True)
+    return growing

@@ -3,6 +3,7 @@ import math
 
 import numpy as np
 import pytest
+from pixel_axes import axis
 
 from xsn_acq.sim.boxes import Box
 from xsn_acq.sim.cathodes import (
@@ -23,10 +24,6 @@ from xsn_acq.sim.shapes import leaning, turned
 ENERGY = 9000.0
 MASS = {"Li": 6.94, "Mn": 54.938, "Co": 58.933, "Ni": 58.693, "O": 15.999}
 """Standard atomic weights."""
-
-
-def axis(count, step_um):
-    return (np.arange(count) - (count - 1) / 2) * step_um
 
 
 def fraction(element, **metals):

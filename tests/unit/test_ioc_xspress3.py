@@ -54,6 +54,8 @@ class Bench:
         self.wall = 0.0
         self.clock = SimClock(monotonic=lambda: self.wall, epoch_s=START)
         self.asked, self.frames = [], []
+        self.counts = np.zeros((1, BINS), np.uint32)
+        self.counts[0, 640] = 100
         self.faults = Faults()
         for fault in faults:
             self.faults.inject(fault)
@@ -67,14 +69,16 @@ class Bench:
     async def _spectrum(self, begin_s, end_s, times):
         self.asked.append((begin_s - START, end_s - START))
         self.times = times
-        counts = np.zeros((1, BINS), np.uint32)
-        counts[0, 640] = 100
-        return counts, scalers()
+        return self.counts, scalers()
 
     async def start(self, **records):
         for suffix, value in records.items():
             await self.det[suffix].write(value)
-        self._tasks = [asyncio.ensure_future(self.det.run()), asyncio.ensure_future(self._acquire())]
+        self._tasks = [asyncio.ensure_future(self.det.run())]
+        await self.again()
+
+    async def again(self):
+        self._tasks.append(asyncio.ensure_future(self._acquire()))
         await self._settle()
 
     async def _acquire(self):
@@ -160,18 +164,61 @@ def test_a_gate_makes_one_frame_of_its_own_length():
     assert shown(bench, "FRAME_COUNT_RBV", "StatusMessage_RBV") == (2, "Completed Acquisition")
 
 
-def test_a_stop_is_told_and_the_next_start_erases():
+def counted(bench):
+    """Counts in bin 640, events of this frame and of all frames."""
+    channel = bench.det.channel
+    events = [channel.value(f"C1SCA:3:{suffix}_RBV") for suffix in ("Value", "ValueSum")]
+    return channel.value("MCA1:ArrayData")[640], *events
+
+
+def test_a_stop_is_told_and_what_was_counted_stays_until_it_is_erased():
     async def work(bench):
-        await bench.start(TriggerMode="TTL Veto Only", NumImages=5)
+        await bench.start(TriggerMode="TTL Veto Only", NumImages=5, CTRL_DTC="Disable")
         bench.vortex.gate(START, 0.1)
         await bench.to(0.2)
-        assert bench.vortex.xspress3.channel.value("MCA1:ArrayData")[640] > 0
         await bench.det["Acquire"].write("Done")
         assert shown(bench, "DetectorState_RBV", "StatusMessage_RBV") == ("Aborted", "Stopped Acquiring")
         assert bench.det.value("FRAME_COUNT_RBV") == 1
+        assert counted(bench) == (100, 20_000, 20_000)
         await bench.det["ERASE"].write("Erase")
         assert bench.det.value("FRAME_COUNT_RBV") == 0
-        assert not any(bench.vortex.xspress3.channel.value("MCA1:ArrayData"))
+        assert counted(bench) == (0, 0, 0)
+
+    run(Bench(), work)
+
+
+@pytest.mark.parametrize(("erase", "kept"), [("Yes", 0), ("No", 1)])
+def test_a_start_erases_if_it_is_told_to(erase, kept):
+    async def work(bench):
+        records = {"TriggerMode": "TTL Veto Only", "NumImages": 2, "CTRL_DTC": "Disable"}
+        await bench.start(**records, EraseOnStart=erase)
+        for number in range(2):
+            bench.vortex.gate(START + number, 0.1)
+            await bench.to(number + 0.5)
+        assert counted(bench) == (100, 20_000, 40_000)
+        await bench.again()
+        assert shown(bench, "Acquire_RBV", "FRAME_COUNT_RBV") == ("Acquiring", 0)
+        assert counted(bench) == (100 * kept, 20_000 * kept, 40_000 * kept)
+        bench.vortex.gate(START + 3, 0.1)
+        await bench.to(3.5)
+        assert counted(bench) == (100, 20_000, 20_000 + 40_000 * kept)
+
+    run(Bench(), work)
+
+
+def test_while_it_acquires_it_is_neither_disconnected_nor_erased():
+    async def work(bench):
+        await bench.start(TriggerMode="TTL Veto Only", NumImages=2, CTRL_DTC="Disable")
+        bench.vortex.gate(START, 0.1)
+        await bench.to(0.5)
+        for suffix, value in (("DISCONNECT", 1), ("ERASE", "Erase")):
+            with suppress(SkipWrite):
+                await bench.det[suffix].write(value)
+        assert shown(bench, "CONNECTED", "DetectorState_RBV") == ("Connected", "Acquire")
+        assert (bench.det.value("FRAME_COUNT_RBV"), *counted(bench)) == (1, 100, 20_000, 20_000)
+        bench.vortex.gate(START + 1, 0.1)
+        await bench.to(1.5)
+        assert shown(bench, "FRAME_COUNT_RBV", "StatusMessage_RBV") == (2, "Completed Acquisition")
 
     run(Bench(), work)
 
@@ -191,13 +238,13 @@ def test_a_mode_that_is_not_there_and_a_detector_not_connected_are_refused():
 
 def test_plugins_show_scalers_and_regions():
     async def work(bench):
-        region = bench.vortex.xspress3.channel.region(2)
+        region = bench.det.channel.region(2)
         for suffix, value in {"Use": "Yes", "MinX": 630, "SizeX": 20, "BgdWidth": 2}.items():
             await region[suffix].write(value)
         await bench.start(TriggerMode="TTL Veto Only", NumImages=1, CTRL_DTC="Disable")
         bench.vortex.gate(START, 0.1)
         await bench.to(0.2)
-        channel = bench.vortex.xspress3.channel
+        channel = bench.det.channel
         assert channel.value("C1SCA:0:Value_RBV") == 8e6
         assert channel.value("C1SCA:3:Value_RBV") == 20_000
         # 20000 events of 40 ticks in 8e6 ticks
@@ -205,6 +252,23 @@ def test_plugins_show_scalers_and_regions():
         assert channel.value("C1:DTFactor_RBV") == pytest.approx(1 / 0.9)
         assert (region.value("Total_RBV"), region.value("MaxValue_RBV")) == (100.0, 100.0)
         assert "V:MCA1ROI:48:Total_RBV" in bench.vortex.channels()
+
+    run(Bench(), work)
+
+
+@pytest.mark.parametrize(("width", "net"), [(0, 180.0), (2, 100.0)])
+def test_the_net_counts_of_a_region_are_above_the_mean_of_its_ends(width, net):
+    async def work(bench):
+        bench.counts[0, 630:640] += 2
+        bench.counts[0, 640:650] += 6
+        region = bench.det.channel.region(2)
+        for suffix, value in {"Use": "Yes", "MinX": 630, "SizeX": 20, "BgdWidth": width}.items():
+            await region[suffix].write(value)
+        await bench.start(TriggerMode="TTL Veto Only", NumImages=1, CTRL_DTC="Disable")
+        bench.vortex.gate(START, 0.1)
+        await bench.to(0.2)
+        assert (region.value("Total_RBV"), region.value("Net_RBV")) == (180.0, net)
+        assert (region.value("MinValue_RBV"), region.value("MeanValue_RBV")) == (2.0, 9.0)
 
     run(Bench(), work)
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from sweep_run import MONITOR_S, SweepRun, played
+from sweep_run import MONITOR_S, SweepRun, grown, played
 from sweep_scene import PATTERN_SHIFT, SAMPLE_SHIFT, closeness
 
 from xsn_acq.analysis.nxsci.guided import GuidedSolver
@@ -14,13 +14,6 @@ from xsn_acq.storage.run import RunRecord
 
 INNER = (slice(2, -2), slice(2, -2))
 """From outside the field nothing is known: shifts bring up to half a pixel of it in."""
-
-
-def grown(record, library=None):
-    growing = GrowingSweep(record, library)
-    growing.push(record.rows("points"))
-    growing.settle(final=True)
-    return growing
 
 
 @pytest.fixture(scope="module")

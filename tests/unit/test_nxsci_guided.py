@@ -14,6 +14,7 @@ from xsn_acq.analysis.nxsci.gradients import differences, directional_ratio
 from xsn_acq.analysis.nxsci.guided import GuidedSolver
 from xsn_acq.analysis.nxsci.normal_equations import DirectEquations, WoodburyEquations
 from xsn_acq.analysis.nxsci.problem import Sweep
+from xsn_acq.analysis.nxsci.scores import psnr
 
 
 @pytest.fixture(scope="module")
@@ -26,14 +27,10 @@ def maps(truth):
     return GuidedSolver().solve(truth.sweep, truth.guide)
 
 
-def decibel(found, true):
-    return 10 * np.log10(true.max() ** 2 / np.mean((found - true) ** 2))
-
-
 def test_the_maps_come_out_from_a_twelfth_of_the_patterns(truth, maps):
     assert maps.values.min() >= 0
     # each element, at 80 patterns for 1024 pixels; what even light or the TXM image alone gives is below 20
-    assert min(decibel(found, true) for found, true in zip(maps.values, truth.maps, strict=True)) > 23
+    assert min(psnr(found, true) for found, true in zip(maps.values, truth.maps, strict=True)) > 23
     # chi-square per pattern: 1 less what 80 numbers let the fit take up; more where counts are many, since
     # the light's detail within a pixel is not in the patterns
     assert np.all((maps.misfit > 0.4) & (maps.misfit < 5))
@@ -72,7 +69,7 @@ def test_one_element_alone_is_not_taken_for_all_that_absorbs(truth):
         alone = Sweep(truth.sweep.patterns, truth.sweep.counts[element], truth.sweep.sigma[element])
         found = GuidedSolver().solve(alone, truth.guide)
         # three elements together come to some 27
-        assert decibel(found.values[0], truth.maps[element]) > 22
+        assert psnr(found.values[0], truth.maps[element]) > 22
 
 
 def test_a_warm_start_ends_where_a_cold_one_does(truth):

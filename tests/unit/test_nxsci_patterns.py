@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
-from speckle_frames import PIXEL_UM, axis, passes, patterns
+from pixel_axes import axis
+from speckle_frames import PIXEL_UM, passes, patterns
 
 from xsn_acq.analysis.nxsci.patterns import (
     Flaw,
@@ -57,7 +58,7 @@ def test_moved_patterns_are_those_of_the_other_pass(frames):
     assert there.mean(axis=(1, 2)) == pytest.approx(1, abs=1e-5)
     inner = (slice(None), slice(3, -3), slice(3, -3))  # what comes in at the border was not seen
     seen = best_ratio(there[inner], normalise_patterns(within, np.zeros((64, 64))).patterns[inner])
-    x = axis(64)
+    x = axis(64, PIXEL_UM)
     true = transmission(phantom("three_cathodes"), 9000.0, 0.0, x, x)[3:-3, 3:-3]
     ratio = seen / true / np.median(seen / true)
     # 8 patterns of 1000 photons: 1.6 %, and the microscope's blur at the particles' rims
@@ -104,7 +105,3 @@ def test_what_does_not_fit_is_refused():
         normalise_patterns(stack, np.zeros((4, 5)), gain=[1, 0, 1])
     with pytest.raises(ReconstructionError, match="as many frames of one shape"):
         register_passes(stack, stack[:2])
-
-
-def test_pixels_of_the_test_are_those_of_the_light():
-    assert np.diff(axis(64)) == pytest.approx(PIXEL_UM)

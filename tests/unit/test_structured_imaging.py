@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from pixel_axes import axis
 
 from xsn_acq.optics.materials import optical_constants
 from xsn_acq.sim.boxes import Box
@@ -10,10 +11,6 @@ from xsn_acq.sim.structured_light import LightPlaces, StructuredLight
 
 OPTICS = TransmissionOptics(9000.0, 30e-9, 0.06, photons_per_um2_s=4e5)
 BLOCK = Phantom("block", (Box((0.0, 0.0, 0.0), (2.0, 2.0, 1.0), COBALT),))
-
-
-def axis(count, step_um):
-    return (np.arange(count) - (count - 1) / 2) * step_um
 
 
 def even(x_um, y_um):

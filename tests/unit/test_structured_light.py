@@ -3,16 +3,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from pixel_axes import axis
 from scipy import ndimage
 
 from xsn_acq.sim.structured_light import LightPlaces, LightTruth, StructuredLight
 
+PIXEL_UM = 0.05
 ALIGNED = LightPlaces(9000.0)
 TIMES = LightTruth().demagnification
-
-
-def axis(count, step_um=0.05):
-    return (np.arange(count) - (count - 1) / 2) * step_um
 
 
 def light(coarse_um=15.3, fine_um=5.0, **truth):
@@ -32,7 +30,7 @@ def correlation(one, other):
 
 def half_width_um(maker, along):
     """Where the autocorrelation falls to a half, along x (1) or y (0)."""
-    x, total = axis(160), 0.0
+    x, total = axis(160, PIXEL_UM), 0.0
     for k in range(4):
         image = maker.speckle(places(k), x, x)
         curve = np.fft.ifft2(np.abs(np.fft.fft2(image / image.mean() - 1)) ** 2).real
@@ -41,14 +39,14 @@ def half_width_um(maker, along):
 
 
 def contrast(maker):
-    x = axis(160)
+    x = axis(160, PIXEL_UM)
     return float(
         np.mean([image.std() / image.mean() for image in (maker.speckle(places(k), x, x) for k in range(3))])
     )
 
 
 def test_mean_is_one_and_features_are_fine():
-    maker, x = light(), axis(256)
+    maker, x = light(), axis(256, PIXEL_UM)
     images = [maker.illumination(places(k), x, x) for k in range(6)]
     assert np.mean(images) == pytest.approx(1.0, abs=0.02)  # mean of 6 patterns of 3000 speckles
     assert min(image.min() for image in images) >= 0
@@ -58,7 +56,7 @@ def test_mean_is_one_and_features_are_fine():
 
 
 def test_same_places_same_light_on_any_grid():
-    maker, x = light(), axis(256)
+    maker, x = light(), axis(256, PIXEL_UM)
     whole = maker.illumination(places(2), x, x)
     assert np.array_equal(whole, maker.illumination(places(2), x, x))
     part = maker.illumination(places(2), x[60:200], x[40:170])
@@ -71,7 +69,7 @@ def test_same_places_same_light_on_any_grid():
 
 
 def test_waves_are_sampled_finely_enough():
-    x = axis(128)
+    x = axis(128, PIXEL_UM)
     usual, finer = (light(step_um=step).speckle(places(1), x, x) for step in (0.04, 0.02))
     assert (
         correlation(usual, finer) > 0.97
@@ -80,7 +78,7 @@ def test_waves_are_sampled_finely_enough():
 
 
 def test_moving_both_sheets_moves_the_pattern_inverted_and_demagnified():
-    maker, x = light(), axis(128)
+    maker, x = light(), axis(128, PIXEL_UM)
     before = maker.speckle(ALIGNED, x, x)
     x_mm, y_mm = 0.3e-3 * TIMES, -0.2e-3 * TIMES
     moved = replace(ALIGNED, coarse_x_mm=x_mm, fine_x_mm=x_mm, coarse_y_mm=y_mm, fine_y_mm=y_mm)
@@ -91,7 +89,7 @@ def test_moving_both_sheets_moves_the_pattern_inverted_and_demagnified():
 
 
 def test_condenser_and_tilt_take_the_pattern_along():
-    maker, x = light(), axis(128)
+    maker, x = light(), axis(128, PIXEL_UM)
     before = maker.speckle(ALIGNED, x, x)
     step = 0.4 / (1 + 1 / TIMES)  # a lens moved by s moves the image by s (1 + 1 / D)
     after = maker.speckle(replace(ALIGNED, condenser_x_um=step), x, x)
@@ -107,7 +105,7 @@ def test_condenser_and_tilt_take_the_pattern_along():
 
 
 def test_each_sheet_alone_makes_the_pattern_fresh():
-    maker, x = light(), axis(160)
+    maker, x = light(), axis(160, PIXEL_UM)
     start = maker.speckle(ALIGNED, x, x)
     fine = [
         correlation(start, maker.speckle(replace(ALIGNED, fine_x_mm=d), x, x)) for d in (1e-3, 3e-3, 20e-3)
@@ -140,7 +138,7 @@ def test_contrast_falls_with_the_size_of_the_source():
 
 
 def test_out_of_focus_a_point_is_a_ring():
-    maker, x = light(), axis(128)
+    maker, x = light(), axis(128, PIXEL_UM)
     sharp = maker.speckle(ALIGNED, x, x)
     off_um = 200.0
     soft = maker.speckle(replace(ALIGNED, sample_z_um=off_um), x, x)
@@ -163,7 +161,7 @@ def test_pinhole_cuts_where_it_is():
 
 
 def test_a_pattern_is_quick():
-    maker, x = light(), axis(256)
+    maker, x = light(), axis(256, PIXEL_UM)
     maker.illumination(ALIGNED, x, x)
     times = []
     for k in range(3):

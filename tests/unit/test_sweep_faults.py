@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 import pytest
-from sweep_run import CURRENT_MA, MONITOR_S, SweepRun, played
+from sweep_run import CURRENT_MA, MONITOR_S, SweepRun, grown, played
 from sweep_scene import closeness
 
 from xsn_acq.analysis.nxsci.pairs import Exclusion
@@ -40,17 +40,10 @@ REASONS = {
 }
 
 
-def grown(run, root):
-    growing = GrowingSweep(played(run, root))
-    growing.push(growing.record.rows("points"))
-    growing.settle(final=True)
-    return growing
-
-
 @pytest.fixture(scope="module")
 def faulty(tmp_path_factory):
     run = SweepRun(faults=dict(FAULTS))
-    with grown(run, tmp_path_factory.mktemp("run")) as growing:
+    with grown(played(run, tmp_path_factory.mktemp("run"))) as growing:
         yield run, growing
 
 
@@ -106,7 +99,7 @@ class TestNoBeamMonitor:
     @pytest.fixture(scope="class")
     def blind(self, tmp_path_factory):
         run = SweepRun(monitor=False)
-        with grown(run, tmp_path_factory.mktemp("blind")) as growing:
+        with grown(played(run, tmp_path_factory.mktemp("blind"))) as growing:
             yield run, growing
 
     def test_the_ring_current_stands_in(self, blind):
@@ -172,13 +165,16 @@ def test_no_light_told_by_either():
 def test_all_spectra_lost(tmp_path):
     """It is told, rather than maps made of nothing."""
     run = SweepRun(lines=2, per_line=4, faults={("in", n): "scalers" for n in range(8)})
-    with grown(run, tmp_path) as growing, pytest.raises(ReconstructionError, match="no pattern is good"):
+    with (
+        grown(played(run, tmp_path)) as growing,
+        pytest.raises(ReconstructionError, match="no pattern is good"),
+    ):
         growing.sweep()
 
 
 def test_too_few_patterns_for_maps(tmp_path):
     refused = pytest.raises(ReconstructionError, match="wanted 12 good patterns or more, found 8; left out")
-    with grown(SweepRun(lines=2, per_line=4), tmp_path) as growing, refused:
+    with grown(played(SweepRun(lines=2, per_line=4), tmp_path)) as growing, refused:
         make_maps(growing)
 
 
@@ -204,7 +200,7 @@ class TestElementsThatAreNotAskedFor:
 
     def test_are_fitted_but_not_mapped(self, tmp_path):
         run = SweepRun(**COBALT)
-        with grown(run, tmp_path) as growing:
+        with grown(played(run, tmp_path)) as growing:
             assert growing.good.all()
             assert growing.doubts() == ()
             assert set(growing.areas().elements) == {"Mn", "Fe", "Co", "Ni", "Cu"}
@@ -217,12 +213,12 @@ class TestElementsThatAreNotAskedFor:
     def test_are_asked_for_where_spectra_do_not_fit(self, tmp_path, monkeypatch):
         monkeypatch.setattr(sweep_spectra, "ALWAYS", ("Fe", "Cu"))
         told = "lines of Co, Fe, Cu do not fit 16 of 16 spectra: an element not named?"
-        with grown(SweepRun(**COBALT), tmp_path) as growing:
+        with grown(played(SweepRun(**COBALT), tmp_path)) as growing:
             assert growing.doubts() == (told,)
             with pytest.raises(ReconstructionError, match=f"no pattern is good.*{re.escape(told)}"):
                 growing.sweep()
 
     def test_above_the_energy_of_the_light_are_not_fitted(self, tmp_path):
         """Copper's edge is at 8979 eV."""
-        with grown(SweepRun(**COBALT, energy_ev=8900.0), tmp_path) as growing:
+        with grown(played(SweepRun(**COBALT, energy_ev=8900.0), tmp_path)) as growing:
             assert sweep_spectra.model_of(growing.start).elements == ("Co", "Mn", "Fe", "Ni")

@@ -179,7 +179,7 @@ class StructuredMicroscope:
         return TransmissionOptics(
             energy_ev=round(alignment.energy_ev, 1),
             zone_width_m=self.beamline.zone_plate.outermost_zone_width_nm * NM,
-            psf_fwhm_um=detection.scintillator_psf_fwhm_nm * NM / UM,
+            psf_fwhm_um=detection.scintillator_psf_fwhm_nm * NM / UM * math.sqrt(alignment.area_ratio),
             photons_per_um2_s=light * self.truth.photons_per_pixel_s * alignment.area_ratio / pixel_um**2,
             defocus_um=round(alignment.defocus_m / UM, 2),
             tail=self.truth.scintillator_tail,
