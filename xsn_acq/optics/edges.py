@@ -7,6 +7,7 @@ from xsn_acq.errors import ConfigError
 _HEAVIEST = 92
 
 
+@lru_cache(maxsize=512)
 def edge_energy_ev(element: str, edge: str) -> float:
     """Tabulated energy of an absorption edge (Elam, Ravel and Sieber, by xraydb), electronvolts.
 
