@@ -12,6 +12,7 @@ from tests.system.virtual_beamline import VirtualBeamline
 from xsn_acq.analysis.chemistry import nickel_model
 from xsn_acq.analysis.kramers_kronig import kk_deviation, table_of
 from xsn_acq.analysis.xanes import edge_energy
+from xsn_acq.live import reconstruction
 from xsn_acq.live.chemistry import ChemistrySettings, write_chemistry
 from xsn_acq.live.volume import VolumeFile
 from xsn_acq.optics.materials import formula_of, molar_mass_g
@@ -41,14 +42,16 @@ def scan(tmp_path_factory):
     beamline = VirtualBeamline("nmc_graded", EDGE_EV)
     calibration = beamline.calibrate()
     volumes = {}
-    for energy in ENERGIES_EV:
-        beamline.go_to(energy)
-        volumes[energy] = beamline.tomogram(
-            folder / f"{energy:.0f}",
-            projections=PROJECTIONS.get(energy, FEW_PROJECTIONS),
-            calibration=calibration,
-            turning=False,
-        ).volume
+    with pytest.MonkeyPatch.context() as patch:  # the demo has a report
+        patch.setattr(reconstruction, "report_on", lambda path, record: None)
+        for energy in ENERGIES_EV:
+            beamline.go_to(energy)
+            volumes[energy] = beamline.tomogram(
+                folder / f"{energy:.0f}",
+                projections=PROJECTIONS.get(energy, FEW_PROJECTIONS),
+                calibration=calibration,
+                turning=False,
+            ).volume
     return volumes, beamline.phantom
 
 

@@ -3,7 +3,7 @@
 import logging
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,14 @@ WRITE_TIMEOUT_S = 10.0
 
 OR_ANOTHER_SESSION = "unless another session is at work, run xsn-acq safe"
 """The hint fits both ways it comes about: a session was killed, or another one is measuring."""
+
+
+class _Progress(NamedTuple):
+    """How far a detector and its file are."""
+
+    acquiring: bool
+    counted: int
+    written: int
 
 
 class FrameFlyer(Device):
@@ -218,37 +226,46 @@ class FrameFlyer(Device):
 
     def _complete(self) -> None:
         setup = self._prepared("complete")
-        driver, hdf = self.driver, self.hdf
-        signals = (driver.acquire, hdf.dropped, hdf.capture, hdf.write_status)
-        counts, timeout_s = (-1, -1), setup.frame_timeout_s
-        while not self._finished():
-            before, counts = counts, (self.frames_counted(), self.frames_written())
-            if before == counts:
-                hint = f"{counts[1]} written; no new frame for {timeout_s} s"
-                raise DeviceError(self.name, "complete", self._target, counts[0], "frames", hint)
-            timeout_s = max(setup.frame_timeout_s, WRITE_TIMEOUT_S if counts[0] > counts[1] else 0.0)
-            wait_until(
-                lambda: self._changed(counts) or self._finished(),  # noqa: B023  called in this round only
-                signals,
-                device=self.name,
-                operation="complete",
-                timeout_s=timeout_s,
-                look_again_s=LOOK_AGAIN_S if driver.is_acquiring() else _LOOK_FOR_LAST_S,
-            )
-        self._check("complete", self.frames_counted())
+        now = self._progress()
+        while not self._finished(now):
+            timeout_s = max(setup.frame_timeout_s, WRITE_TIMEOUT_S if now.counted > now.written else 0.0)
+            newer = self._newer(now, timeout_s)
+            if newer is None:
+                hint = f"{now.written} written; no new frame for {timeout_s} s"
+                raise DeviceError(self.name, "complete", self._target, now.counted, "frames", hint)
+            now = newer
+        self._check("complete", now.counted)
 
-    def _changed(self, counts: tuple[int, int]) -> bool:
-        return (self.frames_counted(), self.frames_written()) != counts
+    def _progress(self) -> _Progress:
+        """How far it is, asked now; what is asked later can only be further."""
+        return _Progress(self.driver.is_acquiring(), self.frames_counted(), self.frames_written())
 
-    def _finished(self) -> bool:
+    def _newer(self, before: _Progress, timeout_s: float) -> _Progress | None:
+        """Wait until it is further; None if it is not in time."""
+        latest = before
+
+        def is_further() -> bool:
+            nonlocal latest
+            latest = self._progress()
+            return self._finished(latest) or latest != before
+
+        further = wait_until(
+            is_further,
+            (self.driver.acquire, self.hdf.dropped, self.hdf.capture, self.hdf.write_status),
+            device=self.name,
+            operation="complete",
+            timeout_s=timeout_s,
+            look_again_s=LOOK_AGAIN_S if before.acquiring else _LOOK_FOR_LAST_S,
+        )
+        return latest if further else None
+
+    def _finished(self, now: _Progress) -> bool:
         """Whether all is counted and written; raises when that can no longer come."""
         self.hdf.check()
-        acquiring = self.driver.is_acquiring()
-        counted, written = self.frames_counted(), self.frames_written()
-        if not acquiring and counted < self._target and not self._stop_asked:
+        if not now.acquiring and now.counted < self._target and not self._stop_asked:
             hint = "it stopped by itself or from elsewhere"
-            raise DeviceError(self.name, "complete", self._target, counted, "frames", hint)
-        return written >= counted and (counted >= self._target or not acquiring)
+            raise DeviceError(self.name, "complete", self._target, now.counted, "frames", hint)
+        return now.written >= now.counted and (now.counted >= self._target or not now.acquiring)
 
     def _stop(self) -> None:
         self._stop_asked = True
