@@ -4,6 +4,7 @@ import json
 import shutil
 import signal
 import subprocess
+import threading
 
 import h5py
 import numpy as np
@@ -61,7 +62,9 @@ def said(arguments, environment, status):
 
 def wait_for_projections(data, process, frames):
     """Follow the journal until so many projections were announced; no clock but the run's own."""
+    pause = threading.Event()
     while process.poll() is None:
+        pause.wait(0.1)
         for path in sorted((data / "journal").glob("*.jsonl")):
             announced = [
                 line.doc["indices"]["stop"] for line in read_journal(path) if line.name == "stream_datum"
