@@ -1,29 +1,31 @@
 """Records that do not answer: one line for each device, a single one when none does."""
 
+from threading import Event
 from types import SimpleNamespace
 
 import pytest
 from ophyd.status import StatusBase
 from ophyd.utils import ReadOnlyError
 
-from xsn_acq.devices.connection import connection_faults, operation_faults, sought_where
+from xsn_acq.devices.connection import READ_S, connection_faults, operation_faults, sought_where
 from xsn_acq.errors import DeviceError, UnansweredError
 
 
 class Record:
     def __init__(self, pvname, connected):
         self.pvname, self.connected = pvname, connected is not False
-        self.busy = connected == "busy"
+        self.busy, self.slow = connected == "busy", connected == "slow"
 
     def wait_for_connection(self, timeout):
         assert 0 < timeout <= 0.1
         if not self.connected:
+            Event().wait(timeout)
             raise TimeoutError
 
     def get(self, use_monitor, timeout):
         assert not use_monitor
-        assert 0 < timeout <= 0.1
-        if self.busy:
+        assert 0 < timeout <= READ_S
+        if self.busy or (self.slow and timeout < 1.0):
             raise TimeoutError
 
 
@@ -52,6 +54,12 @@ def test_every_device_with_silent_records_is_named():
         "shutter: Sts did not answer within 0.1 s; is the IOC running?",
         "camera: a and 1 more did not answer within 0.1 s; is the IOC running?",
     ]
+
+
+def test_one_that_is_away_does_not_take_the_time_of_those_that_answer():
+    """The wait for the first leaves nothing of the time; the others get that of a read all the same."""
+    (line,) = connection_faults([device("ring", Current=False), device("sample", a="slow")], 0.1)
+    assert line.startswith("ring: Current did not answer")
 
 
 def test_when_none_answers_one_line_says_where_they_were_sought(monkeypatch):

@@ -45,7 +45,10 @@ def connection_faults(devices: Sequence[Device], timeout_s: float) -> list[str]:
     """
     deadline = time.monotonic() + timeout_s
     found = {device.name: list(_records(device)) for device in devices}
-    missing = {name: _missing(records, deadline) for name, records in found.items()}
+    missing = {name: _unconnected(records, deadline) for name, records in found.items()}
+    answered_by = max(deadline, time.monotonic() + READ_S)  # one that is away leaves the others their time
+    for name, records in found.items():
+        missing[name] = missing[name] or _unanswered(records, answered_by)
     sought, silent = sum(map(len, found.values())), sum(map(len, missing.values()))
     if sought and sought == silent:
         first = next(pv for pvs in missing.values() for pv in pvs)
@@ -112,7 +115,7 @@ def _records(device: Device) -> Iterator[Signal]:
     return (walked.item for walked in device.walk_signals() if hasattr(walked.item, "pvname"))
 
 
-def _missing(records: Sequence[Signal], deadline: float) -> list[str]:
+def _unconnected(records: Sequence[Signal], deadline: float) -> list[str]:
     for record in records:
         left = deadline - time.monotonic()
         try:
@@ -120,8 +123,12 @@ def _missing(records: Sequence[Signal], deadline: float) -> list[str]:
                 record.wait_for_connection(timeout=left)
         except TimeoutError:
             break
-    lost = [str(record.pvname) for record in records if not record.connected]
-    return lost or [str(record.pvname) for record in records[-1:] if not _answers(record, deadline)]
+    return [str(record.pvname) for record in records if not record.connected]
+
+
+def _unanswered(records: Sequence[Signal], deadline: float) -> list[str]:
+    """The last of connected records, where it is not read in time."""
+    return [str(record.pvname) for record in records[-1:] if not _answers(record, deadline)]
 
 
 def _answers(record: Signal, deadline: float) -> bool:
