@@ -1,0 +1,1 @@
+"""Preconditioned Wirtinger flow: the sample's wave from speckle images; arrays in, arrays out."""
