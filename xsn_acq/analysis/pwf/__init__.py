@@ -1,1 +1,1 @@
-"""Preconditioned Wirtinger flow: the sample's wave from speckle images; arrays in, arrays out."""
+"""Speckle microtomography: single-shot phase and absorption by preconditioned Wirtinger flow (PWF)."""
