@@ -75,6 +75,8 @@ class ImageModel:
     Parameters
     ----------
     optics : SpeckleOptics
+    grid : Grid, optional
+        Left out: that of the optics.
     double : bool
         float64 instead of float32.
     workers, xp, device
@@ -85,13 +87,14 @@ class ImageModel:
         self,
         optics: SpeckleOptics,
         *,
+        grid: Grid | None = None,
         double: bool = False,
         workers: int = 1,
         xp: ModuleType = np,
         device: Any = None,
     ) -> None:
         self.optics = optics
-        self.grid = optics.grid()
+        self.grid = grid or optics.grid()
         self.real = np.dtype(np.float64 if double else np.float32)
         self.complex = np.dtype(np.complex128 if double else np.complex64)
         self.fourier = Fourier(xp, device=device, workers=workers)

@@ -9,7 +9,9 @@ Function = Callable[[Any], tuple[float, Any]]
 """Variables -> value and gradient."""
 _MEMORY = 10
 _ARMIJO = 1e-4
-_LEAST_STEP = 1e-3
+_LEAST_STEP = 1e-6
+_LONGEST = 5.0
+"""No variable moves further in one step: radians, where exponentials are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +42,7 @@ def minimise(
     x: Any,
     precondition: Callable[[Any], Any],
     dot: Callable[[Any, Any], float],
+    largest: Callable[[Any], float],
     *,
     enough: float,
     most: int,
@@ -75,7 +78,7 @@ def minimise(
         slope = dot(gradient, step)
         if max(-0.5 * slope, 0.5 * plain) < enough:
             return Minimum(x, tuple(values), True)
-        found = _search(function, x, value, step, slope, most - len(values))
+        found = _search(function, x, value, step, slope, largest(step), most - len(values))
         values.extend(found.values)
         if found.x is None:
             return Minimum(x, tuple(values), False)
@@ -115,10 +118,10 @@ def _step(
 
 
 def _search(
-    function: Function, x: Any, value: float, step: Any, slope: float, left: int
+    function: Function, x: Any, value: float, step: Any, slope: float, longest: float, left: int
 ) -> _Found:
     """Shorten the step until the value has fallen as the slope foretells (Armijo), by quadratic fits."""
-    length, values = 1.0, []
+    length, values = min(1.0, _LONGEST / longest), []
     while len(values) < left and length > _LEAST_STEP:
         tried = x + length * step
         new, gradient = function(tried)

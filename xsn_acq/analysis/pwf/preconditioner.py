@@ -38,7 +38,7 @@ class Preconditioner:
         self._fourier = model.fourier
         self._shape = model.grid.padded
         stiffness = _probed(objective, data, wave, seed)
-        prior = self._fourier.numpy(objective.prior).astype(float)
+        prior = objective.mu * objective.bend**2
         count = len(stiffness)
         whole = stiffness + np.eye(count)[:, :, None, None] * prior
         self.degrees_of_freedom = _degrees(stiffness, whole, self._shape)
