@@ -5,9 +5,10 @@ is *derived* from its text), psi = alpha + i phi the sample, t a diffuser, H_1 a
 the diffuser and on to the scintillator. Gradients are derivatives: dL = sum Re(conj(g) dpsi).
 """
 
+from copy import copy
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -102,6 +103,14 @@ class ImageModel:
         self._to_scintillator = self._free_space(optics.diffuser_to_scintillator_m)
         blur = intensity_transfer(self.grid.padded, optics.pixel_m, optics.coherence)
         self._blur = self.array(blur[:, : self.grid.padded[1] // 2 + 1])
+
+    def like(self, optics: SpeckleOptics) -> Self:
+        """Return a model of other distances on the same grid, of the same library and precision."""
+        other = copy(self)
+        other.optics = optics
+        other._to_diffuser = self._free_space(optics.sample_to_diffuser_m)
+        other._to_scintillator = self._free_space(optics.diffuser_to_scintillator_m)
+        return other
 
     def array(self, values: Any) -> Any:
         """Return real or complex values as an array of the model's library and precision."""

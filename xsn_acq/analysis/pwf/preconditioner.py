@@ -37,7 +37,7 @@ class Preconditioner:
         model = objective.model
         self._fourier = model.fourier
         self._shape = model.grid.padded
-        stiffness = _probed(objective, data, wave, seed)
+        stiffness = probed(objective, data, wave, seed)
         prior = objective.mu * objective.bend**2
         count = len(stiffness)
         whole = stiffness + np.eye(count)[:, :, None, None] * prior
@@ -53,8 +53,8 @@ class Preconditioner:
         return self._fourier.irfft2(xp.stack(steps), self._shape)
 
 
-def _probed(objective: Objective, data: Data, wave: Any, seed: int) -> np.ndarray:
-    """Hessian blocks (V, V, Ny, Nx // 2 + 1) of the loss, means over rings."""
+def probed(objective: Objective, data: Data, wave: Any, seed: int) -> np.ndarray:
+    """Return Hessian blocks (V, V, Ny, Nx // 2 + 1) of the loss, float64, means over rings of frequency."""
     model, rng = objective.model, np.random.default_rng(seed)
     directions = objective.assumption.directions
     count, (ny, nx) = len(directions), model.grid.padded
