@@ -31,7 +31,7 @@ MIXTURES = ("beads in wood", "two balls")
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """References and projections (K, ny, nx) with photon noise, and the field (ny, nx) filtered by the STF."""
+    """References and projections (K, ny, nx) with photon noise; the field (ny, nx) filtered by the STF."""
 
     optics: SpeckleOptics
     references: np.ndarray
@@ -147,7 +147,11 @@ def wood(shape, seed, turn, x, y):
     radius = 0.32 * wide
     total = 2 * np.sqrt(np.maximum(radius**2 - x**2, 0.0)) * np.ones_like(y)
     for _ in range(round(wide * high / 600)):
-        reach, about, up = 0.75 * radius * rng.uniform() ** 0.5, rng.uniform(0, 2 * math.pi), rng.uniform(-0.6, 0.6)
+        reach, about, up = (
+            0.75 * radius * rng.uniform() ** 0.5,
+            rng.uniform(0, 2 * math.pi),
+            rng.uniform(-0.6, 0.6),
+        )
         centre = reach * math.cos(about), up * high, reach * math.sin(about)
         total = total - 0.35 * ball(x, y, centre, rng.uniform(2, 5), turn)
     return [(np.maximum(total, 0.0), CELLULOSE)]
@@ -169,4 +173,10 @@ def two_balls(shape, seed, turn, x, y):
     ]
 
 
-PARTS = {"beads": beads, "powder": powder, "wood": wood, "beads in wood": beads_in_wood, "two balls": two_balls}
+PARTS = {
+    "beads": beads,
+    "powder": powder,
+    "wood": wood,
+    "beads in wood": beads_in_wood,
+    "two balls": two_balls,
+}

@@ -3,9 +3,9 @@
 Tied to the phase, absorption cannot be what the images ask for where the sample is of something else. What it
 would rather be, phi left as it is, shows in the gradient by alpha, summed over many speckles with a Gaussian
 weight. Of pure noise not all is left there: where the mean light tells alpha = c phi, phi gives in to it, and
-only as far as the shift of speckles holds phi fast is there a misfit. The share left is h / (h + w (c + chi)^2),
+only as far as the shift of speckles holds phi fast is there a misfit. The share left is h / (h + w (c + q)^2),
 with w the weight of the images, h the stiffness of phi by speckles alone (their slope times lambda L k) and
-chi = pi lambda L k^2 the contrast of free space, at the Gaussian's frequency. The strain is the largest sum in
+q = pi lambda L k^2 the contrast of free space, at the Gaussian's frequency. The strain is the largest sum in
 units of the noise so left.
 """
 
@@ -100,7 +100,7 @@ class OneMaterial:
 
 
 def fitted_ratio(alpha: FloatArray, phi: FloatArray, pixel_m: float) -> float:
-    """beta / delta of a field (ny, nx) that was retrieved without assuming any: grad alpha over grad phi.
+    """Beta / delta of a field (ny, nx) that was retrieved freely: grad alpha over grad phi.
 
     Slopes, so that no offset matters, of fields blurred to 2 um; places weigh by the square of the phase's
     slope, so that flat ones, mostly noise, count little.

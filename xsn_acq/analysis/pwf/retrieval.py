@@ -195,18 +195,14 @@ class Retrieval:
     def _empty(self) -> Any:
         return self.model.array(np.ones(self.model.grid.padded, complex))
 
-    def _held_out(
-        self, images: FloatArray, weights: FloatArray, guess: tuple[Any, Any]
-    ) -> WeightChoice:
+    def _held_out(self, images: FloatArray, weights: FloatArray, guess: tuple[Any, Any]) -> WeightChoice:
         out, misfits = held_out_pixels(images.shape), []
         data = self.model.data(images, np.where(out, 0.0, weights))
         x = self._objective(WEIGHTS[-1]).variables(*guess)
         for mu in reversed(WEIGHTS):
             objective = self._objective(mu)
             precondition = Preconditioner(objective, data, self._empty())
-            x = fit(
-                objective, data, x, precondition, enough=self.settings.enough, most=self.settings.most
-            ).x
+            x = fit(objective, data, x, precondition, enough=self.settings.enough, most=self.settings.most).x
             residual = np.sqrt(np.maximum(images, 0.0)) - np.sqrt(self._modelled(objective, x))
             misfits.append(misfit_of(residual, weights, out))
         return choose(WEIGHTS, tuple(reversed(misfits)))
@@ -227,7 +223,9 @@ class Retrieval:
             np.stack([self._inside(each) for each in group]) for group in (data.root, data.weight)
         )
         seen = weights > 0
-        squares = np.where(seen, (roots**2 - modelled) ** 2, 0.0).sum(axis=0) / np.maximum(seen.sum(axis=0), 1)
+        squares = np.where(seen, (roots**2 - modelled) ** 2, 0.0).sum(axis=0) / np.maximum(
+            seen.sum(axis=0), 1
+        )
         mean = float(np.nanmean(self._references))
         return SpeckleField(
             alpha,
