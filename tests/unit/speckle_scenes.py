@@ -31,11 +31,13 @@ MIXTURES = ("beads in wood", "two balls")
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """References and projections (K, ny, nx) with photon noise; the field (ny, nx) filtered by the STF."""
+    """References and projections (K, ny, nx) with photon noise, the image (ny, nx) without diffuser or noise;
+    the field (ny, nx) filtered by the STF, and as it is."""
 
     optics: SpeckleOptics
     references: np.ndarray
     projections: np.ndarray
+    without_diffuser: np.ndarray
     alpha: np.ndarray
     phi: np.ndarray
     alpha_everywhere: np.ndarray
@@ -80,8 +82,9 @@ def scene(kind="beads", shape=(96, 96), seed=0, positions=1, turned_deg=0.0, ref
         photons = reference_frames * PHOTONS
         references.append(rng.poisson(photons * bare) / photons)
         projections.append(rng.poisson(PHOTONS * with_sample) / PHOTONS)
+    plain = sim.speckle_image(OPTICS, x, y, sample=sample).astype(float)
     fields = _true_field(sample, x, y)
-    return Scene(optics(shape), np.array(references), np.array(projections), *fields)
+    return Scene(optics(shape), np.array(references), np.array(projections), plain, *fields)
 
 
 def _true_field(sample, x, y):
