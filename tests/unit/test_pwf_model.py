@@ -84,7 +84,8 @@ def test_the_model_of_the_true_wave_is_the_simulators_image():
 def test_a_grid_has_its_image_in_the_middle():
     grid = Grid((10, 13), 4, 1e-6)
     ny, nx = grid.padded
-    assert ny >= 18 and nx >= 21
+    assert ny >= 18
+    assert nx >= 21
     image = np.arange(130.0).reshape(10, 13)
     for field in (grid.embed(image, -1.0), grid.extend(image)):
         assert field.shape == (ny, nx)

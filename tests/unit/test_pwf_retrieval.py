@@ -1,4 +1,4 @@
-"""Retrieval against the simulator's samples, on a grid three times coarser, with the noise of 20,000 photons."""
+"""Retrieval of the simulator's samples, on a grid three times coarser, with the noise of 20,000 photons."""
 
 from dataclasses import replace
 from functools import cache
@@ -38,7 +38,9 @@ def test_one_shot_is_quantitative_for_one_material(kind):
     slope, left = scene(kind).slope(found.phi)
     assert slope == pytest.approx(1, abs=0.04)  # a field of 62 um: the bar of 0.03 is held on 125 um, in docs
     assert left < 0.16  # of the powder, all rims; a third of it for the others
-    assert found.converged and found.flags == () and found.mode == "single_material"
+    assert found.converged
+    assert found.flags == ()
+    assert found.mode == "single_material"
     assert found.gradients < 80
     assert 0.7 < found.chi2 < 1.1  # noise alone, less what the fit takes up
     assert found.alpha == pytest.approx(found.phi * ONE_MATERIAL[kind].beta / ONE_MATERIAL[kind].delta)
@@ -103,7 +105,8 @@ def test_three_positions_need_no_assumption():
     mixed = scene("two balls", positions=3)
     found = retrieval(GLASS, 3, mode="free").retrieve(mixed.projections)
     assert mixed.slope(found.phi)[0] == pytest.approx(1, abs=0.06)  # see docs for the bar, on 125 um
-    assert found.check is None and found.mode == "free"
+    assert found.check is None
+    assert found.mode == "free"
     lost = np.array(mixed.projections)
     lost[1] = np.nan
     assert mixed.slope(retrieval(GLASS, 3, mode="free").retrieve(lost, found).phi)[0] == pytest.approx(

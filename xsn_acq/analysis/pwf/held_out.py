@@ -48,6 +48,6 @@ def choose(tried: tuple[float, ...], misfit: tuple[float, ...]) -> WeightChoice:
 
 
 def misfit_of(residual: FloatArray, weights: FloatArray, out: np.ndarray) -> float:
-    """Chi-square of a held-out pixel: mean of weight times residual squared, those without weight left out."""
+    """Chi-square of a held-out pixel: mean of weight times residual squared where there is weight."""
     seen = out & (weights > 0)
     return float(np.mean(weights[seen] * residual[seen] ** 2))

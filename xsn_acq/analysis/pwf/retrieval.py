@@ -45,6 +45,8 @@ class SpeckleField:
         Weight of the prior.
     check : MaterialCheck or None
         Of a single material: whether the images contradict it.
+    variables : array (V, Ny, Nx)
+        What was fitted, on the padded field and in the model's library: where the next angle starts.
     """
 
     alpha: FloatArray
@@ -55,7 +57,8 @@ class SpeckleField:
     converged: bool
     mode: Mode
     mu: float
-    check: MaterialCheck | None = None
+    check: MaterialCheck | None
+    variables: Any
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -145,9 +148,9 @@ class Retrieval:
         weights = self._weights(images)
         if not np.any(weights):
             raise ReconstructionError("speckle retrieval: wanted a projection, found no pixel with a value")
-        guess = self._guess(images, start)
+        x = self._guess(images) if start is None else start.variables
         if self._ready is None:
-            self._weight = self._held_out(images, weights, guess)
+            self._weight = self._held_out(images, weights, x)
             self._prepare(self._weight.mu)
         assert self._ready is not None
         objective, precondition, check = self._ready
@@ -155,7 +158,7 @@ class Retrieval:
         found = fit(
             objective,
             data,
-            objective.variables(*guess),
+            x,
             precondition,
             enough=self.settings.enough,
             most=self.settings.most,
@@ -175,13 +178,11 @@ class Retrieval:
         usable = self._good & np.isfinite(images) & np.isfinite(self._references)
         return usable * (4 * settings.photons / (1 + 1 / settings.reference_frames))
 
-    def _guess(self, images: FloatArray, start: SpeckleField | None) -> tuple[Any, Any]:
-        """Alpha and phi (Ny, Nx) to start from."""
-        grid, c = self.model.grid, self.settings.beta_over_delta
-        if start is not None:
-            return self.model.array(grid.extend(start.alpha)), self.model.array(grid.extend(start.phi))
-        phi = self.model.array(paganin(self.settings.optics, grid, images, self._references, c))
-        return c * phi, phi
+    def _guess(self, images: FloatArray) -> Any:
+        """Variables (V, Ny, Nx) of Paganin's guess."""
+        c = self.settings.beta_over_delta
+        phi = paganin(self.settings.optics, self.model.grid, images, self._references, c)
+        return self._objective(1.0).variables(self.model.array(c * phi), self.model.array(phi))
 
     def _prepare(self, mu: float) -> None:
         objective, weights = self._objective(mu), self._weights(self._references)
@@ -195,10 +196,9 @@ class Retrieval:
     def _empty(self) -> Any:
         return self.model.array(np.ones(self.model.grid.padded, complex))
 
-    def _held_out(self, images: FloatArray, weights: FloatArray, guess: tuple[Any, Any]) -> WeightChoice:
+    def _held_out(self, images: FloatArray, weights: FloatArray, x: Any) -> WeightChoice:
         out, misfits = held_out_pixels(images.shape), []
         data = self.model.data(images, np.where(out, 0.0, weights))
-        x = self._objective(WEIGHTS[-1]).variables(*guess)
         for mu in reversed(WEIGHTS):
             objective = self._objective(mu)
             precondition = Preconditioner(objective, data, self._empty())
@@ -237,6 +237,7 @@ class Retrieval:
             self.settings.mode,
             objective.mu,
             check(objective, data, objective.wave(x)) if self._assumption.single_material else None,
+            x,
         )
 
 
