@@ -148,7 +148,7 @@ class Retrieval:
         weights = self._weights(images)
         if not np.any(weights):
             raise ReconstructionError("speckle retrieval: wanted a projection, found no pixel with a value")
-        x = self._guess(images) if start is None else start.variables
+        x = self.guess(images) if start is None else start.variables
         if self._ready is None:
             self._weight = self._held_out(images, weights, x)
             self._prepare(self._weight.mu)
@@ -172,14 +172,33 @@ class Retrieval:
             return zero_phase(self.model, reference, weight)
         return own_phase(self.model, reference, weight, settings.diffuser_beta_over_delta)
 
+    def data(self, images: FloatArray) -> Data:
+        """Return images (K, ny, nx) and their weights as a fit takes them."""
+        return self.model.data(images, self._weights(images))
+
+    @property
+    def prepared(self) -> tuple[Objective, Preconditioner]:
+        """What is minimised and how stiff it is.
+
+        Raises
+        ------
+        ReconstructionError
+            The weight of the prior is not chosen yet.
+        """
+        if self._ready is None:
+            raise ReconstructionError(
+                "speckle retrieval: the weight of the prior is not chosen; give mu, or retrieve a projection"
+            )
+        return self._ready[0], self._ready[1]
+
     def _weights(self, images: FloatArray) -> FloatArray:
         """Inverse variance of each root; the reference's own noise adds to that of the image."""
         settings = self.settings
         usable = self._good & np.isfinite(images) & np.isfinite(self._references)
         return usable * (4 * settings.photons / (1 + 1 / settings.reference_frames))
 
-    def _guess(self, images: FloatArray) -> Any:
-        """Variables (V, Ny, Nx) of Paganin's guess."""
+    def guess(self, images: FloatArray) -> Any:
+        """Variables (V, Ny, Nx) of Paganin's guess from images (K, ny, nx)."""
         c = self.settings.beta_over_delta
         phi = paganin(self.settings.optics, self.model.grid, images, self._references, c)
         return self._objective(1.0).variables(self.model.array(c * phi), self.model.array(phi))
