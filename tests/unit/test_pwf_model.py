@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 from speckle_scenes import PHOTONS, optics, scene
 
+from xsn_acq.analysis.pwf.fitting import fit
 from xsn_acq.analysis.pwf.forward import ImageModel
 from xsn_acq.analysis.pwf.grid import Grid, guard_pixels
 from xsn_acq.analysis.pwf.lbfgs import minimise
 from xsn_acq.analysis.pwf.objective import Assumption, Objective
+from xsn_acq.analysis.pwf.preconditioner import Preconditioner
 from xsn_acq.errors import ReconstructionError
 
 SHAPE = (20, 24)
@@ -123,3 +125,19 @@ def test_images_of_another_shape_are_refused():
         ReconstructionError, match=r"wanted images and weights \(K, 20, 24\), found \(20, 24\)"
     ):
         model.data(np.ones(SHAPE), np.full(SHAPE, PHOTONS))
+
+
+def test_another_array_library_gives_the_same():
+    strict = pytest.importorskip("array_api_strict")
+    objective, data, x, _ = setting(single=False)
+    model = ImageModel(optics(SHAPE), double=True, xp=strict)
+    diffusers = tuple(model.array(t) for t in objective.diffusers)
+    other = Objective(model, diffusers, objective.assumption, objective.mu)
+    moved = type(data)(*(tuple(model.array(each) for each in group) for group in (data.root, data.weight)))
+    value, gradient = objective.value(x, data)
+    found, slope = other.value(model.array(x), moved)
+    assert found == pytest.approx(value, rel=1e-10)
+    np.testing.assert_allclose(model.fourier.numpy(slope), gradient, atol=1e-9 * np.abs(gradient).max())
+    precondition = Preconditioner(other, moved, other.wave(model.array(x)))
+    end = fit(other, moved, model.array(x), precondition, enough=1e-3, most=3)
+    assert end.values[-1] < end.values[0]

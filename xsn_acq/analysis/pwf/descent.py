@@ -15,7 +15,6 @@ from xsn_acq.analysis.pwf.forward import Data, ImageModel
 from xsn_acq.optics.coherence import sample_transfer
 
 STILL = 10**-0.00001
-_LEAST_STEP = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,19 +72,26 @@ class PlainDescent:
     def retrieve(self, data: Data, alpha: Any, phi: Any, *, most: int) -> Descended:
         """Descend from a field (Ny, Nx), for ``most`` gradients at most."""
         value, slopes = self._value(data, alpha, phi)
-        values, step = [value], 1e-3 / float(data.weight[0].max())
-        while len(values) < most and step > _LEAST_STEP:
+        values, step = [value], self._first_step(slopes)
+        while len(values) < most and step > 0:
             ahead = alpha - step * slopes[0], phi - step * self._filtered(slopes[1], self._inverse)
-            value, turned = self._value(data, *ahead)
-            values.append(value)
-            if not value < min(values[:-1]):
+            new, turned = self._value(data, *ahead)
+            values.append(new)
+            if not new < value:
                 step *= 0.5
                 continue
             alike = self._correlation((alpha, phi), ahead)
-            (alpha, phi), slopes, step = ahead, turned, 2 * step
+            (alpha, phi), value, slopes, step = ahead, new, turned, 2 * step
             if alike > self._still:
                 return Descended(alpha, phi, tuple(values), True)
         return Descended(alpha, phi, tuple(values), False)
+
+    def _first_step(self, slopes: tuple[Any, Any]) -> float:
+        """Step that moves the field by 1 radian at most."""
+        xp = self._model.fourier.xp
+        moves = slopes[0], self._filtered(slopes[1], self._inverse)
+        largest = max(float(xp.max(xp.abs(move))) for move in moves)
+        return 1 / largest if largest > 0 else 0.0
 
     def _value(self, data: Data, alpha: Any, phi: Any) -> tuple[float, tuple[Any, Any]]:
         xp, model = self._model.fourier.xp, self._model

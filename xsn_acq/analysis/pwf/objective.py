@@ -85,8 +85,8 @@ class Objective:
     def psi(self, x: Any) -> tuple[Any, Any]:
         """Alpha and phi, (Ny, Nx) each."""
         c = self.assumption.beta_over_delta
-        phi = x[-1]
-        return (c * phi if self.assumption.single_material else c * (x[0] + phi)), phi
+        phi = x[-1, ...]
+        return (c * phi if self.assumption.single_material else c * (x[0, ...] + phi)), phi
 
     def variables(self, alpha: Any, phi: Any) -> Any:
         """Variables (V, Ny, Nx) of a field; what the assumption forbids is left out."""

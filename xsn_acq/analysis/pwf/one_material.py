@@ -4,9 +4,9 @@ Tied to the phase, absorption cannot be what the images ask for where the sample
 would rather be, phi left as it is, shows in the gradient by alpha, summed over many speckles with a Gaussian
 weight. Of pure noise not all is left there: where the mean light tells alpha = c phi, phi gives in to it,
 and only as far as the shift of speckles holds phi fast is there a misfit. The share left is
-h / (h + w (c + q)^2), with w the weight of the images, h the stiffness of phi by speckles alone (their slope times lambda L k) and
-q = pi lambda L k^2 the contrast of free space, at the Gaussian's frequency. The strain is the largest sum in
-units of the noise so left.
+h / (h + w (c + q)^2), with w the weight of the images, h the stiffness of phi by speckles alone (their slope
+times lambda L k) and q = pi lambda L k^2 the contrast of free space, at the Gaussian's frequency. The strain
+is the largest sum in units of the noise so left.
 """
 
 from dataclasses import dataclass

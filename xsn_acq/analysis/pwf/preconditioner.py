@@ -51,7 +51,7 @@ class Preconditioner:
         spectra = self._fourier.rfft2(gradient)
         count = spectra.shape[0]
         steps = [
-            sum(self._inverse[row, column] * spectra[column] for column in range(count))
+            sum(self._inverse[row, column, ...] * spectra[column, ...] for column in range(count))
             for row in range(count)
         ]
         return self._fourier.irfft2(xp.stack(steps), self._shape)
