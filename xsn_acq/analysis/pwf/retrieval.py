@@ -4,9 +4,10 @@ The diffuser, the Hessian and the weight of the prior are prepared once; each pr
 Paganin's guess or from the field of the angle before.
 """
 
+from copy import copy
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,7 +15,14 @@ from numpy.typing import ArrayLike
 from xsn_acq.analysis.pwf.diffuser import own_phase, zero_phase
 from xsn_acq.analysis.pwf.fitting import fit
 from xsn_acq.analysis.pwf.forward import Data, ImageModel
-from xsn_acq.analysis.pwf.held_out import WEIGHTS, WeightChoice, choose, held_out_pixels, misfit_of
+from xsn_acq.analysis.pwf.held_out import (
+    FREE_WEIGHTS,
+    WEIGHTS,
+    WeightChoice,
+    choose,
+    held_out_pixels,
+    misfit_of,
+)
 from xsn_acq.analysis.pwf.objective import Assumption, Objective
 from xsn_acq.analysis.pwf.one_material import MaterialCheck, OneMaterial
 from xsn_acq.analysis.pwf.paganin import paganin
@@ -123,6 +131,20 @@ class Retrieval:
         """What held-out pixels of the first projection said; None before it, or where mu was given."""
         return self._weight
 
+    def like(self, settings: PwfSettings) -> Self:
+        """Return a retrieval of other settings behind the same diffusers, which are not found anew.
+
+        Optics, precision and what is said of the diffuser stay as they are.
+        """
+        other = copy(self)
+        other.settings = settings
+        other._assumption = Assumption(settings.beta_over_delta, settings.single_material)
+        other._weight, other._ready = None, None
+        _check(settings, self._references)
+        if settings.mu is not None:
+            other._prepare(settings.mu)
+        return other
+
     def retrieve(self, projections: ArrayLike, start: SpeckleField | None = None) -> SpeckleField:
         """Field of one angle.
 
@@ -217,14 +239,15 @@ class Retrieval:
 
     def _held_out(self, images: FloatArray, weights: FloatArray, x: Any) -> WeightChoice:
         out, misfits = held_out_pixels(images.shape), []
+        tried = WEIGHTS if self.settings.single_material else FREE_WEIGHTS
         data = self.model.data(images, np.where(out, 0.0, weights))
-        for mu in reversed(WEIGHTS):
+        for mu in reversed(tried):
             objective = self._objective(mu)
             precondition = Preconditioner(objective, data, self._empty())
             x = fit(objective, data, x, precondition, enough=self.settings.enough, most=self.settings.most).x
             residual = np.sqrt(np.maximum(images, 0.0)) - np.sqrt(self._modelled(objective, x))
             misfits.append(misfit_of(residual, weights, out))
-        return choose(WEIGHTS, tuple(reversed(misfits)))
+        return choose(tried, tuple(reversed(misfits)))
 
     def _modelled(self, objective: Objective, x: Any) -> FloatArray:
         images = self.model.images(objective.wave(x), objective.diffusers)
