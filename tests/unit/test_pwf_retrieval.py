@@ -121,8 +121,9 @@ def test_a_lost_image_leaves_the_others():
 
 def test_the_ratio_follows_from_a_free_field():
     free, one = retrieval(GLASS, 3, mode="free", mu=3.0), scene("beads", positions=3)
-    high = free.like(replace(free.settings, beta_over_delta=1.5 * GLASS.beta / GLASS.delta))
-    assert fitted_ratio(high, one.projections) == pytest.approx(GLASS.beta / GLASS.delta, rel=0.06)
+    true = GLASS.beta / GLASS.delta
+    high = free.like(replace(free.settings, beta_over_delta=1.3 * true, enough=0.05, most=40))
+    assert fitted_ratio(high, one.projections) == pytest.approx(true, rel=0.06)  # the phase comes out 2 % low
     with pytest.raises(ReconstructionError, match="phase without slope"):
         ratio_of(np.ones(SHAPE), np.ones(SHAPE), 1e-6)
     with pytest.raises(ReconstructionError, match="wanted a retrieval in mode free"):

@@ -22,8 +22,8 @@ _STILL = 0.01
 def fitted_ratio(retrieval: Retrieval, projections: ArrayLike) -> float:
     """Beta / delta of one projection (K, ny, nx), K 3 or more.
 
-    The field is retrieved in ``free`` mode; its ratio is where absorption is drawn to in the next round, until
-    it stays within 1 %.
+    The field is retrieved in ``free`` mode; its ratio is where absorption is drawn to in the next round,
+    until it stays within 1 %.
 
     Parameters
     ----------
