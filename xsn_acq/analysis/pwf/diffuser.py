@@ -23,7 +23,7 @@ DiffuserPhase = Literal["own_phase", "zero_phase"]
 _MU = 30.0
 """Weight of the prior: between 10 and 100 the sample's phase does not depend on it; at 1 the grains take up
 noise and samples of fine powder come out 5 % too strong."""
-_ENOUGH = 1e-3
+_ENOUGH = 0.05
 _MOST = 200
 
 
