@@ -78,12 +78,13 @@ class StructuredState(MicroscopeState):
 
 @dataclass(frozen=True, kw_only=True)
 class SpeckleState(FullFieldState):
-    """That of a beamline with a multilayer and a diffuser behind the sample."""
+    """That of a beamline with a multilayer and a diffuser behind the sample; ``age_s`` since its start."""
 
     multilayer_1_deg: float
     multilayer_2_deg: float
     diffuser_x_mm: float
     diffuser_y_mm: float
+    age_s: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
-from xsn_acq.config import AnyBeamline, Beamline, StructuredBeamline
+from xsn_acq.config import AnyBeamline, Beamline, SpeckleBeamline, StructuredBeamline
 from xsn_acq.sim.clock import SimClock
 from xsn_acq.sim.ioc.channels import Served
 from xsn_acq.sim.ioc.control import Control
@@ -15,11 +15,13 @@ from xsn_acq.sim.ioc.motor import Motor
 from xsn_acq.sim.ioc.rendering import Renderer
 from xsn_acq.sim.ioc.schlieren import schlieren
 from xsn_acq.sim.ioc.simple import Ring, Shutter
+from xsn_acq.sim.ioc.speckle import speckle
 from xsn_acq.sim.ioc.structured import structured
 from xsn_acq.sim.ioc.table import Records
 from xsn_acq.sim.ioc.technique import Running, Technique
 from xsn_acq.sim.ioc.zebra import Zebra
-from xsn_acq.sim.microscope_truth import MicroscopeTruth
+from xsn_acq.sim.microscope_truth import FullFieldTruth
+from xsn_acq.sim.speckle_truth import SpeckleTruth
 from xsn_acq.sim.structured_truth import StructuredTruth
 from xsn_acq.sim.truth import Truth
 
@@ -27,7 +29,7 @@ TICK_S = 0.01
 """Real seconds between looks at the clock; what happened in between is worked out exactly."""
 
 
-def technique(beamline: AnyBeamline, truth: MicroscopeTruth, seed: int) -> Technique:
+def technique(beamline: AnyBeamline, truth: FullFieldTruth, seed: int) -> Technique:
     """Return the parts of a beamline's technique.
 
     Raises
@@ -39,6 +41,8 @@ def technique(beamline: AnyBeamline, truth: MicroscopeTruth, seed: int) -> Techn
         return schlieren(beamline, truth, seed)
     if isinstance(beamline, StructuredBeamline) and isinstance(truth, StructuredTruth):
         return structured(beamline, truth, seed)
+    if isinstance(beamline, SpeckleBeamline) and isinstance(truth, SpeckleTruth):
+        return speckle(beamline, truth, seed)
     raise TypeError(f"simulated beamline {beamline.name}: {type(truth).__name__} is another technique's")
 
 
@@ -47,19 +51,19 @@ class SimulatedBeamline:
 
     Parameters
     ----------
-    beamline : Beamline or StructuredBeamline
+    beamline : Beamline, StructuredBeamline or SpeckleBeamline
     speed : float
         Simulated seconds in a real second.
     seed : int
         Of every random thing.
     sample : str
         Name of the phantom.
-    truth : MicroscopeTruth
+    truth : FullFieldTruth
         What the beamline file does not know.
     """
 
     def __init__(
-        self, beamline: AnyBeamline, *, speed: float, seed: int, sample: str, truth: MicroscopeTruth
+        self, beamline: AnyBeamline, *, speed: float, seed: int, sample: str, truth: FullFieldTruth
     ) -> None:
         self.clock, self.faults = SimClock(speed), Faults()
         own = technique(beamline, truth, seed)
