@@ -16,6 +16,8 @@ from xsn_acq.errors import ConfigError
 from xsn_acq.validation import faults_of
 
 AnyBeamline = Beamline | StructuredBeamline | SpeckleBeamline
+TurningBeamline = Beamline | SpeckleBeamline
+"""A file whose rotation axis is known."""
 _KINDS: Mapping[str, type[AnyBeamline]] = MappingProxyType(
     {"xsn": Beamline, "nxsci": StructuredBeamline, "pwf": SpeckleBeamline}
 )

@@ -118,6 +118,11 @@ class SpeckleBeamline(FullField):
         measured = self.calibration.pixel_size
         return (1.0 if measured is None else measured.ratio) * self.nominal_pixel_size_m(binning)
 
+    def axis_on_sensor(self, sample_x_um: float) -> float:
+        """Column of the rotation axis on the unbinned sensor; sample_x sits under the axis and moves it."""
+        calibrated = self.calibration.rotation_axis
+        return calibrated.column + (sample_x_um - calibrated.sample_x_um) * UM / self.pixel_size_m(1)
+
     def places(self) -> list[Place]:
         """The diffuser out of the beam, the pitches of the energies and the rotation axis too."""
         x, last = self.axes.diffuser_x, self.detection.sensor_columns - 1
