@@ -147,7 +147,7 @@ class SpeckleMicroscope:
         return float(x) + wobble[0] + wander[0], float(y) + wobble[1] + wander[1]
 
     def _angles_deg(self, state: SpeckleState, camera: CameraSettings) -> Array:
-        """Angles that stand for the turn: the rim moves under a binned pixel between two, less than the blur."""
+        """Angles that stand for the turn: from one to the next the rim moves less than a binned pixel."""
         begin, end = state.theta_start_deg, state.theta_end_deg
         rim = self.phantom.reach_um * math.radians(abs(end - begin))
         steps = min(max(math.ceil(rim / (camera.binning * self._pixel_um)), 1), _MOST_ANGLES)
