@@ -66,6 +66,9 @@ def test_the_truth_says_the_lengths_that_the_whole_gives():
     x_um, y_um = SpeckleTruth().coherence_lengths_um(BEAMLINE)
     # those of the paper
     assert (x_um, y_um) == pytest.approx((3.48, 4.31), rel=1e-3)
+    binned_um = SpeckleTruth().coherence_lengths_um(BEAMLINE, binning=2)
+    # a square of a is a Gaussian of a^2 / 12, and x_coh^2 is 4 pi times that
+    assert binned_um[0] ** 2 - x_um**2 == pytest.approx(4 * math.pi * (1.3**2 - 0.65**2) / 12)
     optics = SpeckleTruth().optics(BEAMLINE, 10_000.0, sample_z_um=500.0)
     assert optics.sample_to_diffuser_m == pytest.approx(2.5e-3)
     assert optics.diffuser_to_scintillator_m == pytest.approx(20e-3)
