@@ -12,9 +12,9 @@ It is what single-shot retrieval is compared with.
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.fft
 from numpy.typing import ArrayLike
 
+from xsn_acq.analysis.slopes import derivative, integrated
 from xsn_acq.errors import ReconstructionError
 from xsn_acq.optics.arrays import FloatArray
 
@@ -82,7 +82,7 @@ class LowCoherenceSystem:
             )
         self._pixel_m, self._air = pixel_m, air_columns
         self._phase_per_m = 2 * np.pi / (wavelength_m * distance_m) * pixel_m
-        self._slopes = np.stack([_derivative(self._references, axis) for axis in (-2, -1)])
+        self._slopes = np.stack([derivative(self._references, axis) for axis in (-2, -1)])
         # the part of the normal equations that the sample does not change: (2, 2, ny, nx) and (2, ny, nx)
         self._square = np.einsum("akyx,bkyx->abyx", self._slopes, self._slopes)
         ridge = _RIDGE * float(np.mean(self._square[[0, 1], [0, 1]]))
@@ -130,47 +130,3 @@ class LowCoherenceSystem:
         if not self._air:
             return phi - phi.mean()
         return phi - 0.5 * (phi[:, : self._air].mean() + phi[:, -self._air :].mean())
-
-
-def integrated(slope_y: FloatArray, slope_x: FloatArray) -> FloatArray:
-    """Image whose slopes fit these best, by least squares over all frequencies; mean 0.
-
-    The field is continued as a mirror would, so that it need not be periodic.
-
-    Parameters
-    ----------
-    slope_y, slope_x : real (ny, nx), per pixel
-
-    Returns
-    -------
-    float64 (ny, nx)
-    """
-    ny, nx = slope_y.shape
-    spectrum_y = scipy.fft.rfft2(_mirrored(slope_y, -1, 1))
-    spectrum_x = scipy.fft.rfft2(_mirrored(slope_x, 1, -1))
-    v, u = (2j * np.pi * each for each in (scipy.fft.fftfreq(2 * ny)[:, None], scipy.fft.rfftfreq(2 * nx)))
-    square = np.abs(v) ** 2 + np.abs(u) ** 2
-    square[0, 0] = np.inf
-    found = scipy.fft.irfft2((v.conj() * spectrum_y + u.conj() * spectrum_x) / square, (2 * ny, 2 * nx))
-    return found[:ny, :nx]
-
-
-def _mirrored(image: FloatArray, sign_y: int, sign_x: int) -> FloatArray:
-    """The image and its mirror images, (2 ny, 2 nx); a slope changes its sign along its own axis."""
-    wide = np.concatenate([image, sign_x * image[:, ::-1]], axis=1)
-    return np.concatenate([wide, sign_y * wide[::-1]], axis=0)
-
-
-def _derivative(images: FloatArray, axis: int) -> FloatArray:
-    """Derivative per pixel along an axis, of the even continuation, by Fourier: exact up to Nyquist.
-
-    Differences of neighbours would miss 7 % of the slope of a speckle ten pixels long.
-    """
-    count = images.shape[axis]
-    wide = np.concatenate([images, np.flip(images, axis)], axis)
-    steps = 2j * np.pi * scipy.fft.rfftfreq(2 * count)
-    steps[-1] = 0
-    shape = [1] * images.ndim
-    shape[axis] = steps.size
-    found = scipy.fft.irfft(scipy.fft.rfft(wide, axis=axis) * steps.reshape(shape), 2 * count, axis=axis)
-    return np.take(found, np.arange(count), axis)
