@@ -90,6 +90,11 @@ class SpeckleTomography(FlyTomography):
                 f"mode: free wants {LEAST_FREE} diffuser positions or more, found {len(places)}: from fewer, "
                 "absorption takes what is phase; choose single_material, or more positions"
             )
+        if len(places) > 1 and self.trigger != "position":
+            raise ValueError(
+                f"trigger: wanted position with {len(places)} diffuser positions, found {self.trigger}, with "
+                "which their frames would show other angles"
+            )
         if self.mode == "free" and self.beta_over_delta is not None:
             raise ValueError("beta_over_delta: wanted none with mode free, which ties nothing; leave it out")
         return self

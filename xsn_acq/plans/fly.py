@@ -106,7 +106,7 @@ class Flight:
             if not missing:
                 break
             for targets in self._trains(missing):
-                yield from self._before_train()
+                yield from self._before_train(targets)
                 interrupted = yield from self._train(targets)
                 if interrupted:
                     break
@@ -118,8 +118,8 @@ class Flight:
         """Targets of each train that takes what is missing."""
         return neighbours(missing)
 
-    def _before_train(self) -> Plan:
-        """Do what has to be done before the next train."""
+    def _before_train(self, targets: Sequence[int]) -> Plan:
+        """Do what has to be done before a train of these targets."""
         yield from bps.null()
 
     def salvage(self) -> Plan:
