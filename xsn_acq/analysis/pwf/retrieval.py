@@ -4,7 +4,9 @@ The diffuser, the Hessian and the weight of the prior are prepared once; each pr
 Paganin's guess or from the field of the angle before.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
 
@@ -20,6 +22,7 @@ from xsn_acq.analysis.pwf.one_material import MaterialCheck, OneMaterial
 from xsn_acq.analysis.pwf.paganin import paganin
 from xsn_acq.analysis.pwf.preconditioner import Preconditioner
 from xsn_acq.analysis.pwf.settings import FEWEST_FREE, Mode, PwfSettings
+from xsn_acq.analysis.shift import shift_image
 from xsn_acq.errors import ReconstructionError
 from xsn_acq.optics.arrays import FloatArray
 
@@ -115,12 +118,28 @@ class Retrieval:
         if settings.mu is not None:
             self._prepare(settings.mu)
 
+    def with_ratio(self, beta_over_delta: float) -> "Retrieval":
+        """Return the same for another beta / delta of the sample; the diffusers are not made again."""
+        other = copy(self)
+        other.settings = replace(self.settings, beta_over_delta=beta_over_delta)
+        other._assumption = Assumption(beta_over_delta, self.settings.single_material)
+        other._weight = other._ready = None
+        if other.settings.mu is not None:
+            other._prepare(other.settings.mu)
+        return other
+
     @property
     def weight(self) -> WeightChoice | None:
         """What held-out pixels of the first projection said; None before it, or where mu was given."""
         return self._weight
 
-    def retrieve(self, projections: ArrayLike, start: SpeckleField | None = None) -> SpeckleField:
+    def retrieve(
+        self,
+        projections: ArrayLike,
+        start: SpeckleField | None = None,
+        *,
+        shifts: Sequence[tuple[float, float]] | None = None,
+    ) -> SpeckleField:
         """Field of one angle.
 
         Parameters
@@ -130,6 +149,8 @@ class Retrieval:
             pixel or a whole image that is not finite is left out.
         start : SpeckleField, optional
             Of the neighbouring angle.
+        shifts : sequence of (dy, dx), optional
+            Pixels by which the speckle of each position stands elsewhere than in its reference.
 
         Raises
         ------
@@ -145,12 +166,15 @@ class Retrieval:
         weights = self._weights(images)
         if not np.any(weights):
             raise ReconstructionError("speckle retrieval: wanted a projection, found no pixel with a value")
-        guess = self._guess(images, start)
+        references, diffusers = self._moved(shifts)
+        guess = self._guess(images, references, start)
         if self._ready is None:
             self._weight = self._held_out(images, weights, guess)
             self._prepare(self._weight.mu)
         assert self._ready is not None
         objective, precondition, check = self._ready
+        if diffusers is not self.diffusers:
+            objective = objective.behind(diffusers)
         data = self.model.data(images, weights)
         found = fit(
             objective,
@@ -175,12 +199,25 @@ class Retrieval:
         usable = self._good & np.isfinite(images) & np.isfinite(self._references)
         return usable * (4 * settings.photons / (1 + 1 / settings.reference_frames))
 
-    def _guess(self, images: FloatArray, start: SpeckleField | None) -> tuple[Any, Any]:
+    def _moved(
+        self, shifts: Sequence[tuple[float, float]] | None
+    ) -> tuple[FloatArray, tuple[Any, ...]]:
+        """References and diffusers where they stand in the projections."""
+        if shifts is None or not np.any(shifts):
+            return self._references, self.diffusers
+        model = self.model
+        references = [shift_image(each, *by) for each, by in zip(self._references, shifts, strict=True)]
+        diffusers = (model.moved(each, *by) for each, by in zip(self.diffusers, shifts, strict=True))
+        return np.stack(references), tuple(diffusers)
+
+    def _guess(
+        self, images: FloatArray, references: FloatArray, start: SpeckleField | None
+    ) -> tuple[Any, Any]:
         """Alpha and phi (Ny, Nx) to start from."""
         grid, c = self.model.grid, self.settings.beta_over_delta
         if start is not None:
             return self.model.array(grid.extend(start.alpha)), self.model.array(grid.extend(start.phi))
-        phi = self.model.array(paganin(self.settings.optics, grid, images, self._references, c))
+        phi = self.model.array(paganin(self.settings.optics, grid, images, references, c))
         return c * phi, phi
 
     def _prepare(self, mu: float) -> None:
