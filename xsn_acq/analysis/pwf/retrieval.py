@@ -48,6 +48,8 @@ class SpeckleField:
         Weight of the prior.
     check : MaterialCheck or None
         Of a single material: whether the images contradict it.
+    variables : array (V, Ny, Nx)
+        What was fitted, on the padded field and in the model's library: where the next angle starts.
     """
 
     alpha: FloatArray
@@ -58,7 +60,8 @@ class SpeckleField:
     converged: bool
     mode: Mode
     mu: float
-    check: MaterialCheck | None = None
+    check: MaterialCheck | None
+    variables: Any
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -167,9 +170,9 @@ class Retrieval:
         if not np.any(weights):
             raise ReconstructionError("speckle retrieval: wanted a projection, found no pixel with a value")
         references, diffusers = self._moved(shifts)
-        guess = self._guess(images, references, start)
+        x = self.guess(images, references) if start is None else start.variables
         if self._ready is None:
-            self._weight = self._held_out(images, weights, guess)
+            self._weight = self._held_out(images, weights, x)
             self._prepare(self._weight.mu)
         assert self._ready is not None
         objective, precondition, check = self._ready
@@ -179,7 +182,7 @@ class Retrieval:
         found = fit(
             objective,
             data,
-            objective.variables(*guess),
+            x,
             precondition,
             enough=self.settings.enough,
             most=self.settings.most,
@@ -192,6 +195,25 @@ class Retrieval:
         if settings.diffuser_phase == "zero_phase":
             return zero_phase(self.model, reference, weight)
         return own_phase(self.model, reference, weight, settings.diffuser_beta_over_delta)
+
+    def data(self, images: FloatArray) -> Data:
+        """Return images (K, ny, nx) and their weights as a fit takes them."""
+        return self.model.data(images, self._weights(images))
+
+    @property
+    def prepared(self) -> tuple[Objective, Preconditioner]:
+        """What is minimised and how stiff it is.
+
+        Raises
+        ------
+        ReconstructionError
+            The weight of the prior is not chosen yet.
+        """
+        if self._ready is None:
+            raise ReconstructionError(
+                "speckle retrieval: the weight of the prior is not chosen; give mu, or retrieve a projection"
+            )
+        return self._ready[0], self._ready[1]
 
     def _weights(self, images: FloatArray) -> FloatArray:
         """Inverse variance of each root; the reference's own noise adds to that of the image."""
@@ -210,15 +232,12 @@ class Retrieval:
         diffusers = (model.moved(each, *by) for each, by in zip(self.diffusers, shifts, strict=True))
         return np.stack(references), tuple(diffusers)
 
-    def _guess(
-        self, images: FloatArray, references: FloatArray, start: SpeckleField | None
-    ) -> tuple[Any, Any]:
-        """Alpha and phi (Ny, Nx) to start from."""
-        grid, c = self.model.grid, self.settings.beta_over_delta
-        if start is not None:
-            return self.model.array(grid.extend(start.alpha)), self.model.array(grid.extend(start.phi))
-        phi = self.model.array(paganin(self.settings.optics, grid, images, references, c))
-        return c * phi, phi
+    def guess(self, images: FloatArray, references: FloatArray | None = None) -> Any:
+        """Variables (V, Ny, Nx) of Paganin's guess from images (K, ny, nx), and the references then."""
+        c = self.settings.beta_over_delta
+        before = self._references if references is None else references
+        phi = paganin(self.settings.optics, self.model.grid, images, before, c)
+        return self._objective(1.0).variables(self.model.array(c * phi), self.model.array(phi))
 
     def _prepare(self, mu: float) -> None:
         objective, weights = self._objective(mu), self._weights(self._references)
@@ -232,18 +251,13 @@ class Retrieval:
     def _empty(self) -> Any:
         return self.model.array(np.ones(self.model.grid.padded, complex))
 
-    def _held_out(
-        self, images: FloatArray, weights: FloatArray, guess: tuple[Any, Any]
-    ) -> WeightChoice:
+    def _held_out(self, images: FloatArray, weights: FloatArray, x: Any) -> WeightChoice:
         out, misfits = held_out_pixels(images.shape), []
         data = self.model.data(images, np.where(out, 0.0, weights))
-        x = self._objective(WEIGHTS[-1]).variables(*guess)
         for mu in reversed(WEIGHTS):
             objective = self._objective(mu)
             precondition = Preconditioner(objective, data, self._empty())
-            x = fit(
-                objective, data, x, precondition, enough=self.settings.enough, most=self.settings.most
-            ).x
+            x = fit(objective, data, x, precondition, enough=self.settings.enough, most=self.settings.most).x
             residual = np.sqrt(np.maximum(images, 0.0)) - np.sqrt(self._modelled(objective, x))
             misfits.append(misfit_of(residual, weights, out))
         return choose(WEIGHTS, tuple(reversed(misfits)))
@@ -264,7 +278,9 @@ class Retrieval:
             np.stack([self._inside(each) for each in group]) for group in (data.root, data.weight)
         )
         seen = weights > 0
-        squares = np.where(seen, (roots**2 - modelled) ** 2, 0.0).sum(axis=0) / np.maximum(seen.sum(axis=0), 1)
+        squares = np.where(seen, (roots**2 - modelled) ** 2, 0.0).sum(axis=0) / np.maximum(
+            seen.sum(axis=0), 1
+        )
         mean = float(np.nanmean(self._references))
         return SpeckleField(
             alpha,
@@ -276,6 +292,7 @@ class Retrieval:
             self.settings.mode,
             objective.mu,
             check(objective, data, objective.wave(x)) if self._assumption.single_material else None,
+            x,
         )
 
 
