@@ -8,8 +8,8 @@ from multiprocessing import get_context
 import numpy as np
 from scipy import ndimage
 
-from xsn_acq.analysis.background import find_air, flattened
-from xsn_acq.analysis.frc import FrcCurve, fourier_shell_correlation, resolution
+from xsn_acq.analysis.background import flattened
+from xsn_acq.analysis.frc import fourier_shell_correlation, resolution
 from xsn_acq.analysis.tomography import volume
 from xsn_acq.sim.speckle_diffuser import SandpaperDiffuser
 from xsn_acq.sim.speckle_imaging import SpeckleOptics, fine_grid, speckle_image
@@ -22,7 +22,6 @@ PIXEL_UM = 0.65
 PIXEL_M = PIXEL_UM * 1e-6
 LENGTHS_UM = (3.48, 4.31)
 OPTICS = SpeckleOptics().with_lengths(*LENGTHS_UM, PIXEL_UM)
-DISTANCE_M = OPTICS.diffuser_to_scintillator_m
 PHOTONS = 20_000
 REFERENCE_FRAMES = 20
 SAMPLE = "few_spheres scale=0.48"
@@ -95,7 +94,7 @@ def _projections(side: int, positions: int, theta_rad: np.ndarray) -> np.ndarray
 def delta(phi: np.ndarray, theta_rad: np.ndarray) -> np.ndarray:
     """Delta (ny, nz, nx) of phases (n, ny, nx), the background of each slice subtracted."""
     slices = volume(phi.astype(np.float32), theta_rad, pixel_size_m=PIXEL_M, wavelength_m=WAVELENGTH_M)
-    return np.stack([flattened(each, find_air(each)) for each in slices])
+    return np.stack([flattened(each) for each in slices])
 
 
 @dataclass(frozen=True)
@@ -128,7 +127,7 @@ def score(found: np.ndarray, true: np.ndarray) -> Score:
 def agreement_um(first: np.ndarray, second: np.ndarray) -> float:
     """Period to which two volumes correlate by 1/4, micrometres."""
     inside = _circle(first.shape)
-    curve: FrcCurve = fourier_shell_correlation(first * inside, second * inside, PIXEL_M)
+    curve = fourier_shell_correlation(first * inside, second * inside, PIXEL_M)
     return 1e6 * resolution(curve, 0.25)
 
 
