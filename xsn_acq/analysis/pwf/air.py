@@ -7,9 +7,8 @@ from xsn_acq.errors import ReconstructionError
 from xsn_acq.optics.arrays import FloatArray
 
 STRIP_COLUMNS = 48
-_MOST_LEFT = 1.8
-"""What a strip of air may leave unexplained, in units of the noise: that of two single frames is 1.4. A sample
-moves the speckle and leaves more."""
+_MOST_LEFT = 1.3
+"""What a strip of air may leave unexplained, in units of the noise; a sample moves the speckle, by more."""
 
 
 def air_region(
@@ -27,7 +26,8 @@ def air_region(
     projections : iterable of real (ny, nx)
         A few, at angles over the whole scan.
     noise : float
-        Standard deviation over mean of one frame's pixel, see `xsn_acq.analysis.flatfield.frame_noise`.
+        Standard deviation over mean of one pixel, frame and reference together: for a reference of n frames
+        sqrt(1 + 1 / n) times that of one, see `xsn_acq.analysis.flatfield.frame_noise`.
     columns : int
         Width of a strip, 24 or more.
 
