@@ -8,7 +8,7 @@ from xsn_acq.optics.arrays import FloatArray
 
 STRIP_COLUMNS = 48
 _MOST_LEFT = 1.3
-"""What a strip of air may leave unexplained, in units of the noise; a sample moves the speckle, by more."""
+"""What a strip of air may leave unexplained, over the noise; a sample moves the speckle and leaves more."""
 
 
 def air_region(
