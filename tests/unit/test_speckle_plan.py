@@ -12,7 +12,7 @@ from speckle_machine import FILE, PARAMS, SpeckleMachine, instrument
 
 from xsn_acq.devices.camera_setup import CameraSetup
 from xsn_acq.errors import LedgerError, LimitError
-from xsn_acq.params import SpeckleTomography
+from xsn_acq.params import Roi, SpeckleTomography
 from xsn_acq.params.progress import EnergyProgress, Progress
 from xsn_acq.plans import fly
 from xsn_acq.plans.framing import framing
@@ -278,6 +278,27 @@ def test_a_diffuser_that_is_never_out_is_refused(devices, tmp_path):
 def test_backwards_beyond_the_stage_is_refused(devices, tmp_path):
     params = SpeckleTomography(positions=2, start_deg=219.0)
     with pytest.raises(LimitError, match="with the run-up"):
+        next(speckle_tomography(devices, params, folder=tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("roi", "words"),
+    [
+        ((1218, 1032, 128, 96), "roi: wanted columns in steps of 4 px, found 128 from 1218 on"),
+        ((1216, 1000, 128, 96), "roi.min_y: wanted 1032 px, with the middle row in the middle"),
+        ((1264, 1032, 32, 96), "roi: wanted 64 binned columns or more, found 32"),
+        ((1216, 1076, 128, 8), "roi: wanted 16 binned rows or more, found 8"),
+    ],
+)
+def test_regions_that_the_camera_does_not_have_are_refused(devices, tmp_path, roi, words):
+    region = Roi(**dict(zip(("min_x", "min_y", "size_x", "size_y"), roi, strict=True)))
+    with pytest.raises(LimitError, match=words):
+        next(speckle_tomography(devices, PARAMS.model_copy(update={"roi": region}), folder=tmp_path))
+
+
+def test_exposures_that_the_camera_does_not_make_are_refused(devices, tmp_path):
+    params = PARAMS.model_copy(update={"exposure_s": 2.5})
+    with pytest.raises(LimitError, match=r"exposure_s: wanted 2 s or less, found 2\.5 s"):
         next(speckle_tomography(devices, params, folder=tmp_path))
 
 
