@@ -188,9 +188,11 @@ def mean_intensity(
     turns = max(len(samples), len(energies))
     behind = None if diffuser is None else diffuser(grid.x_um, grid.y_um)
     total = np.zeros((grid.y_um.size, grid.x_um.size), np.float32)
+    before = None
     for turn in range(turns):
-        sample = samples[turn % len(samples)]
-        before = None if sample is None else sample(grid.x_um, grid.y_um)
+        if turn < len(samples):
+            sample = samples[turn]
+            before = None if sample is None else sample(grid.x_um, grid.y_um)
         total += _coherent(optics, grid, before, behind, energies[turn % len(energies)])
     total *= np.float32(1 / turns)
     return total
