@@ -166,7 +166,8 @@ class Reconstruction(Closing):
         write_volume(
             path,
             self.store,
-            self.settings,
+            self.settings.slicing,
+            parameters(self.settings),
             self.scan.start,
             executor=executor,
             progress=lambda done, total: _tell(progress, "volume", done, total),

@@ -85,6 +85,18 @@ class Fourier:
             return scipy.fft.irfft(x, n, workers=self._workers)
         return self.xp.fft.irfft(x, n=n, axis=-1)
 
+    def fft2(self, x: Any) -> Any:
+        """Forward transform of images (..., ny, nx)."""
+        if self._scipy:
+            return scipy.fft.fft2(x, workers=self._workers)
+        return self.xp.fft.fftn(x, axes=(-2, -1))
+
+    def ifft2(self, x: Any) -> Any:
+        """Inverse transform of images (..., ny, nx); what ``x`` held may be lost."""
+        if self._scipy:
+            return scipy.fft.ifft2(x, overwrite_x=True, workers=self._workers)
+        return self.xp.fft.ifftn(x, axes=(-2, -1))
+
     def rfft2(self, x: Any) -> Any:
         """Forward transform of real images (..., ny, nx) to (..., ny, nx // 2 + 1)."""
         if self._scipy:

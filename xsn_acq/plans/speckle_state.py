@@ -78,6 +78,8 @@ def speckle_acquisition(
         "pixel_size_m": file.pixel_size_m(frame.binning),
         "sample_to_diffuser_m": geometry.sample_to_diffuser_mm * MM,
         "diffuser_to_scintillator_m": geometry.diffuser_to_scintillator_mm * MM,
+        "sample_to_scintillator_m": (geometry.sample_to_diffuser_mm + geometry.diffuser_to_scintillator_mm)
+        * MM,
         "axis_column": frame.axis_column(file.axis_on_sensor(state.sample_x_um)),
         "binning": frame.binning,
         "roi": list(frame.roi),

@@ -89,10 +89,10 @@ class SpeckleTruth(FullFieldTruth):
             bandwidth=self.band * beamline.multilayer.bandwidth,
         )
 
-    def coherence_lengths_um(self, beamline: SpeckleBeamline) -> tuple[float, float]:
+    def coherence_lengths_um(self, beamline: SpeckleBeamline, binning: int = 1) -> tuple[float, float]:
         """Return the coherence lengths x, y of source, multilayers, scintillator, lens and pixel together.
 
         As the paper has them in the plane of detection (Eqs. 4 and 5); the scintillator's halo is left out.
         """
-        pixel_um = beamline.pixel_size_m(1) / UM * (1 + self.pixel_size_error)
+        pixel_um = beamline.nominal_pixel_size_m(binning) / UM * (1 + self.pixel_size_error)
         return self.optics(beamline, self.reference_energy_ev).lengths_um(pixel_um)

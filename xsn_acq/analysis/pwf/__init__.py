@@ -1,0 +1,1 @@
+"""Speckle microtomography: single-shot phase and absorption by preconditioned Wirtinger flow (PWF)."""

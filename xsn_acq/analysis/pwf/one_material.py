@@ -1,0 +1,123 @@
+"""Whether a sample is of one material, and which beta / delta it has.
+
+Tied to the phase, absorption cannot be what the images ask for where the sample is of something else. What it
+would rather be, phi left as it is, shows in the gradient by alpha, summed over many speckles with a Gaussian
+weight. Of pure noise not all is left there: where the mean light tells alpha = c phi, phi gives in to it, and
+only as far as the shift of speckles holds phi fast is there a misfit. The share left is h / (h + w (c + chi)^2),
+with w the weight of the images, h the stiffness of phi by speckles alone (their slope times lambda L k) and
+chi = pi lambda L k^2 the contrast of free space, at the Gaussian's frequency. The strain is the largest sum in
+units of the noise so left.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import ndimage
+
+from xsn_acq.analysis.pwf.forward import Data
+from xsn_acq.analysis.pwf.objective import Objective
+from xsn_acq.errors import ReconstructionError
+from xsn_acq.optics.arrays import FloatArray
+
+_SIGMA_M = 9e-6
+_SLOPE_SIGMA_M = 2e-6
+STRAINED = 3.6
+"""TODO"""
+
+
+@dataclass(frozen=True)
+class MaterialCheck:
+    """Whether the images contradict alpha = c phi.
+
+    Attributes
+    ----------
+    strain : float
+        About 2 of one material, see the module.
+    holds : bool
+        The strain is below `STRAINED`.
+    """
+
+    strain: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing speaks against one material."""
+        return self.strain < STRAINED
+
+
+class OneMaterial:
+    """Checks results of one material.
+
+    Parameters
+    ----------
+    objective : Objective
+        Of one material.
+    data : Data
+        Its weights are used.
+    """
+
+    def __init__(self, objective: Objective, data: Data) -> None:
+        model = objective.model
+        self._model = model
+        self._sigma = _SIGMA_M / model.optics.pixel_m
+        self._frequency = 1 / (2 * np.pi * _SIGMA_M)
+        self._stiffness = self._of_speckles(objective.diffusers, data)
+
+    def _of_speckles(self, diffusers: tuple[Any, ...], data: Data) -> float:
+        """Stiffness of a pixel's phase at the Gaussian's frequency by the shift of speckles."""
+        optics = self._model.optics
+        shift = optics.wavelength_m * optics.diffuser_to_scintillator_m * self._frequency / optics.pixel_m
+        empty = self._model.array(np.ones(self._model.grid.padded, complex))
+        total = 0.0
+        for image, weight in zip(self._model.images(empty, diffusers), data.weight, strict=True):
+            light = self._inside(image)
+            slope = sum(part**2 for part in np.gradient(light)) / (2 * light)
+            total += 0.25 * float(np.mean(self._inside(weight) * slope))
+        return total * shift**2
+
+    def __call__(self, objective: Objective, data: Data, wave: Any) -> MaterialCheck:
+        """Check the sample exp(psi) (Ny, Nx) that was fitted to data."""
+        _, slope = self._model.loss(wave, objective.diffusers, data)
+        pull = self._inside(self._model.fourier.xp.real(slope))
+        weight = np.sum([self._inside(each) for each in data.weight], axis=0)
+        around = _blurred(weight, self._sigma)
+        noise = np.sqrt(around / (4 * np.pi * self._sigma**2))
+        score = _blurred(pull, self._sigma) / np.maximum(noise, 1e-6 * noise.max())
+        largest = float(np.abs(score).max())
+        return MaterialCheck(largest / self._left(objective.assumption.beta_over_delta, float(weight.mean())))
+
+    def _left(self, beta_over_delta: float, weight: float) -> float:
+        """Root of the share of the noise that the tie leaves."""
+        optics = self._model.optics
+        distance = optics.sample_to_diffuser_m + optics.diffuser_to_scintillator_m
+        contrast = np.pi * optics.wavelength_m * distance * self._frequency**2
+        tied = weight * (beta_over_delta + contrast) ** 2
+        return float(np.sqrt(self._stiffness / (self._stiffness + tied)))
+
+    def _inside(self, values: Any) -> FloatArray:
+        return np.asarray(self._model.fourier.numpy(values)[self._model.grid.window], float)
+
+
+def fitted_ratio(alpha: FloatArray, phi: FloatArray, pixel_m: float) -> float:
+    """beta / delta of a field (ny, nx) that was retrieved without assuming any: grad alpha over grad phi.
+
+    Slopes, so that no offset matters, of fields blurred to 2 um; places weigh by the square of the phase's
+    slope, so that flat ones, mostly noise, count little.
+
+    Raises
+    ------
+    ReconstructionError
+        The phase does not vary.
+    """
+    sigma = _SLOPE_SIGMA_M / pixel_m
+    slopes = [np.gradient(_blurred(np.asarray(part, float), sigma)) for part in (alpha, phi)]
+    of_alpha, of_phi = (np.stack(pair) for pair in slopes)
+    power = float(np.sum(of_phi**2))
+    if not power > 0:
+        raise ReconstructionError("beta/delta: wanted a sample in the field, found a phase without slope")
+    return float(np.sum(of_alpha * of_phi)) / power
+
+
+def _blurred(image: FloatArray, sigma: float) -> FloatArray:
+    return np.asarray(ndimage.gaussian_filter(image, sigma, mode="reflect"))

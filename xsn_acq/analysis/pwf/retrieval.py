@@ -1,0 +1,255 @@
+"""Phase and absorption of projections behind a diffuser, angle by angle.
+
+The diffuser, the Hessian and the weight of the prior are prepared once; each projection then starts from
+Paganin's guess or from the field of the angle before.
+"""
+
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from xsn_acq.analysis.pwf.diffuser import own_phase, zero_phase
+from xsn_acq.analysis.pwf.fitting import fit
+from xsn_acq.analysis.pwf.forward import Data, ImageModel
+from xsn_acq.analysis.pwf.held_out import WEIGHTS, WeightChoice, choose, held_out_pixels, misfit_of
+from xsn_acq.analysis.pwf.objective import Assumption, Objective
+from xsn_acq.analysis.pwf.one_material import MaterialCheck, OneMaterial
+from xsn_acq.analysis.pwf.paganin import paganin
+from xsn_acq.analysis.pwf.preconditioner import Preconditioner
+from xsn_acq.analysis.pwf.settings import FEWEST_FREE, Mode, PwfSettings
+from xsn_acq.errors import ReconstructionError
+from xsn_acq.optics.arrays import FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class SpeckleField:
+    """What the sample does to the wave, t = exp(alpha + i phi), and how well it explains the images.
+
+    Attributes
+    ----------
+    alpha, phi : float32 (ny, nx)
+        -k0 times the line integrals of beta and of delta. In ``free`` mode phi has no absolute zero: its mean
+        is that of its start.
+    rmse : float32 (ny, nx)
+        Measured less modelled intensity, root mean square over diffuser positions, in parts of the mean
+        reference; 0 where no position has a value.
+    chi2 : float
+        Mean over pixels of (residual / noise)^2.
+    gradients : int
+    converged : bool
+    mode : "single_material" or "free"
+    mu : float
+        Weight of the prior.
+    check : MaterialCheck or None
+        Of a single material: whether the images contradict it.
+    """
+
+    alpha: FloatArray
+    phi: FloatArray
+    rmse: FloatArray
+    chi2: float
+    gradients: int
+    converged: bool
+    mode: Mode
+    mu: float
+    check: MaterialCheck | None = None
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """What a person must know, one line each."""
+        said = []
+        if not self.converged:
+            said.append(f"not converged after {self.gradients} gradients")
+        if self.check is not None and not self.check.holds:
+            said.append(
+                f"not of one material (strain {self.check.strain:.1f}): phase and absorption are wrong; "
+                f"take {FEWEST_FREE} diffuser positions or more and mode free"
+            )
+        return tuple(said)
+
+
+class Retrieval:
+    """Retrieves fields, one angle after the other.
+
+    Parameters
+    ----------
+    settings : PwfSettings
+    references : (K, ny, nx)
+        Diffuser alone, dark-subtracted and over the flat, one for each diffuser position.
+    good : bool (ny, nx), optional
+        Pixels that count.
+    workers, xp, device
+        See `xsn_acq.optics.fourier.Fourier`.
+
+    Raises
+    ------
+    ReconstructionError
+        References of another shape, or too few of them for ``free`` mode.
+    """
+
+    def __init__(
+        self,
+        settings: PwfSettings,
+        references: ArrayLike,
+        *,
+        good: np.ndarray | None = None,
+        workers: int = 1,
+        xp: ModuleType = np,
+        device: Any = None,
+    ) -> None:
+        self.settings = settings
+        self._references = np.asarray(references, float)
+        _check(settings, self._references)
+        shape = settings.optics.shape
+        self._good = np.ones(shape, bool) if good is None else np.asarray(good, bool)
+        self.model = ImageModel(
+            settings.optics, double=settings.double, workers=workers, xp=xp, device=device
+        )
+        self._assumption = Assumption(settings.beta_over_delta, settings.single_material)
+        self.diffusers = tuple(self._diffuser(each) for each in self._references)
+        self._weight: WeightChoice | None = None
+        self._ready: tuple[Objective, Preconditioner, OneMaterial] | None = None
+        if settings.mu is not None:
+            self._prepare(settings.mu)
+
+    @property
+    def weight(self) -> WeightChoice | None:
+        """What held-out pixels of the first projection said; None before it, or where mu was given."""
+        return self._weight
+
+    def retrieve(self, projections: ArrayLike, start: SpeckleField | None = None) -> SpeckleField:
+        """Field of one angle.
+
+        Parameters
+        ----------
+        projections : (K, ny, nx), or (ny, nx) where there is one position
+            With sample and diffuser, dark-subtracted and over the flat, positions as in the references; a
+            pixel or a whole image that is not finite is left out.
+        start : SpeckleField, optional
+            Of the neighbouring angle.
+
+        Raises
+        ------
+        ReconstructionError
+            Images of another shape, or none with a value.
+        """
+        images = np.asarray(projections, float)
+        images = images[None] if images.ndim == 2 else images
+        if images.shape != self._references.shape:
+            raise ReconstructionError(
+                f"speckle retrieval: wanted projections {self._references.shape}, found {images.shape}"
+            )
+        weights = self._weights(images)
+        if not np.any(weights):
+            raise ReconstructionError("speckle retrieval: wanted a projection, found no pixel with a value")
+        guess = self._guess(images, start)
+        if self._ready is None:
+            self._weight = self._held_out(images, weights, guess)
+            self._prepare(self._weight.mu)
+        assert self._ready is not None
+        objective, precondition, check = self._ready
+        data = self.model.data(images, weights)
+        found = fit(
+            objective,
+            data,
+            objective.variables(*guess),
+            precondition,
+            enough=self.settings.enough,
+            most=self.settings.most,
+        )
+        return self._field(objective, check, data, found.x, found.gradients, found.converged)
+
+    def _diffuser(self, reference: FloatArray) -> Any:
+        settings = self.settings
+        weight = 4 * settings.photons * settings.reference_frames * (self._good & np.isfinite(reference))
+        if settings.diffuser_phase == "zero_phase":
+            return zero_phase(self.model, reference, weight)
+        return own_phase(self.model, reference, weight, settings.diffuser_beta_over_delta)
+
+    def _weights(self, images: FloatArray) -> FloatArray:
+        """Inverse variance of each root; the reference's own noise adds to that of the image."""
+        settings = self.settings
+        usable = self._good & np.isfinite(images) & np.isfinite(self._references)
+        return usable * (4 * settings.photons / (1 + 1 / settings.reference_frames))
+
+    def _guess(self, images: FloatArray, start: SpeckleField | None) -> tuple[Any, Any]:
+        """Alpha and phi (Ny, Nx) to start from."""
+        grid, c = self.model.grid, self.settings.beta_over_delta
+        if start is not None:
+            return self.model.array(grid.extend(start.alpha)), self.model.array(grid.extend(start.phi))
+        phi = self.model.array(paganin(self.settings.optics, grid, images, self._references, c))
+        return c * phi, phi
+
+    def _prepare(self, mu: float) -> None:
+        objective, weights = self._objective(mu), self._weights(self._references)
+        data = self.model.data(self._references, weights)
+        precondition = Preconditioner(objective, data, self._empty())
+        self._ready = objective, precondition, OneMaterial(objective, data)
+
+    def _objective(self, mu: float) -> Objective:
+        return Objective(self.model, self.diffusers, self._assumption, mu)
+
+    def _empty(self) -> Any:
+        return self.model.array(np.ones(self.model.grid.padded, complex))
+
+    def _held_out(
+        self, images: FloatArray, weights: FloatArray, guess: tuple[Any, Any]
+    ) -> WeightChoice:
+        out, misfits = held_out_pixels(images.shape), []
+        data = self.model.data(images, np.where(out, 0.0, weights))
+        x = self._objective(WEIGHTS[-1]).variables(*guess)
+        for mu in reversed(WEIGHTS):
+            objective = self._objective(mu)
+            precondition = Preconditioner(objective, data, self._empty())
+            x = fit(
+                objective, data, x, precondition, enough=self.settings.enough, most=self.settings.most
+            ).x
+            residual = np.sqrt(np.maximum(images, 0.0)) - np.sqrt(self._modelled(objective, x))
+            misfits.append(misfit_of(residual, weights, out))
+        return choose(WEIGHTS, tuple(reversed(misfits)))
+
+    def _modelled(self, objective: Objective, x: Any) -> FloatArray:
+        images = self.model.images(objective.wave(x), objective.diffusers)
+        return np.stack([self._inside(image) for image in images])
+
+    def _inside(self, values: Any) -> FloatArray:
+        return np.asarray(self.model.fourier.numpy(values)[self.model.grid.window])
+
+    def _field(
+        self, objective: Objective, check: OneMaterial, data: Data, x: Any, gradients: int, converged: bool
+    ) -> SpeckleField:
+        alpha, phi = (self._inside(part).astype(np.float32) for part in objective.psi(x))
+        modelled = self._modelled(objective, x)
+        roots, weights = (
+            np.stack([self._inside(each) for each in group]) for group in (data.root, data.weight)
+        )
+        seen = weights > 0
+        squares = np.where(seen, (roots**2 - modelled) ** 2, 0.0).sum(axis=0) / np.maximum(seen.sum(axis=0), 1)
+        mean = float(np.nanmean(self._references))
+        return SpeckleField(
+            alpha,
+            phi,
+            (np.sqrt(squares) / mean).astype(np.float32),
+            float(np.sum(weights * (roots - np.sqrt(modelled)) ** 2) / seen.sum()),
+            gradients,
+            converged,
+            self.settings.mode,
+            objective.mu,
+            check(objective, data, objective.wave(x)) if self._assumption.single_material else None,
+        )
+
+
+def _check(settings: PwfSettings, references: FloatArray) -> None:
+    if references.ndim != 3 or references.shape[1:] != tuple(settings.optics.shape):
+        ny, nx = settings.optics.shape
+        raise ReconstructionError(
+            f"speckle retrieval: wanted references (K, {ny}, {nx}), found {references.shape}"
+        )
+    if not settings.single_material and len(references) < FEWEST_FREE:
+        raise ReconstructionError(
+            f"speckle retrieval: mode free: wanted {FEWEST_FREE} diffuser positions or more, "
+            f"found {len(references)}; take more, or mode single_material for a sample of one material"
+        )
