@@ -83,6 +83,18 @@ def test_both_ends_of_the_span_are_taken(devices, tmp_path):
     assert machine.rows["ledger_summary"][0]["complete"] == 1
 
 
+def test_where_the_time_went(devices, tmp_path):
+    machine = SpeckleMachine(devices)
+    machine.run(speckle_tomography(devices, PARAMS, folder=tmp_path))
+    (row,) = machine.rows["run_times"]
+    period_s = framing(FILE, PARAMS).period_s
+    readout_s = framing(FILE, PARAMS).readout_s
+    assert row["exposures_s"] == pytest.approx(37 * period_s + 17 * (1.0 + readout_s))
+    assert row["overhead_s"] == pytest.approx(row["duration_s"] - row["exposures_s"] - row["motors_s"])
+    # 4 moves of 3 mm at 2 mm/s, 2 of 15 mm at 5 mm/s, their accelerations, and half a second of run-up twice
+    assert 4 * 1.5 + 2 * 3.0 < row["motors_s"] < 15.0
+
+
 def test_what_a_reconstruction_must_know(devices, tmp_path):
     params = PARAMS.model_copy(update={"material": "SiO2"})
     (start,) = starts(SpeckleMachine(devices).run(speckle_tomography(devices, params, folder=tmp_path)))
