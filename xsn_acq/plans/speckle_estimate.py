@@ -128,12 +128,13 @@ def _flying_s(file: SpeckleBeamline, params: SpeckleTomography, frame: Framing) 
 
 
 def _moves_s(file: SpeckleBeamline, params: SpeckleTomography) -> float:
-    """Time of the moves of sample and diffuser, and of the first one of the rotation stage."""
+    """Time of the moves of sample and diffuser, and of the first one of the rotation stage.
+
+    For the flats both go out at the same time.
+    """
     out_um = sample_out_um(file, params) - file.geometry.sample_x_centre_um
-    ways = 2 * (1 + params.spans + params.references_after)
-    diffuser = file.axes.diffuser_x
-    return (
-        ways * move_s(file.axes.sample_x, out_um)
-        + 2 * move_s(diffuser, file.diffuser.x_out_mm)
-        + move_s(file.axes.sample_theta, params.start_deg)
-    )
+    sample_s = move_s(file.axes.sample_x, out_um)
+    diffuser_s = move_s(file.axes.diffuser_x, file.diffuser.x_out_mm)
+    ways = 1 + 2 * (params.spans + params.references_after)
+    theta_s = move_s(file.axes.sample_theta, params.start_deg)
+    return max(sample_s, diffuser_s) + diffuser_s + ways * sample_s + theta_s
