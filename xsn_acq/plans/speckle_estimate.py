@@ -80,15 +80,17 @@ class SpeckleTimes:
         return self.flying_s - self.exposing_s + self.moves_s
 
 
-def speckle_times(file: SpeckleBeamline, params: SpeckleTomography, frame: Framing) -> SpeckleTimes:
-    """Times of one tomogram in which no frame is lost."""
+def speckle_times(
+    file: SpeckleBeamline, params: SpeckleTomography, frame: Framing, theta_deg: float = 0.0
+) -> SpeckleTimes:
+    """Times of one tomogram in which no frame is lost; ``theta_deg``: where the rotation stage stands."""
     series = params.spans + params.references_after
     stills = params.darks + params.flats + params.references * (1 + series)
     return SpeckleTimes(
         flying_s=_flying_s(file, params, frame),
         exposing_s=params.projections * frame.period_s,
         stills_s=stills * (params.exposure_s + frame.readout_s),
-        moves_s=_moves_s(file, params),
+        moves_s=_moves_s(file, params, theta_deg),
     )
 
 
@@ -127,7 +129,7 @@ def _flying_s(file: SpeckleBeamline, params: SpeckleTomography, frame: Framing) 
     return flown + (len(trains) - 1) * move_s(theta, 2 * run_up)
 
 
-def _moves_s(file: SpeckleBeamline, params: SpeckleTomography) -> float:
+def _moves_s(file: SpeckleBeamline, params: SpeckleTomography, theta_deg: float) -> float:
     """Time of the moves of sample and diffuser, and of the first one of the rotation stage.
 
     For the flats both go out at the same time.
@@ -136,5 +138,5 @@ def _moves_s(file: SpeckleBeamline, params: SpeckleTomography) -> float:
     sample_s = move_s(file.axes.sample_x, out_um)
     diffuser_s = move_s(file.axes.diffuser_x, file.diffuser.x_out_mm)
     ways = 1 + 2 * (params.spans + params.references_after)
-    theta_s = move_s(file.axes.sample_theta, params.start_deg)
+    theta_s = move_s(file.axes.sample_theta, params.start_deg - theta_deg)
     return max(sample_s, diffuser_s) + diffuser_s + ways * sample_s + theta_s

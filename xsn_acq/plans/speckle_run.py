@@ -81,7 +81,8 @@ class PositionTomogram(FlyRun[SpeckleInstrument, SpeckleState]):
 
     def _tell_times(self, duration_s: float) -> Plan:
         """Write where the time went, as a stream of its own."""
-        wanted = speckle_times(self._devices.file, self._params, self._frame)
+        file, theta_deg = self._devices.file, self._state.theta_deg
+        wanted = speckle_times(file, self._params, self._frame, theta_deg)
         exposures_s, motors_s = wanted.exposures_s, wanted.motors_s
         rows = Rows("run_times", RunTimes)
         yield from rows.declare()
