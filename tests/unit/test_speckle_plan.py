@@ -12,7 +12,7 @@ from speckle_machine import FILE, PARAMS, SpeckleMachine, instrument
 
 from xsn_acq.devices.camera_setup import CameraSetup
 from xsn_acq.errors import LedgerError, LimitError
-from xsn_acq.params import SpeckleTomography
+from xsn_acq.params import Roi, SpeckleTomography
 from xsn_acq.params.progress import EnergyProgress, Progress
 from xsn_acq.plans import fly
 from xsn_acq.plans.framing import framing
@@ -81,6 +81,19 @@ def test_both_ends_of_the_span_are_taken(devices, tmp_path):
     theta = [row["theta_deg"] for row in machine.rows["ledger"]]
     assert theta == pytest.approx(np.linspace(0.0, 180.0, 37))
     assert machine.rows["ledger_summary"][0]["complete"] == 1
+
+
+def test_where_the_time_went(devices, tmp_path):
+    machine = SpeckleMachine(devices)
+    machine.run(speckle_tomography(devices, PARAMS, folder=tmp_path))
+    (row,) = machine.rows["run_times"]
+    period_s = framing(FILE, PARAMS).period_s
+    readout_s = framing(FILE, PARAMS).readout_s
+    assert row["exposures_s"] == pytest.approx(37 * period_s + 17 * (1.0 + readout_s))
+    assert row["overhead_s"] == pytest.approx(row["duration_s"] - row["exposures_s"] - row["motors_s"])
+    # 2 moves of 15 mm at 5 mm/s, 3 of 3 mm at 2 mm/s, their accelerations, run-ups of half a second; for the
+    # flats the sample goes out while the diffuser does
+    assert 2 * 3.0 + 3 * 1.5 < row["motors_s"] < 14.0
 
 
 def test_what_a_reconstruction_must_know(devices, tmp_path):
@@ -278,6 +291,27 @@ def test_a_diffuser_that_is_never_out_is_refused(devices, tmp_path):
 def test_backwards_beyond_the_stage_is_refused(devices, tmp_path):
     params = SpeckleTomography(positions=2, start_deg=219.0)
     with pytest.raises(LimitError, match="with the run-up"):
+        next(speckle_tomography(devices, params, folder=tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("roi", "words"),
+    [
+        ((1218, 1032, 128, 96), "roi: wanted columns in steps of 4 px, found 128 from 1218 on"),
+        ((1216, 1000, 128, 96), "roi.min_y: wanted 1032 px, with the middle row in the middle"),
+        ((1264, 1032, 32, 96), "roi: wanted 64 binned columns or more, found 32"),
+        ((1216, 1076, 128, 8), "roi: wanted 16 binned rows or more, found 8"),
+    ],
+)
+def test_regions_that_the_camera_does_not_have_are_refused(devices, tmp_path, roi, words):
+    region = Roi(**dict(zip(("min_x", "min_y", "size_x", "size_y"), roi, strict=True)))
+    with pytest.raises(LimitError, match=words):
+        next(speckle_tomography(devices, PARAMS.model_copy(update={"roi": region}), folder=tmp_path))
+
+
+def test_exposures_that_the_camera_does_not_make_are_refused(devices, tmp_path):
+    params = PARAMS.model_copy(update={"exposure_s": 2.5})
+    with pytest.raises(LimitError, match=r"exposure_s: wanted 2 s or less, found 2\.5 s"):
         next(speckle_tomography(devices, params, folder=tmp_path))
 
 

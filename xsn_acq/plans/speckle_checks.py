@@ -19,6 +19,10 @@ from xsn_acq.units import MM, UM
 
 FEW_GRAINS = 3
 """Positions of the diffuser nearer to each other than so many grains show nearly the same speckle."""
+COLUMN_STEP, LEAST_COLUMNS, LEAST_ROWS = 4, 64, 16
+"""Of regions of a pco.edge, binned pixels."""
+LONGEST_EXPOSURE_S = 2.0
+"""Of a pco.edge 5.5."""
 
 
 def check_speckle(
@@ -77,9 +81,31 @@ def _file_faults(
         for turn in _turns(params, frame)
     )
     yield from next((faults for faults in turns if faults), [])
+    yield from _camera_faults(file, frame)
     yield from _sheet_faults(file, params, frame)
     yield from _step_faults(file, params)
     yield from _material_faults(file, params)
+
+
+def _camera_faults(file: SpeckleBeamline, frame: Framing) -> Iterator[str]:
+    """The camera cannot expose as long, or has no such region: it reads out from the middle row outwards."""
+    min_x, min_y, size_x, size_y = frame.roi
+    step, middle = COLUMN_STEP * frame.binning, (file.detection.sensor_rows - size_y) // 2
+    if frame.exposure_s > LONGEST_EXPOSURE_S:
+        yield (
+            f"exposure_s: wanted {LONGEST_EXPOSURE_S:g} s or less, found {frame.exposure_s:g} s; "
+            "take more frames instead"
+        )
+    if min_x % step or size_x % step:
+        yield f"roi: wanted columns in steps of {step} px, found {size_x} from {min_x} on; move its sides"
+    if min_y != middle:
+        yield f"roi.min_y: wanted {middle} px, with the middle row in the middle, found {min_y} px; move it"
+    for name, pixels, least in (
+        ("columns", frame.shape[1], LEAST_COLUMNS),
+        ("rows", frame.shape[0], LEAST_ROWS),
+    ):
+        if pixels < least:
+            yield f"roi: wanted {least} binned {name} or more, found {pixels}; make it larger"
 
 
 def _sheet_faults(file: SpeckleBeamline, params: SpeckleTomography, frame: Framing) -> Iterator[str]:

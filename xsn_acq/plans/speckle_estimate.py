@@ -56,14 +56,49 @@ class SpeckleEstimate:
         )
 
 
+@dataclass(frozen=True)
+class SpeckleTimes:
+    """What a tomogram cannot do without, seconds: ``flying_s`` are trains and the ways between them.
+
+    ``exposing_s`` of it: frames of the projections with what follows each; ``stills_s``: those of all other
+    frames; ``moves_s``: sample and diffuser out and in, and the first move of the rotation stage.
+    """
+
+    flying_s: float
+    exposing_s: float
+    stills_s: float
+    moves_s: float
+
+    @property
+    def exposures_s(self) -> float:
+        """Of all frames."""
+        return self.exposing_s + self.stills_s
+
+    @property
+    def motors_s(self) -> float:
+        """Beyond the exposures: run-ups, ways back, moves."""
+        return self.flying_s - self.exposing_s + self.moves_s
+
+
+def speckle_times(
+    file: SpeckleBeamline, params: SpeckleTomography, frame: Framing, theta_deg: float = 0.0
+) -> SpeckleTimes:
+    """Times of one tomogram in which no frame is lost; ``theta_deg``: where the rotation stage stands."""
+    series = params.spans + params.references_after
+    stills = params.darks + params.flats + params.references * (1 + series)
+    return SpeckleTimes(
+        flying_s=_flying_s(file, params, frame),
+        exposing_s=params.projections * frame.period_s,
+        stills_s=stills * (params.exposure_s + frame.readout_s),
+        moves_s=_moves_s(file, params, theta_deg),
+    )
+
+
 def estimate_speckle(file: SpeckleBeamline, params: SpeckleTomography) -> SpeckleEstimate:
     """Estimate time, disk and dose of a series in which no frame is lost."""
     frame = framing(file, params)
-    velocity = frame.rhythm(params).velocity_deg_s
-    flying, series = _flying_s(file, params, frame), params.spans + params.references_after
-    stills = params.darks + params.flats + params.references * (1 + series)
-    still_s = stills * (params.exposure_s + frame.readout_s)
-    turned = math.radians(velocity * params.exposure_s)
+    velocity, times = frame.rhythm(params).velocity_deg_s, speckle_times(file, params, frame)
+    files = 4 + params.spans + params.references_after
     return SpeckleEstimate(
         positions=len(params.places_mm),
         frames=params.frames,
@@ -73,9 +108,9 @@ def estimate_speckle(file: SpeckleBeamline, params: SpeckleTomography) -> Speckl
         exposure_s=params.exposure_s,
         frame_period_s=frame.period_s,
         velocity_deg_s=velocity,
-        rim_px=turned * frame.shape[1] / 2,
-        position_s=flying + still_s + _moves_s(file, params) + SERIES_OVERHEAD_S * (4 + series),
-        open_shutter_s=flying + SERIES_OVERHEAD_S,
+        rim_px=math.radians(velocity * params.exposure_s) * frame.shape[1] / 2,
+        position_s=times.exposures_s + times.motors_s + SERIES_OVERHEAD_S * files,
+        open_shutter_s=times.flying_s + SERIES_OVERHEAD_S,
         disk_bytes=params.frames * frame.bytes_per_frame,
     )
 
@@ -94,13 +129,14 @@ def _flying_s(file: SpeckleBeamline, params: SpeckleTomography, frame: Framing) 
     return flown + (len(trains) - 1) * move_s(theta, 2 * run_up)
 
 
-def _moves_s(file: SpeckleBeamline, params: SpeckleTomography) -> float:
-    """Time of the moves of sample and diffuser, and of the first one of the rotation stage."""
+def _moves_s(file: SpeckleBeamline, params: SpeckleTomography, theta_deg: float) -> float:
+    """Time of the moves of sample and diffuser, and of the first one of the rotation stage.
+
+    For the flats both go out at the same time.
+    """
     out_um = sample_out_um(file, params) - file.geometry.sample_x_centre_um
-    ways = 2 * (1 + params.spans + params.references_after)
-    diffuser = file.axes.diffuser_x
-    return (
-        ways * move_s(file.axes.sample_x, out_um)
-        + 2 * move_s(diffuser, file.diffuser.x_out_mm)
-        + move_s(file.axes.sample_theta, params.start_deg)
-    )
+    sample_s = move_s(file.axes.sample_x, out_um)
+    diffuser_s = move_s(file.axes.diffuser_x, file.diffuser.x_out_mm)
+    ways = 1 + 2 * (params.spans + params.references_after)
+    theta_s = move_s(file.axes.sample_theta, params.start_deg - theta_deg)
+    return max(sample_s, diffuser_s) + diffuser_s + ways * sample_s + theta_s

@@ -1,6 +1,8 @@
 """The run of one position of the diffuser: darks, flats, references, projections, references."""
 
+import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +10,26 @@ from xsn_acq.params import SpeckleTomography
 from xsn_acq.params.progress import EnergyProgress
 from xsn_acq.plans.framing import Framing, sample_out_um
 from xsn_acq.plans.instrument import SpeckleInstrument
+from xsn_acq.plans.record import Rows
+from xsn_acq.plans.speckle_estimate import speckle_times
 from xsn_acq.plans.speckle_flight import SpeckleFlight
 from xsn_acq.plans.speckle_state import SpeckleState, speckle_acquisition
 from xsn_acq.plans.steps import Plan, meanwhile, move, move_together
 from xsn_acq.plans.stills import open_stream
 from xsn_acq.plans.tomogram import FlyRun
+
+
+@dataclass(frozen=True, slots=True)
+class RunTimes:
+    """Where the time of a run went, seconds by this computer's clock.
+
+    ``overhead_s`` is what is left beyond the exposures that were asked for and the motors' own times.
+    """
+
+    duration_s: float
+    exposures_s: float
+    motors_s: float
+    overhead_s: float
 
 
 class PositionTomogram(FlyRun[SpeckleInstrument, SpeckleState]):
@@ -53,13 +70,24 @@ class PositionTomogram(FlyRun[SpeckleInstrument, SpeckleState]):
 
     def measure(self) -> Plan:
         """Darks, flats, references, projections, references."""
-        params, flight = self._params, self._new_flight(SpeckleFlight)
+        begun_s, params, flight = time.monotonic(), self._params, self._new_flight(SpeckleFlight)
         yield from self._darks()
         yield from self._flats()
         yield from self._without_sample("references", params.references, flight.open)
         yield from self._fly(flight)
         if params.references_after:
             yield from self._without_sample("references_after", params.references)
+        yield from self._tell_times(time.monotonic() - begun_s)
+
+    def _tell_times(self, duration_s: float) -> Plan:
+        """Write where the time went, as a stream of its own."""
+        file, theta_deg = self._devices.file, self._state.theta_deg
+        wanted = speckle_times(file, self._params, self._frame, theta_deg)
+        exposures_s, motors_s = wanted.exposures_s, wanted.motors_s
+        rows = Rows("run_times", RunTimes)
+        yield from rows.declare()
+        rows.push([RunTimes(duration_s, exposures_s, motors_s, duration_s - exposures_s - motors_s)])
+        yield from rows.emit()
 
     def _flats(self) -> Plan:
         """The beam alone; then the diffuser moves in, the sample stays out."""

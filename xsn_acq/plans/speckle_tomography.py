@@ -57,8 +57,9 @@ def speckle_tomography(
     Notes
     -----
     Streams of each run: ``darks``, ``flats`` (sample and diffuser out), ``references`` (sample out),
-    ``projections``, ``references_after``, ``ledger``, ``ledger_summary``; with ``references_every`` also
-    ``reference_spans``, which says what frames of the projections' file are references taken between them.
+    ``projections``, ``references_after``, ``ledger``, ``ledger_summary``, ``run_times``; with
+    ``references_every`` also ``reference_spans``, which says what frames of the projections' file are
+    references taken between them.
     The entry ``speckle`` says of which series a run is, and where the diffuser stood. A pause or a loss of
     beam breaks a train off; what is missing is flown again. Frames that have no ledger end the run then,
     but for references between projections, which are taken again.

@@ -14,7 +14,14 @@ from xsn_acq.sim.alignment import binned_centres
 from xsn_acq.sim.pooling import Array
 from xsn_acq.sim.sample import Phantom
 from xsn_acq.sim.speckle_diffuser import SandpaperDiffuser
-from xsn_acq.sim.speckle_imaging import FineGrid, Projected, SpeckleOptics, detected, fine_grid, intensity
+from xsn_acq.sim.speckle_imaging import (
+    FineGrid,
+    Projected,
+    SpeckleOptics,
+    detected,
+    fine_grid,
+    mean_intensity,
+)
 from xsn_acq.sim.speckle_light import beam, energy_ev, outline
 from xsn_acq.sim.speckle_truth import SpeckleTruth
 from xsn_acq.sim.stage import wander_um, wobble_um
@@ -96,10 +103,7 @@ class SpeckleMicroscope:
             if diffuser is None:
                 return np.ones(grid.shape, np.float32)
             samples = [None]
-        total = intensity(optics, grid, samples[0], diffuser)
-        for sample in samples[1:]:
-            total += intensity(optics, grid, sample, diffuser)
-        return detected(optics, grid, total) / np.float32(len(samples))
+        return detected(optics, grid, mean_intensity(optics, grid, samples, diffuser))
 
     def _optics(self, state: SpeckleState) -> SpeckleOptics:
         energy = round(energy_ev(self.beamline, state), 1)
