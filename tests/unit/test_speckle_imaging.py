@@ -8,7 +8,14 @@ from pixel_axes import axis
 from xsn_acq.sim.phantoms import SILICA, Phantom
 from xsn_acq.sim.shapes import Ellipsoid
 from xsn_acq.sim.speckle_diffuser import SandpaperDiffuser
-from xsn_acq.sim.speckle_imaging import SpeckleOptics, detected, fine_grid, speckle_image
+from xsn_acq.sim.speckle_imaging import (
+    SpeckleOptics,
+    detected,
+    fine_grid,
+    intensity,
+    mean_intensity,
+    speckle_image,
+)
 
 PIXEL_UM = 0.65
 OPTICS = SpeckleOptics().with_lengths(3.48, 4.31, PIXEL_UM)
@@ -119,3 +126,14 @@ def test_nothing_in_the_beam_is_one_and_pixels_can_be_too_large():
     assert speckle_image(SHARP, x, x, sample=grating(0.0)) == pytest.approx(np.ones((4, 4)), abs=1e-6)
     with pytest.raises(ValueError, match=r"pixels of 5.0 um alone blur more"):
         OPTICS.with_lengths(3.48, 4.31, 5.0)
+
+
+def test_a_sample_that_moves_is_the_mean_of_where_it_was():
+    x = axis(32, PIXEL_UM)
+    band = replace(OPTICS, bandwidth=0.021)
+    for optics, tolerance in ((OPTICS, 1e-6), (band, 0.01)):  # with the band each is seen at one energy
+        grid = fine_grid(optics, x, x)
+        moved = [lambda a, b, s=shift: ball(a - s, b) for shift in (0.0, 0.4)]
+        total = sum(intensity(optics, grid, sample, sandpaper) for sample in moved)
+        together = detected(optics, grid, mean_intensity(optics, grid, moved, sandpaper))
+        assert together == pytest.approx(detected(optics, grid, total / 2), rel=tolerance)
