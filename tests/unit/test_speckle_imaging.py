@@ -137,3 +137,19 @@ def test_a_sample_that_moves_is_the_mean_of_where_it_was():
         total = sum(intensity(optics, grid, sample, sandpaper) for sample in moved)
         together = detected(optics, grid, mean_intensity(optics, grid, moved, sandpaper))
         assert together == pytest.approx(detected(optics, grid, total / 2), rel=tolerance)
+
+
+def test_a_prism_moves_the_speckle_by_its_angle_times_the_way_behind_the_diffuser():
+    x, pixels = axis(80, PIXEL_UM), 2
+    slope = pixels * PIXEL_UM * 1e-6 / 20e-3
+
+    def prism(x_um, y_um):
+        """Thinner towards larger x, and n is below 1: light goes to the thin side."""
+        delta_m = -slope * x_um * 1e-6 * np.ones((y_um.size, 1))
+        return delta_m, np.zeros_like(delta_m)
+
+    still, moved = (speckle_image(OPTICS, x, x, sample=s, diffuser=sandpaper) for s in (None, prism))
+    inner = np.s_[20:-20]
+    # the prism ends at the border of the periodic grid: its edge scatters a little into the field
+    assert moved[inner, 22:-18] == pytest.approx(still[inner, 20:-20], abs=0.02)
+    assert np.abs(moved - still)[inner, inner].max() > 0.5
