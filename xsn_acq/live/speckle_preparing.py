@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from xsn_acq.analysis.pwf.coherence import CoherenceFit, coherence_lengths
+from xsn_acq.analysis.pwf.ratio import RatioFit, fit_ratio
 from xsn_acq.analysis.pwf.retrieval import Retrieval
 from xsn_acq.analysis.pwf.settings import PwfSettings
 from xsn_acq.live.speckle_drift import StillReference, still_reference
@@ -29,6 +30,8 @@ from xsn_acq.units import UM
 
 LEAST_CONTRAST = 0.05
 """Speckle fainter than this tells little of the phase."""
+TRIAL_ANGLES, TRIAL_PIXELS = 4, 384
+"""Angles, and pixels along each axis, at which settings are tried."""
 LEAST_PIXELS = 2.0
 """The finest detail that can be retrieved should have so many pixels."""
 
@@ -117,7 +120,9 @@ class Prepared:
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> "Prepared":
         """Read back what `plain` made."""
-        light = {name: tuple(v) if isinstance(v, list) else v for name, v in plain["light"].items()}
+        light: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in plain["light"].items()
+        }
         lists = {name: tuple(plain[name]) for name in ("found", "warnings", "drift_px")}
         return cls(settings_from(plain["settings"]), Light(**light), **lists)
 
@@ -179,7 +184,8 @@ def prepare(
     light = light_of(start, references[0].image, frames[0].noise)
     warnings = light.warnings(entry(start, "pixel_size_m"))
     warnings += [each.said for each in references if each.said]
-    ratio, found = ratio_of(start, choices), []
+    ratio = ratio_of(start, choices)
+    found: list[str] = []
     settings = PwfSettings(
         optics=speckle_optics(start, light.lengths, references[0].image.shape),
         beta_over_delta=UNKNOWN_RATIO if ratio is None else ratio,
@@ -190,36 +196,69 @@ def prepare(
         diffuser_phase=choices.diffuser_phase,
         mu=choices.mu,
     )
-    view = views[len(views) // 2]
-    if ratio is None or settings.mu is None:
-        settings = _tried(settings, frames, references, view, known=ratio is not None, workers=workers)
-        found = [name for name, given in (("beta_over_delta", ratio), ("mu", choices.mu)) if given is None]
     drift = tuple(each.largest_px for each in references)
+    trial = _Trial(settings, frames, references, views, round(entry(start, "axis_column")), workers)
+    if ratio is None and settings.single_material:
+        fit = trial.ratio()
+        settings = replace(settings, beta_over_delta=fit.ratio)
+        found.append(f"beta/delta {fit.ratio:.5f} +- {fit.sigma:.5f}")
+        if not fit.trusted:
+            warnings.append(
+                f"beta/delta {fit.ratio:.5f}, found from the images, is not to be trusted: they are "
+                f"explained badly (chi-square {fit.chi2:.2f} of a pixel); give it with --beta-over-delta, "
+                "or take mode free"
+            )
+    if settings.mu is None:
+        settings = replace(settings, mu=trial.weight(settings.beta_over_delta))
+        found.append(f"weight of the prior {settings.mu:g}")
     return Prepared(settings, light, tuple(found), tuple(warnings), drift)
 
 
-def _tried(
-    settings: PwfSettings,
-    frames: Sequence[SpeckleFrames],
-    references: Sequence[StillReference],
-    view: View,
-    *,
-    known: bool,
-    workers: int,
-) -> PwfSettings:
-    """Settings with what one angle tells: beta/delta unless it is known, and the weight of the prior."""
-    images, shifts = images_of(view, frames, references)
-    good = ~np.any([each.bad for each in frames], axis=0)
-    stack = np.stack([each.image for each in references])
-    if not known and settings.single_material:
-        from xsn_acq.analysis.pwf.ratio import fit_ratio
+class _Trial:
+    """Some angles, in the middle of the field, at which settings are tried."""
 
-        ratio = fit_ratio(settings, stack, images, good=good, shifts=shifts, workers=workers)
-        settings = replace(settings, beta_over_delta=ratio)
-    if settings.mu is None:
-        retrieval = Retrieval(settings, stack, good=good, workers=workers)
-        settings = replace(settings, mu=retrieval.retrieve(images, shifts=shifts).mu)
-    return settings
+    def __init__(
+        self,
+        settings: PwfSettings,
+        frames: Sequence[SpeckleFrames],
+        references: Sequence[StillReference],
+        views: Sequence[View],
+        axis_column: int,
+        workers: int,
+    ) -> None:
+        shape = settings.optics.shape
+        self._window = window = _middle(shape, axis_column)
+        cut = (window[0].stop - window[0].start, window[1].stop - window[1].start)
+        self._settings = replace(settings, optics=replace(settings.optics, shape=cut))
+        self._references = np.stack([each.image[window] for each in references])
+        self._good = ~np.any([each.bad[window] for each in frames], axis=0)
+        places = np.linspace(0, len(views) - 1, min(TRIAL_ANGLES, len(views))).round().astype(int)
+        seen = (images_of(views[place], frames, references) for place in sorted(set(places.tolist())))
+        self._angles = [(images[:, *window], shifts) for images, shifts in seen]
+        self._workers = workers
+
+    def ratio(self) -> RatioFit:
+        """Ratio beta / delta of the sample."""
+        return fit_ratio(
+            self._settings, self._references, self._angles, good=self._good, workers=self._workers
+        )
+
+    def weight(self, beta_over_delta: float) -> float:
+        """Weight of the prior, from pixels of the angle in the middle that are held out."""
+        settings = replace(self._settings, beta_over_delta=beta_over_delta)
+        retrieval = Retrieval(settings, self._references, good=self._good, workers=self._workers)
+        images, shifts = self._angles[len(self._angles) // 2]
+        return retrieval.retrieve(images, shifts=shifts).mu
+
+
+def _middle(shape: tuple[int, int], axis_column: int) -> tuple[slice, slice]:
+    """Rows in the middle and columns about the rotation axis, `TRIAL_PIXELS` of each at most."""
+    spans = []
+    for count, centre in zip(shape, (shape[0] // 2, axis_column), strict=True):
+        size = min(count, TRIAL_PIXELS)
+        first = min(max(centre - size // 2, 0), count - size)
+        spans.append(slice(first, first + size))
+    return spans[0], spans[1]
 
 
 def images_of(

@@ -1,8 +1,8 @@
-"""beta / delta of a sample of one material, from one of its angles.
+"""beta / delta of a sample of one material, from some of its angles.
 
 A ratio that is wrong cannot explain both at once, the mean light and the shift of the speckles: the misfit of
-the images has its least value near the true one, where what the sample holds is coarser than the blur. (What
-a fit with free absorption gives instead is useless from a single exposure: absorption takes up what is phase.)
+the images has its least value near the true one, where what the sample holds is coarser than the blur. A fit
+with free absorption does not tell it from a single exposure: absorption takes up what is phase.
 """
 
 import math
@@ -12,10 +12,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from xsn_acq.analysis.pwf.retrieval import Retrieval, SpeckleField
+from xsn_acq.analysis.pwf.retrieval import Retrieval
 from xsn_acq.analysis.pwf.settings import PwfSettings
 from xsn_acq.errors import ReconstructionError
+from xsn_acq.optics.arrays import FloatArray
 
+Angle = tuple[FloatArray, Sequence[tuple[float, float]] | None]
 SEARCHED = tuple(0.0004 * 2.0**power for power in range(8))
 """0.0004 to 0.05: polymers to heavy metals at 5 to 20 keV."""
 _FINER = (1.35, 1.12)
@@ -50,10 +52,9 @@ class RatioFit:
 def fit_ratio(
     settings: PwfSettings,
     references: ArrayLike,
-    projections: ArrayLike,
+    angles: Sequence[Angle],
     *,
     good: np.ndarray | None = None,
-    shifts: Sequence[tuple[float, float]] | None = None,
     workers: int = 1,
 ) -> RatioFit:
     """Find beta / delta of a sample of one material.
@@ -62,16 +63,17 @@ def fit_ratio(
     ----------
     settings : PwfSettings
         Its own ratio does not matter.
-    references, projections : (K, ny, nx)
-    good, shifts, workers
-        See `Retrieval`.
+    references : (K, ny, nx)
+    angles : sequence of (projections (K, ny, nx), shifts or None)
+        Some angles, as different as may be: each more makes the ratio surer.
+    good, workers
+        See `Retrieval`; so for projections and shifts.
 
     Raises
     ------
     ReconstructionError
         All ratios explain the images alike (no sample in the field), or the best is at an end of `SEARCHED`.
     """
-    last: SpeckleField | None = None
     retrieval = Retrieval(
         replace(settings, mode="single_material", mu=settings.mu or _USUAL_WEIGHT),
         references,
@@ -80,11 +82,10 @@ def fit_ratio(
     )
 
     def chi2(ratio: float) -> float:
-        nonlocal last
-        last = retrieval.with_ratio(ratio).retrieve(projections, _rescaled(last, ratio), shifts=shifts)
-        return last.chi2
+        tied = retrieval.with_ratio(ratio)
+        return float(np.mean([tied.retrieve(images, shifts=shifts).chi2 for images, shifts in angles]))
 
-    return search(chi2, int(np.isfinite(projections).sum()))
+    return search(chi2, sum(int(np.isfinite(images).sum()) for images, _ in angles))
 
 
 def search(chi2: Callable[[float], float], pixels: int) -> RatioFit:
@@ -116,8 +117,8 @@ def search(chi2: Callable[[float], float], pixels: int) -> RatioFit:
         )
     if best in (SEARCHED[0], SEARCHED[-1]):
         raise ReconstructionError(
-            f"beta/delta: wanted a value from {SEARCHED[0]:g} to {SEARCHED[-1]:g}, found the images explained "
-            f"best at {best:g}, the end of it; is the sample of one material? Give it: --beta-over-delta"
+            f"beta/delta: wanted a value from {SEARCHED[0]:g} to {SEARCHED[-1]:g}, found the best at the end, "
+            f"{best:g}; is the sample of one material? Give it: --beta-over-delta"
         )
     vertex, curvature = best, math.inf
     for factor in _FINER:
@@ -138,11 +139,3 @@ def _vertex(centre: float, step: float, values: Sequence[float]) -> tuple[float,
         return (centre * math.exp(-step) if low < high else centre * math.exp(step)), 0.0
     moved = float(np.clip(0.5 * (low - high) / bend, -1.5, 1.5))
     return centre * math.exp(moved * step), bend / step**2
-
-
-def _rescaled(field: SpeckleField | None, ratio: float) -> SpeckleField | None:
-    """Start from the field of another ratio: the absorption of the mean light stays."""
-    if field is None:
-        return None
-    before = float(np.sum(field.alpha * field.phi, dtype=float) / np.sum(field.phi**2, dtype=float))
-    return replace(field, phi=field.phi * np.float32(before / ratio))

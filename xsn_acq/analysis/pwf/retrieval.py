@@ -221,9 +221,7 @@ class Retrieval:
         usable = self._good & np.isfinite(images) & np.isfinite(self._references)
         return usable * (4 * settings.photons / (1 + 1 / settings.reference_frames))
 
-    def _moved(
-        self, shifts: Sequence[tuple[float, float]] | None
-    ) -> tuple[FloatArray, tuple[Any, ...]]:
+    def _moved(self, shifts: Sequence[tuple[float, float]] | None) -> tuple[FloatArray, tuple[Any, ...]]:
         """References and diffusers where they stand in the projections."""
         if shifts is None or not np.any(shifts):
             return self._references, self.diffusers
