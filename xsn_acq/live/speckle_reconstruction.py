@@ -250,6 +250,7 @@ def _prepared(
 ) -> Prepared:
     """Prepare, and keep it beside the results."""
     prepared = prepare(scan.start, frames, views, choices)
+    folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / PREPARED_NAME, {"digest": known, **prepared.plain()}, "what a scan is retrieved with")
     return prepared
 
