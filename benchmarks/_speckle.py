@@ -9,7 +9,16 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "unit"))
 
-from speckle_scenes import GLASS, PHOTONS, SAND, Scene, scene  # noqa: F401
+from speckle_scenes import (  # noqa: F401
+    CELLULOSE,
+    GLASS,
+    MIXTURES,
+    ONE_MATERIAL,
+    PHOTONS,
+    SAND,
+    Scene,
+    scene,
+)
 
 from xsn_acq.analysis.pwf.settings import PwfSettings
 

@@ -1,7 +1,7 @@
 """Seconds for one 512^2 projection from its neighbour; the rival is plain descent on the same sum.
 
-The rival, preconditioned, starts from Paganin's guess and goes on until it is within 1 % of where ours ended. The
-note tells of the paper's own form too (alpha and phi free, its stopping rule).
+The rival, preconditioned, starts from Paganin's guess and goes on until it is within 1 % of where ours ended.
+The note tells of the paper's own form too (alpha and phi free, its stopping rule).
 """
 
 import math

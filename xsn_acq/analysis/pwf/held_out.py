@@ -12,8 +12,10 @@ from xsn_acq.optics.arrays import FloatArray
 
 SHARE = 0.05
 WEIGHTS = (10.0, 30.0, 100.0)
-"""Weights tried. Less than the first foretells a fine powder a little better, rims being what no prior
-foretells, and its phase comes out worse: what noise it lets in there, slow phase pays for."""
+"""Weights tried for one shot. Less than the first foretells a fine powder a little better, rims being what no
+prior foretells, and its phase comes out worse: what noise it lets in there, slow phase pays for."""
+FREE_WEIGHTS = (3.0, 10.0, 30.0)
+"""Weights tried where three positions or more tell of every place."""
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ Paganin's guess or from the field of the angle before.
 
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,7 +16,14 @@ from numpy.typing import ArrayLike
 from xsn_acq.analysis.pwf.diffuser import own_phase, zero_phase
 from xsn_acq.analysis.pwf.fitting import fit
 from xsn_acq.analysis.pwf.forward import Data, ImageModel
-from xsn_acq.analysis.pwf.held_out import WEIGHTS, WeightChoice, choose, held_out_pixels, misfit_of
+from xsn_acq.analysis.pwf.held_out import (
+    FREE_WEIGHTS,
+    WEIGHTS,
+    WeightChoice,
+    choose,
+    held_out_pixels,
+    misfit_of,
+)
 from xsn_acq.analysis.pwf.objective import Assumption, Objective
 from xsn_acq.analysis.pwf.one_material import MaterialCheck, OneMaterial
 from xsn_acq.analysis.pwf.paganin import paganin
@@ -121,20 +128,24 @@ class Retrieval:
         if settings.mu is not None:
             self._prepare(settings.mu)
 
-    def with_ratio(self, beta_over_delta: float) -> "Retrieval":
-        """Return the same for another beta / delta of the sample; the diffusers are not made again."""
-        other = copy(self)
-        other.settings = replace(self.settings, beta_over_delta=beta_over_delta)
-        other._assumption = Assumption(beta_over_delta, self.settings.single_material)
-        other._weight = other._ready = None
-        if other.settings.mu is not None:
-            other._prepare(other.settings.mu)
-        return other
-
     @property
     def weight(self) -> WeightChoice | None:
         """What held-out pixels of the first projection said; None before it, or where mu was given."""
         return self._weight
+
+    def like(self, settings: PwfSettings) -> Self:
+        """Return a retrieval of other settings behind the same diffusers, which are not found anew.
+
+        Optics, precision and what is said of the diffuser stay as they are.
+        """
+        other = copy(self)
+        other.settings = settings
+        other._assumption = Assumption(settings.beta_over_delta, settings.single_material)
+        other._weight, other._ready = None, None
+        _check(settings, self._references)
+        if settings.mu is not None:
+            other._prepare(settings.mu)
+        return other
 
     def retrieve(
         self,
@@ -251,14 +262,15 @@ class Retrieval:
 
     def _held_out(self, images: FloatArray, weights: FloatArray, x: Any) -> WeightChoice:
         out, misfits = held_out_pixels(images.shape), []
+        tried = WEIGHTS if self.settings.single_material else FREE_WEIGHTS
         data = self.model.data(images, np.where(out, 0.0, weights))
-        for mu in reversed(WEIGHTS):
+        for mu in reversed(tried):
             objective = self._objective(mu)
             precondition = Preconditioner(objective, data, self._empty())
             x = fit(objective, data, x, precondition, enough=self.settings.enough, most=self.settings.most).x
             residual = np.sqrt(np.maximum(images, 0.0)) - np.sqrt(self._modelled(objective, x))
             misfits.append(misfit_of(residual, weights, out))
-        return choose(WEIGHTS, tuple(reversed(misfits)))
+        return choose(tried, tuple(reversed(misfits)))
 
     def _modelled(self, objective: Objective, x: Any) -> FloatArray:
         images = self.model.images(objective.wave(x), objective.diffusers)
