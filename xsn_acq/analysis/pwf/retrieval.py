@@ -4,9 +4,10 @@ The diffuser, the Hessian and the weight of the prior are prepared once; each pr
 Paganin's guess or from the field of the angle before.
 """
 
+from copy import copy
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,7 +15,14 @@ from numpy.typing import ArrayLike
 from xsn_acq.analysis.pwf.diffuser import own_phase, zero_phase
 from xsn_acq.analysis.pwf.fitting import fit
 from xsn_acq.analysis.pwf.forward import Data, ImageModel
-from xsn_acq.analysis.pwf.held_out import WEIGHTS, WeightChoice, choose, held_out_pixels, misfit_of
+from xsn_acq.analysis.pwf.held_out import (
+    FREE_WEIGHTS,
+    WEIGHTS,
+    WeightChoice,
+    choose,
+    held_out_pixels,
+    misfit_of,
+)
 from xsn_acq.analysis.pwf.objective import Assumption, Objective
 from xsn_acq.analysis.pwf.one_material import MaterialCheck, OneMaterial
 from xsn_acq.analysis.pwf.paganin import paganin
@@ -45,6 +53,8 @@ class SpeckleField:
         Weight of the prior.
     check : MaterialCheck or None
         Of a single material: whether the images contradict it.
+    variables : array (V, Ny, Nx)
+        What was fitted, on the padded field and in the model's library: where the next angle starts.
     """
 
     alpha: FloatArray
@@ -55,7 +65,8 @@ class SpeckleField:
     converged: bool
     mode: Mode
     mu: float
-    check: MaterialCheck | None = None
+    check: MaterialCheck | None
+    variables: Any
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -120,6 +131,20 @@ class Retrieval:
         """What held-out pixels of the first projection said; None before it, or where mu was given."""
         return self._weight
 
+    def like(self, settings: PwfSettings) -> Self:
+        """Return a retrieval of other settings behind the same diffusers, which are not found anew.
+
+        Optics, precision and what is said of the diffuser stay as they are.
+        """
+        other = copy(self)
+        other.settings = settings
+        other._assumption = Assumption(settings.beta_over_delta, settings.single_material)
+        other._weight, other._ready = None, None
+        _check(settings, self._references)
+        if settings.mu is not None:
+            other._prepare(settings.mu)
+        return other
+
     def retrieve(self, projections: ArrayLike, start: SpeckleField | None = None) -> SpeckleField:
         """Field of one angle.
 
@@ -145,9 +170,9 @@ class Retrieval:
         weights = self._weights(images)
         if not np.any(weights):
             raise ReconstructionError("speckle retrieval: wanted a projection, found no pixel with a value")
-        guess = self._guess(images, start)
+        x = self.guess(images) if start is None else start.variables
         if self._ready is None:
-            self._weight = self._held_out(images, weights, guess)
+            self._weight = self._held_out(images, weights, x)
             self._prepare(self._weight.mu)
         assert self._ready is not None
         objective, precondition, check = self._ready
@@ -155,7 +180,7 @@ class Retrieval:
         found = fit(
             objective,
             data,
-            objective.variables(*guess),
+            x,
             precondition,
             enough=self.settings.enough,
             most=self.settings.most,
@@ -169,19 +194,36 @@ class Retrieval:
             return zero_phase(self.model, reference, weight)
         return own_phase(self.model, reference, weight, settings.diffuser_beta_over_delta)
 
+    def data(self, images: FloatArray) -> Data:
+        """Return images (K, ny, nx) and their weights as a fit takes them."""
+        return self.model.data(images, self._weights(images))
+
+    @property
+    def prepared(self) -> tuple[Objective, Preconditioner]:
+        """What is minimised and how stiff it is.
+
+        Raises
+        ------
+        ReconstructionError
+            The weight of the prior is not chosen yet.
+        """
+        if self._ready is None:
+            raise ReconstructionError(
+                "speckle retrieval: the weight of the prior is not chosen; give mu, or retrieve a projection"
+            )
+        return self._ready[0], self._ready[1]
+
     def _weights(self, images: FloatArray) -> FloatArray:
         """Inverse variance of each root; the reference's own noise adds to that of the image."""
         settings = self.settings
         usable = self._good & np.isfinite(images) & np.isfinite(self._references)
         return usable * (4 * settings.photons / (1 + 1 / settings.reference_frames))
 
-    def _guess(self, images: FloatArray, start: SpeckleField | None) -> tuple[Any, Any]:
-        """Alpha and phi (Ny, Nx) to start from."""
-        grid, c = self.model.grid, self.settings.beta_over_delta
-        if start is not None:
-            return self.model.array(grid.extend(start.alpha)), self.model.array(grid.extend(start.phi))
-        phi = self.model.array(paganin(self.settings.optics, grid, images, self._references, c))
-        return c * phi, phi
+    def guess(self, images: FloatArray) -> Any:
+        """Variables (V, Ny, Nx) of Paganin's guess from images (K, ny, nx)."""
+        c = self.settings.beta_over_delta
+        phi = paganin(self.settings.optics, self.model.grid, images, self._references, c)
+        return self._objective(1.0).variables(self.model.array(c * phi), self.model.array(phi))
 
     def _prepare(self, mu: float) -> None:
         objective, weights = self._objective(mu), self._weights(self._references)
@@ -195,21 +237,17 @@ class Retrieval:
     def _empty(self) -> Any:
         return self.model.array(np.ones(self.model.grid.padded, complex))
 
-    def _held_out(
-        self, images: FloatArray, weights: FloatArray, guess: tuple[Any, Any]
-    ) -> WeightChoice:
+    def _held_out(self, images: FloatArray, weights: FloatArray, x: Any) -> WeightChoice:
         out, misfits = held_out_pixels(images.shape), []
+        tried = WEIGHTS if self.settings.single_material else FREE_WEIGHTS
         data = self.model.data(images, np.where(out, 0.0, weights))
-        x = self._objective(WEIGHTS[-1]).variables(*guess)
-        for mu in reversed(WEIGHTS):
+        for mu in reversed(tried):
             objective = self._objective(mu)
             precondition = Preconditioner(objective, data, self._empty())
-            x = fit(
-                objective, data, x, precondition, enough=self.settings.enough, most=self.settings.most
-            ).x
+            x = fit(objective, data, x, precondition, enough=self.settings.enough, most=self.settings.most).x
             residual = np.sqrt(np.maximum(images, 0.0)) - np.sqrt(self._modelled(objective, x))
             misfits.append(misfit_of(residual, weights, out))
-        return choose(WEIGHTS, tuple(reversed(misfits)))
+        return choose(tried, tuple(reversed(misfits)))
 
     def _modelled(self, objective: Objective, x: Any) -> FloatArray:
         images = self.model.images(objective.wave(x), objective.diffusers)
@@ -227,7 +265,9 @@ class Retrieval:
             np.stack([self._inside(each) for each in group]) for group in (data.root, data.weight)
         )
         seen = weights > 0
-        squares = np.where(seen, (roots**2 - modelled) ** 2, 0.0).sum(axis=0) / np.maximum(seen.sum(axis=0), 1)
+        squares = np.where(seen, (roots**2 - modelled) ** 2, 0.0).sum(axis=0) / np.maximum(
+            seen.sum(axis=0), 1
+        )
         mean = float(np.nanmean(self._references))
         return SpeckleField(
             alpha,
@@ -239,6 +279,7 @@ class Retrieval:
             self.settings.mode,
             objective.mu,
             check(objective, data, objective.wave(x)) if self._assumption.single_material else None,
+            x,
         )
 
 
