@@ -11,8 +11,10 @@ TILE_PIXELS = 256
 LEAST_SIDE = 48
 ALIKE = 3.78
 """How many values the Hann window makes one, along two axes: (1 + 2 (2/3)^2 + 2 (1/6)^2)^2."""
-_LOWEST, _HIGHEST = 1 / 30, 0.5
-"""Cycles per pixel: below, the beam's structure has its say; beyond, only corners of the plane are left."""
+_LOWEST_PER_M, _LEAST_BINS = 0.05e6, 3
+"""Below 20 um, or so many steps of a tile's spectrum, the beam's structure has its say."""
+_HIGHEST = 0.5
+"""Cycles per pixel beyond which only corners of the plane are left."""
 _NOISE_FROM, _SPECKLE_TO = 0.42, 0.2
 """Cycles per pixel from which there is noise only, and up to which speckle is looked for."""
 
@@ -77,7 +79,8 @@ def periodogram(image: FloatArray, pixel_m: float) -> Periodogram:
     power = total * pixel_m**2 / (ny * nx * tiles)
     v, u = scipy.fft.fftfreq(ny, pixel_m)[:, None], scipy.fft.rfftfreq(nx, pixel_m)
     cycles = np.hypot(v, u) * pixel_m
-    used = (cycles > _LOWEST) & (cycles < _HIGHEST) & (u > 0)
+    lowest = max(_LOWEST_PER_M * pixel_m, _LEAST_BINS / min(ny, nx))
+    used = (cycles > lowest) & (cycles < _HIGHEST) & (u > 0)
     u2, v2 = (np.broadcast_to(each**2, cycles.shape)[used] for each in (u, v))
     return Periodogram(power[used], u2, v2, tiles, pixel_m)
 
