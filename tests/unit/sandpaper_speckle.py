@@ -24,6 +24,24 @@ def reference(seed=1, side=160, grain_um=6.0, at_um=(0.0, 0.0)):
     return speckle_image(OPTICS, x, x, diffuser=lambda a, b: diffuser.projected(ENERGY_EV, a, b, at_um))
 
 
+def plates(x_um, y_um, width_um=5.0, cover=2.4, seed=3):
+    """Thickness (ny, nx) in metres of rectangular plates with upright sides, dropped at random."""
+    rng = np.random.default_rng(seed)
+    step = x_um[1] - x_um[0]
+    total = np.zeros((y_um.size, x_um.size))
+    for _ in range(int(cover * total.size * step**2 / (0.7 * width_um**2))):
+        size = width_um * np.exp(0.3 * rng.standard_normal()) * np.array([1.0, rng.uniform(0.4, 1.0)])
+        at, turn = rng.uniform(0, total.shape), rng.uniform(0, np.pi)
+        reach = int(np.ceil(0.5 * np.hypot(*size) / step))
+        rows, columns = (slice(max(int(c) - reach, 0), int(c) + reach + 1) for c in at)
+        dy = step * (np.arange(*rows.indices(total.shape[0])) - at[0])[:, None]
+        dx = step * (np.arange(*columns.indices(total.shape[1])) - at[1])
+        along, across = dx * np.cos(turn) + dy * np.sin(turn), dy * np.cos(turn) - dx * np.sin(turn)
+        inside = (np.abs(along) < size[0] / 2) & (np.abs(across) < size[1] / 2)
+        total[rows, columns] += 1e-6 * rng.uniform(0.3, 0.6) * width_um * inside
+    return total
+
+
 def frames(image, count=4, photons=20_000, seed=0):
     """Frames (count, ny, nx) with photon noise."""
     light = np.random.default_rng(seed).poisson(np.asarray(image, float) * photons, (count, *image.shape))

@@ -15,7 +15,7 @@ from xsn_acq.sim.speckle_diffuser import SandpaperDiffuser
 from xsn_acq.sim.speckle_imaging import SpeckleOptics, speckle_image
 from xsn_acq.units import wavelength_m
 
-SHAPE = (40, 72)
+SHAPE = (64, 96)
 PIXEL_UM = 0.65
 ENERGY_EV = 10_000.0
 LENGTHS_UM = (3.48, 4.31)

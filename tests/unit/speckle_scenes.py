@@ -31,11 +31,13 @@ MIXTURES = ("beads in wood", "two balls")
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """References and projections (K, ny, nx) with photon noise, and the field (ny, nx) filtered by the STF."""
+    """References and projections (K, ny, nx) with photon noise, the image (ny, nx) without diffuser or noise;
+    the field (ny, nx) filtered by the STF, and as it is."""
 
     optics: SpeckleOptics
     references: np.ndarray
     projections: np.ndarray
+    without_diffuser: np.ndarray
     alpha: np.ndarray
     phi: np.ndarray
     alpha_everywhere: np.ndarray
@@ -80,8 +82,9 @@ def scene(kind="beads", shape=(96, 96), seed=0, positions=1, turned_deg=0.0, ref
         photons = reference_frames * PHOTONS
         references.append(rng.poisson(photons * bare) / photons)
         projections.append(rng.poisson(PHOTONS * with_sample) / PHOTONS)
+    plain = sim.speckle_image(OPTICS, x, y, sample=sample).astype(float)
     fields = _true_field(sample, x, y)
-    return Scene(optics(shape), np.array(references), np.array(projections), *fields)
+    return Scene(optics(shape), np.array(references), np.array(projections), plain, *fields)
 
 
 def _true_field(sample, x, y):
@@ -147,7 +150,11 @@ def wood(shape, seed, turn, x, y):
     radius = 0.32 * wide
     total = 2 * np.sqrt(np.maximum(radius**2 - x**2, 0.0)) * np.ones_like(y)
     for _ in range(round(wide * high / 600)):
-        reach, about, up = 0.75 * radius * rng.uniform() ** 0.5, rng.uniform(0, 2 * math.pi), rng.uniform(-0.6, 0.6)
+        reach, about, up = (
+            0.75 * radius * rng.uniform() ** 0.5,
+            rng.uniform(0, 2 * math.pi),
+            rng.uniform(-0.6, 0.6),
+        )
         centre = reach * math.cos(about), up * high, reach * math.sin(about)
         total = total - 0.35 * ball(x, y, centre, rng.uniform(2, 5), turn)
     return [(np.maximum(total, 0.0), CELLULOSE)]
@@ -169,4 +176,10 @@ def two_balls(shape, seed, turn, x, y):
     ]
 
 
-PARTS = {"beads": beads, "powder": powder, "wood": wood, "beads in wood": beads_in_wood, "two balls": two_balls}
+PARTS = {
+    "beads": beads,
+    "powder": powder,
+    "wood": wood,
+    "beads in wood": beads_in_wood,
+    "two balls": two_balls,
+}

@@ -7,6 +7,7 @@ import pytest
 from sandpaper_speckle import PIXEL_UM, frames, reference
 from scipy import ndimage
 
+from xsn_acq.analysis.pwf.air import air_region
 from xsn_acq.analysis.pwf.drift import DriftingReference, DriftPath, SpeckleShift, drift_path, speckle_shift
 from xsn_acq.errors import ReconstructionError
 
@@ -124,3 +125,16 @@ def test_a_path_needs_a_time_for_each_shift():
             drift_path(times, [shift, shift])
     with pytest.raises(ReconstructionError, match="their n times"):
         DriftingReference(np.ones((2, 30, 30)), [0.0])
+
+
+def test_the_strip_of_air_is_found():
+    known, noise = moved(0, 0, photons=1e6), 20_000**-0.5
+    there = [taken(t, 70 + i) for i, t in enumerate((10.0, 50.0))]
+    assert air_region(known, there, noise, columns=30) is not None
+    bent = [image.copy() for image in there]
+    for image, drift in zip(bent, (10.0, 50.0), strict=True):
+        dy, dx = drifted(drift)
+        image[:, :20] = moved(dy, dx + 0.3, seed=80)[:, :20]  # light bent by a third of a pixel
+    assert air_region(known, bent, noise, columns=30) == (slice(None), slice(66, 96))
+    bent[1][:, -15:] *= 0.9  # matter
+    assert air_region(known, bent, noise, columns=30) is None

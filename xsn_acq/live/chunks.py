@@ -61,7 +61,7 @@ def retrieve(job: str, pairs: Sequence[PlainPair]) -> list[PairField]:
     StorageError
         When a frame cannot be read.
     """
-    work = _keep(job, _Retrieval)
+    work = keep(job, _Retrieval)
     return [work.field(one, other, aligned) for one, other, aligned in pairs]
 
 
@@ -97,7 +97,7 @@ def backproject(job: str, start: int, stop: int) -> ComplexArray:
     complex64 (stop - start, nz, nx)
         beta + i delta.
     """
-    return _keep(job, _BackProjection).slices(start, stop)
+    return keep(job, _BackProjection).slices(start, stop)
 
 
 def let_go(*, thread: int | None = None, jobs: Collection[str] | None = None) -> None:
@@ -150,8 +150,8 @@ class _BackProjection(Closing):
         self._stack.close()
 
 
-def _keep(job: str, make: Callable[..., Work]) -> Work:
-    """What this thread made for this job; that of an earlier job is closed."""
+def keep(job: str, make: Callable[..., Work]) -> Work:
+    """What this thread made for this job of its plain values; that of an earlier job is closed."""
     thread = threading.get_ident()
     found = _kept.get(thread)
     if found is None or found[0] != job:

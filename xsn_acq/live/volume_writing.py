@@ -232,3 +232,5 @@ def _write_pairs(entry: h5py.Group, store: FieldStore) -> None:
     pairs["theta"] = store.theta_deg
     pairs["theta"].attrs["units"] = "degree"
     pairs["residual"] = store.residuals
+    for name, values in store.numbers.items():
+        pairs[name] = values

@@ -9,9 +9,7 @@ from xsn_acq.errors import ConfigError
 from xsn_acq.optics.arrays import ComplexArray, FloatArray
 
 
-def transfer(
-    shape: tuple[int, int], pixel_m: float, wavelength_m: float, distance_m: float
-) -> ComplexArray:
+def transfer(shape: tuple[int, int], pixel_m: float, wavelength_m: float, distance_m: float) -> ComplexArray:
     """Fresnel transfer function H = exp(-i pi lambda L k^2), frequency 0 first as ``numpy.fft.fftfreq``.
 
     The plane wave's own phase exp(2 pi i L / lambda) is left out. It has the modulus 1, so that its conjugate

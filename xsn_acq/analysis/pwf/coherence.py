@@ -29,7 +29,9 @@ _LEAST_SIGNAL = 1.0
 """Power of the speckle over that of the noise below which there is none."""
 _MOST_ERROR = 0.1
 _START_M = 3.5e-6
-_START_SCREEN = GrainScreen(1.5, 5e-6)
+_START_SCREEN = GrainScreen(1.5, 5e-6, steep=0.3)
+_LOOSE = 1.0
+"""What is known of the grains' shape beforehand: standard deviation of the logit of the steep share."""
 _FREQUENCIES = 48
 _DERIVATIVE_STEP = 0.02
 _MOST_STEPS = 60
@@ -38,6 +40,8 @@ _LARGEST_STEP = 0.4
 _STILL = 0.01
 """Gain in the logarithm of the likelihood below which the fit is done."""
 _RINGS = 24
+_ROUNDING = 1e-9
+"""A parameter that the data do not know, as the noise of an image without any, stays where it is."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ class CoherenceFit:
     lengths : CoherenceLengths
         Of all that blurs together: source, scintillator, lens and pixel.
     errors_m : (x, y)
-        Standard errors, of chance; the model of the grains adds some 1.5 %.
+        Standard errors, of chance; the model of the grains adds up to 2 %.
     contrast : float
         Standard deviation over mean of the speckle, without the noise.
     noise : float
@@ -84,7 +88,7 @@ def coherence_lengths(
     pixel_m : float
     wavelength_m, distance_m : float, optional
         Distance from the diffuser to the detector. Left out, the speckle is taken for white, as in the paper:
-        behind grains of 3 to 8 um, 20 mm at 10 keV, lengths come out 3 to 7 % too large.
+        behind grains of 3 to 10 um, 20 mm at 10 keV, lengths of 3 to 4 um come out 3 to 7 % too large.
 
     Raises
     ------
@@ -131,9 +135,10 @@ def _mean(references: ArrayLike) -> FloatArray:
 
 
 class _Own(Protocol):
-    """The speckle's own spectrum, by some parameters."""
+    """The speckle's own spectrum, by some parameters q; ``known`` is the inverse variance of the start."""
 
     start: FloatArray
+    known: FloatArray
 
     def log_power(self, q: FloatArray) -> FloatArray:
         """Logarithm of S at the frequencies of the data."""
@@ -149,6 +154,7 @@ class _White:
         low = data.radius < 0.5 / _START_M
         blur = np.exp(-np.pi * _START_M**2 * (data.u2 + data.v2)[low])
         self.start = np.array([np.log(np.mean(data.power[low] / blur))])
+        self.known: FloatArray = np.zeros(1)
 
     def log_power(self, q: FloatArray) -> FloatArray:
         return np.asarray(q[0])
@@ -158,10 +164,12 @@ class _White:
 
 
 class _Grains:
-    """Speckle behind grains; q are the logarithms of phase and grain."""
+    """Speckle behind grains; q are the logarithms of phase and grain, and the logit of the steep share."""
 
     def __init__(self, data: Periodogram, wavelength_m: float, distance_m: float) -> None:
-        self.start = np.log([_START_SCREEN.phase_rad, _START_SCREEN.grain_m])
+        first = _START_SCREEN
+        self.start = np.log([first.phase_rad, first.grain_m, first.steep / (1 - first.steep)])
+        self.known = np.array([0.0, 0.0, _LOOSE**-2])
         self._radius = data.radius
         self._k = np.linspace(self._radius.min(), self._radius.max(), _FREQUENCIES)
         self._way = wavelength_m, distance_m
@@ -171,8 +179,9 @@ class _Grains:
         return np.interp(self._radius, self._k, np.log(power))
 
     def screen(self, q: FloatArray) -> GrainScreen:
-        phase_rad, grain_m = np.exp(q)
-        return GrainScreen(float(phase_rad), float(grain_m))
+        phase_rad, grain_m = np.exp(q[:2])
+        steep = 1 / (1 + np.exp(-q[2]))
+        return GrainScreen(float(phase_rad), float(grain_m), float(steep))
 
 
 class _Point:
@@ -185,9 +194,19 @@ class _Point:
         self._exponents = -np.pi * np.stack([data.u2 * x2, data.v2 * y2])
         self.speckle = np.exp(self._log_power + self._exponents.sum(axis=0))
         self.model = self.speckle + self.noise
-        self.loss = float(np.sum(np.log(self.model) + data.power / self.model)) * data.tiles / ALIKE
+        self._off = p[:-3] - own.start
+        likelihood = np.sum(np.log(self.model) + data.power / self.model) * data.tiles / ALIKE
+        self.loss = float(likelihood + 0.5 * np.sum(own.known * self._off**2))
 
-    def slopes(self) -> FloatArray:
+    def information(self) -> tuple[FloatArray, FloatArray]:
+        """Expected information of the parameters, and the way down: minus the gradient of the loss."""
+        slopes, weight = self._slopes(), self._data.tiles / ALIKE
+        known = np.append(self._own.known, np.zeros(3))
+        down = weight * slopes @ (self._data.power / self.model - 1)
+        down[:-3] -= self._own.known * self._off
+        return weight * slopes @ slopes.T + np.diag(known), down
+
+    def _slopes(self) -> FloatArray:
         """Derivatives of the model over the model, (parameters, n)."""
         rows = []
         for i in range(self.p.size - 3):
@@ -202,14 +221,12 @@ def _fitted(data: Periodogram, own: _Own) -> CoherenceFit:
     """Most likely parameters, by scoring (Levenberg-Marquardt with the expected information)."""
     start = np.concatenate([own.start, np.log([_START_M**2, _START_M**2, data.noise])])
     at, damping = _Point(data, own, start), 0.01
-    weight = data.tiles / ALIKE
     for _ in range(_MOST_STEPS):
-        slopes = at.slopes()
-        information = weight * slopes @ slopes.T
-        down = weight * slopes @ (data.power / at.model - 1)
+        information, down = at.information()
         better = None
         while better is None and damping < 1e6:
-            step = np.linalg.solve(information + damping * np.diag(np.diag(information)), down)
+            held = damping * (np.diag(information) + _ROUNDING * information.max())
+            step = np.linalg.solve(information + np.diag(held), down)
             tried = _Point(data, own, at.p + np.clip(step, -_LARGEST_STEP, _LARGEST_STEP))
             better = tried if tried.loss < at.loss else None
             damping *= 0.2 if better else 4.0
@@ -220,8 +237,8 @@ def _fitted(data: Periodogram, own: _Own) -> CoherenceFit:
 
 
 def _result(data: Periodogram, own: _Own, at: _Point) -> CoherenceFit:
-    slopes = at.slopes()
-    covariance = np.linalg.pinv(data.tiles / ALIKE * slopes @ slopes.T)
+    information, _ = at.information()
+    covariance = np.linalg.inv(information + _ROUNDING * np.diag(np.full(at.p.size, information.max())))
     x, y = (float(np.exp(0.5 * value)) for value in at.p[-3:-1])
     x_error, y_error = (float(0.5 * e) for e in np.sqrt(np.diag(covariance))[-3:-1])
     cell = 1 / data.pixel_m**2

@@ -27,9 +27,7 @@ _ENOUGH = 1e-3
 _MOST = 200
 
 
-def own_phase(
-    model: ImageModel, reference: FloatArray, weight: FloatArray, beta_over_delta: float
-) -> Any:
+def own_phase(model: ImageModel, reference: FloatArray, weight: FloatArray, beta_over_delta: float) -> Any:
     """Transmission, complex (Ny, Nx), of a diffuser of one material.
 
     Parameters

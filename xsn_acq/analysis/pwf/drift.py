@@ -18,7 +18,7 @@ from xsn_acq.analysis.taper import tukey
 from xsn_acq.errors import ReconstructionError
 from xsn_acq.optics.arrays import FloatArray
 
-_LEAST_SIDE = 24
+_LEAST_SIDE, _MOST_SIDE = 24, 512
 _LEAST_ALIKE = 0.3
 """Share of the second image's variance that the first one, moved, must explain."""
 _TAPER = 0.3
@@ -42,6 +42,8 @@ class SpeckleShift:
         Standard errors, from the scatter of what is left.
     gain : float
         Brightness of the other image over that of the reference.
+    left : float
+        Rms of what the moved reference does not explain, over the other image's mean.
     """
 
     dy: float
@@ -49,6 +51,7 @@ class SpeckleShift:
     sigma_y: float
     sigma_x: float
     gain: float = 1.0
+    left: float = 0.0
 
 
 def speckle_shift(
@@ -61,17 +64,17 @@ def speckle_shift(
     Parameters
     ----------
     reference, other : real (ny, nx)
-        Dark-subtracted and over the flat.
+        Dark-subtracted and over the flat, bad pixels repaired.
     region : (rows, columns), optional
-        Where both see air and diffuser only, 24 pixels a side or more; everywhere when left out.
+        Where both see air and diffuser only, 24 pixels a side or more; everywhere when left out. Of a large
+        region the middle 512 x 512 pixels tell enough.
 
     Raises
     ------
     ReconstructionError
         The region is too small, or does not show the same speckle in both.
     """
-    where = region or (slice(None), slice(None))
-    first, second = (np.asarray(each, float)[where] for each in (reference, other))
+    first, second = (_middle(np.asarray(each)[region or ...]) for each in (reference, other))
     if first.shape != second.shape or first.ndim != 2 or min(first.shape) < _LEAST_SIDE:
         raise ReconstructionError(
             f"speckle shift: wanted two equal images of {_LEAST_SIDE} pixels a side or more, found "
@@ -79,17 +82,25 @@ def speckle_shift(
         )
     at = np.array([*_whole_pixels(first, second), second.mean() / first.mean()], float)
     for _ in range(_STEPS):
-        step, errors, alike = _least_squares_step(first, second, at)
+        step, errors, rest = _least_squares_step(first, second, at)
         at = at + step
         if np.abs(step[:2]).max() < _CLOSE:
             break
+    alike = 1 - rest / float(np.var(second))
     if not alike > _LEAST_ALIKE or np.abs(at[:2]).max() > 0.5 * min(first.shape):
         raise ReconstructionError(
             f"speckle shift: wanted the same speckle in both images, found {max(alike, 0.0):.0%} of it "
             "alike; did the diffuser move, or is the sample in the region?"
         )
     dy, dx, gain = (float(value) for value in at)
-    return SpeckleShift(dy, dx, float(errors[0]), float(errors[1]), gain)
+    left = float(np.sqrt(rest) / second.mean())
+    return SpeckleShift(dy, dx, float(errors[0]), float(errors[1]), gain, left)
+
+
+def _middle(image: FloatArray) -> FloatArray:
+    """The middle of an image, float64."""
+    cuts = tuple(slice(max(0, (n - _MOST_SIDE) // 2), (n + _MOST_SIDE) // 2) for n in image.shape)
+    return np.asarray(image[cuts], float)
 
 
 def _whole_pixels(first: FloatArray, second: FloatArray) -> tuple[int, int]:
@@ -104,7 +115,7 @@ def _whole_pixels(first: FloatArray, second: FloatArray) -> tuple[int, int]:
 def _least_squares_step(
     first: FloatArray, second: FloatArray, at: FloatArray
 ) -> tuple[FloatArray, FloatArray, float]:
-    """Change of (dy, dx, gain), its errors, and the share of the variance that is explained."""
+    """Change of (dy, dx, gain), its errors, and the mean square of what is left."""
     moved = shift_image(first, at[0], at[1])
     inside = tuple(_inside(n, shift) for n, shift in zip(first.shape, at, strict=False))
     columns = [-at[2] * derivative(moved, axis)[inside].ravel() for axis in (0, 1)]
@@ -114,7 +125,7 @@ def _least_squares_step(
     step = np.linalg.solve(square, design.T @ left)
     rest = float(np.mean((left - design @ step) ** 2))
     errors = np.sqrt(rest * np.diag(np.linalg.inv(square)))
-    return step, errors, 1 - rest / float(np.var(second[inside]))
+    return step, errors, rest
 
 
 def _inside(count: int, shift: float) -> slice:
@@ -224,9 +235,9 @@ class DriftingReference:
             )
         self.shifts = tuple(speckle_shift(frames[0], frame, region) for frame in frames)
         self.path = drift_path(self._time, self.shifts)
-        self._still = np.mean(
-            [shift_image(f / s.gain, -s.dy, -s.dx) for f, s in zip(frames, self.shifts, strict=True)], axis=0
-        )
+        self._still = np.zeros(frames.shape[1:])
+        for frame, shift in zip(frames, self.shifts, strict=True):
+            self._still += shift_image(frame / (shift.gain * len(frames)), -shift.dy, -shift.dx)
 
     def follow(
         self, projections: Sequence[FloatArray], time_s: ArrayLike, region: tuple[slice, slice]

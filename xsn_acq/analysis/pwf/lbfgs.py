@@ -121,7 +121,8 @@ def _search(
     function: Function, x: Any, value: float, step: Any, slope: float, longest: float, left: int
 ) -> _Found:
     """Shorten the step until the value has fallen as the slope foretells (Armijo), by quadratic fits."""
-    length, values = min(1.0, _LONGEST / longest), []
+    length = min(1.0, _LONGEST / longest)
+    values: list[float] = []
     while len(values) < left and length > _LEAST_STEP:
         tried = x + length * step
         new, gradient = function(tried)

@@ -1,10 +1,10 @@
 """What is minimised: half of chi-square, and a prior that likes smooth fields with some sharp rims.
 
 f = L + mu e^2 sum_pixels sum_v (sqrt(1 + (u_v / e)^2) - 1), u = F^-1 (k / k_0)^2 F x the bend of a variable,
-k_0 one cycle in 10 um. Where a field bends little this is mu u^2 / 2, the quadratic prior mu (k / k_0)^4; a rim
-is charged for in proportion, not by its square, which would rather lose the step of phase across it.
+k_0 one cycle in 10 um. Where a field bends little this is mu u^2 / 2, the quadratic prior mu (k / k_0)^4; a
+rim is charged for in proportion, not by its square, which would rather lose the step of phase across it.
 The variables x_v are what an assumption leaves free: of one material only phi, alpha = c phi; else
-d = alpha - c phi beside it.
+d = alpha / c - phi beside it, which is as large as phi is, so that one prior fits both.
 """
 
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class Assumption:
     def directions(self) -> tuple[complex, ...]:
         """What a unit of each variable does to psi = alpha + i phi."""
         of_phi = complex(self.beta_over_delta, 1.0)
-        return (of_phi,) if self.single_material else (1 + 0j, of_phi)
+        return (of_phi,) if self.single_material else (complex(self.beta_over_delta), of_phi)
 
 
 class Objective:
@@ -72,6 +72,10 @@ class Objective:
         self._sharp = sharp
         self._bend = model.array(self.bend)
 
+    def behind(self, diffusers: tuple[Any, ...]) -> "Objective":
+        """Return the same with other diffusers."""
+        return Objective(self.model, diffusers, self.assumption, self.mu, sharp=self._sharp)
+
     def value(self, x: Any, data: Data) -> tuple[float, Any]:
         """Value and gradient (V, Ny, Nx) at variables (V, Ny, Nx)."""
         loss, slope = self.model.loss(self.wave(x), self.diffusers, data)
@@ -85,15 +89,15 @@ class Objective:
     def psi(self, x: Any) -> tuple[Any, Any]:
         """Alpha and phi, (Ny, Nx) each."""
         c = self.assumption.beta_over_delta
-        phi = x[-1]
-        return (c * phi if self.assumption.single_material else x[0] + c * phi), phi
+        phi = x[-1, ...]
+        return (c * phi if self.assumption.single_material else c * (x[0, ...] + phi)), phi
 
     def variables(self, alpha: Any, phi: Any) -> Any:
         """Variables (V, Ny, Nx) of a field; what the assumption forbids is left out."""
         xp = self.model.fourier.xp
         if self.assumption.single_material:
             return phi[None, ...]
-        return xp.stack([alpha - self.assumption.beta_over_delta * phi, phi])
+        return xp.stack([alpha / self.assumption.beta_over_delta - phi, phi])
 
     def along(self, slope: Any) -> Any:
         """Derivatives (V, Ny, Nx) by the variables, of those by psi (complex)."""

@@ -2,11 +2,11 @@
 
 Tied to the phase, absorption cannot be what the images ask for where the sample is of something else. What it
 would rather be, phi left as it is, shows in the gradient by alpha, summed over many speckles with a Gaussian
-weight. Of pure noise not all is left there: where the mean light tells alpha = c phi, phi gives in to it, and
-only as far as the shift of speckles holds phi fast is there a misfit. The share left is h / (h + w (c + chi)^2),
-with w the weight of the images, h the stiffness of phi by speckles alone (their slope times lambda L k) and
-chi = pi lambda L k^2 the contrast of free space, at the Gaussian's frequency. The strain is the largest sum in
-units of the noise so left.
+weight. Of pure noise not all is left there: where the mean light tells alpha = c phi, phi gives in to it,
+and only as far as the shift of speckles holds phi fast is there a misfit. The share left is
+h / (h + w (c + q)^2), with w the weight of the images, h the stiffness of phi by speckles alone (their slope
+times lambda L k) and q = pi lambda L k^2 the contrast of free space, at the Gaussian's frequency. The strain
+is the largest sum in units of the noise so left.
 """
 
 from dataclasses import dataclass
@@ -22,8 +22,9 @@ from xsn_acq.optics.arrays import FloatArray
 
 _SIGMA_M = 9e-6
 _SLOPE_SIGMA_M = 2e-6
-STRAINED = 3.6
-"""TODO"""
+STRAINED = 3.4
+"""Of one material, three samples and three seeds, it was 1.0 to 2.3 on fields of 125 um and 20,000 photons;
+4.7 and more in mixtures taken for one of their materials."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ class OneMaterial:
 
 
 def fitted_ratio(alpha: FloatArray, phi: FloatArray, pixel_m: float) -> float:
-    """beta / delta of a field (ny, nx) that was retrieved without assuming any: grad alpha over grad phi.
+    """Beta / delta of a field (ny, nx) that was retrieved freely: grad alpha over grad phi.
 
     Slopes, so that no offset matters, of fields blurred to 2 um; places weigh by the square of the phase's
     slope, so that flat ones, mostly noise, count little.
@@ -111,8 +112,9 @@ def fitted_ratio(alpha: FloatArray, phi: FloatArray, pixel_m: float) -> float:
         The phase does not vary.
     """
     sigma = _SLOPE_SIGMA_M / pixel_m
-    slopes = [np.gradient(_blurred(np.asarray(part, float), sigma)) for part in (alpha, phi)]
-    of_alpha, of_phi = (np.stack(pair) for pair in slopes)
+    of_alpha, of_phi = (
+        np.array(np.gradient(_blurred(np.asarray(part, float), sigma))) for part in (alpha, phi)
+    )
     power = float(np.sum(of_phi**2))
     if not power > 0:
         raise ReconstructionError("beta/delta: wanted a sample in the field, found a phase without slope")

@@ -1,7 +1,7 @@
 """A first guess of a field from what the sample does to the mean light, speckle or not.
 
-Of one material T = F^-1[F(I / I_ref) / (1 + pi lambda L k^2 / c)] is exp(2 c phi): Paganin et al., J. Microsc.
-206, 33 (2002); doi:10.1046/j.1365-2818.2002.01010.x.
+Of one material T = F^-1[F(I / I_ref) / (1 + pi lambda L k^2 / c)] is exp(2 c phi): Paganin et al., J.
+Microsc. 206, 33 (2002); doi:10.1046/j.1365-2818.2002.01010.x.
 """
 
 from typing import Any

@@ -3,7 +3,8 @@
 A speckle image tells the slope of the phase, not the phase: the Hessian grows as k^2, and a step without
 regard to it takes slow phase forever (paper, Eqs. 6-11). Beyond k^2 there are the absorption, the phase
 contrast of free space and the blur of partial coherence. All of it is in the mean of conj(z^) (H z)^ over
-rings of frequency, z white noise and H the Gauss-Newton Hessian; of two variables a 2 x 2 block.
+rings of frequency, z noise and H the Gauss-Newton Hessian; of two variables a 2 x 2 block. The
+noise falls as 1 / k: white noise would swamp the soft low frequencies with what stiff ones spill over.
 """
 
 from typing import Any
@@ -14,7 +15,7 @@ import scipy.fft
 from xsn_acq.analysis.pwf.forward import Data
 from xsn_acq.analysis.pwf.objective import Objective
 
-_PROBES = 2
+_PROBES = 4
 _LEAST = 1e-6
 """Least curvature, in parts of the largest: what no image shows is not moved far."""
 
@@ -49,7 +50,10 @@ class Preconditioner:
         xp = self._fourier.xp
         spectra = self._fourier.rfft2(gradient)
         count = spectra.shape[0]
-        steps = [sum(self._inverse[row, column] * spectra[column] for column in range(count)) for row in range(count)]
+        steps = [
+            sum(self._inverse[row, column, ...] * spectra[column, ...] for column in range(count))
+            for row in range(count)
+        ]
         return self._fourier.irfft2(xp.stack(steps), self._shape)
 
 
@@ -63,7 +67,8 @@ def probed(objective: Objective, data: Data, wave: Any, seed: int) -> np.ndarray
     power = np.zeros((count, ring.max() + 1))
     for _ in range(_PROBES):
         for column, direction in enumerate(directions):
-            probe = rng.normal(size=(ny, nx))
+            white = scipy.fft.rfft2(rng.normal(size=(ny, nx)))
+            probe = scipy.fft.irfft2(white / np.maximum(ring, 1), (ny, nx))
             change = model.array(direction * probe)
             slope = objective.along(model.curvature(wave, objective.diffusers, data, change))
             before = scipy.fft.rfft2(probe)
@@ -84,7 +89,7 @@ def _rings(shape: tuple[int, int]) -> np.ndarray:
 
 
 def _inverse(blocks: np.ndarray) -> np.ndarray:
-    """Inverse of each block, curvatures raised to the least that is allowed; frequency 0 of phi alone is kept."""
+    """Inverse of each block, curvatures raised to the least that is allowed."""
     values, vectors = np.linalg.eigh(np.moveaxis(blocks, (0, 1), (-2, -1)))
     values = np.maximum(values, _LEAST * values.max())
     inverse = np.einsum("...ij,...j,...kj->...ik", vectors, 1 / values, vectors)

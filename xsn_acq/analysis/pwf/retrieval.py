@@ -4,7 +4,9 @@ The diffuser, the Hessian and the weight of the prior are prepared once; each pr
 Paganin's guess or from the field of the angle before.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
 
@@ -20,6 +22,7 @@ from xsn_acq.analysis.pwf.one_material import MaterialCheck, OneMaterial
 from xsn_acq.analysis.pwf.paganin import paganin
 from xsn_acq.analysis.pwf.preconditioner import Preconditioner
 from xsn_acq.analysis.pwf.settings import FEWEST_FREE, Mode, PwfSettings
+from xsn_acq.analysis.shift import shift_image
 from xsn_acq.errors import ReconstructionError
 from xsn_acq.optics.arrays import FloatArray
 
@@ -45,6 +48,8 @@ class SpeckleField:
         Weight of the prior.
     check : MaterialCheck or None
         Of a single material: whether the images contradict it.
+    variables : array (V, Ny, Nx)
+        What was fitted, on the padded field and in the model's library: where the next angle starts.
     """
 
     alpha: FloatArray
@@ -55,7 +60,8 @@ class SpeckleField:
     converged: bool
     mode: Mode
     mu: float
-    check: MaterialCheck | None = None
+    check: MaterialCheck | None
+    variables: Any
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -115,12 +121,28 @@ class Retrieval:
         if settings.mu is not None:
             self._prepare(settings.mu)
 
+    def with_ratio(self, beta_over_delta: float) -> "Retrieval":
+        """Return the same for another beta / delta of the sample; the diffusers are not made again."""
+        other = copy(self)
+        other.settings = replace(self.settings, beta_over_delta=beta_over_delta)
+        other._assumption = Assumption(beta_over_delta, self.settings.single_material)
+        other._weight = other._ready = None
+        if other.settings.mu is not None:
+            other._prepare(other.settings.mu)
+        return other
+
     @property
     def weight(self) -> WeightChoice | None:
         """What held-out pixels of the first projection said; None before it, or where mu was given."""
         return self._weight
 
-    def retrieve(self, projections: ArrayLike, start: SpeckleField | None = None) -> SpeckleField:
+    def retrieve(
+        self,
+        projections: ArrayLike,
+        start: SpeckleField | None = None,
+        *,
+        shifts: Sequence[tuple[float, float]] | None = None,
+    ) -> SpeckleField:
         """Field of one angle.
 
         Parameters
@@ -130,6 +152,8 @@ class Retrieval:
             pixel or a whole image that is not finite is left out.
         start : SpeckleField, optional
             Of the neighbouring angle.
+        shifts : sequence of (dy, dx), optional
+            Pixels by which the speckle of each position stands elsewhere than in its reference.
 
         Raises
         ------
@@ -145,17 +169,20 @@ class Retrieval:
         weights = self._weights(images)
         if not np.any(weights):
             raise ReconstructionError("speckle retrieval: wanted a projection, found no pixel with a value")
-        guess = self._guess(images, start)
+        references, diffusers = self._moved(shifts)
+        x = self.guess(images, references) if start is None else start.variables
         if self._ready is None:
-            self._weight = self._held_out(images, weights, guess)
+            self._weight = self._held_out(images, weights, x)
             self._prepare(self._weight.mu)
         assert self._ready is not None
         objective, precondition, check = self._ready
+        if diffusers is not self.diffusers:
+            objective = objective.behind(diffusers)
         data = self.model.data(images, weights)
         found = fit(
             objective,
             data,
-            objective.variables(*guess),
+            x,
             precondition,
             enough=self.settings.enough,
             most=self.settings.most,
@@ -169,19 +196,46 @@ class Retrieval:
             return zero_phase(self.model, reference, weight)
         return own_phase(self.model, reference, weight, settings.diffuser_beta_over_delta)
 
+    def data(self, images: FloatArray) -> Data:
+        """Return images (K, ny, nx) and their weights as a fit takes them."""
+        return self.model.data(images, self._weights(images))
+
+    @property
+    def prepared(self) -> tuple[Objective, Preconditioner]:
+        """What is minimised and how stiff it is.
+
+        Raises
+        ------
+        ReconstructionError
+            The weight of the prior is not chosen yet.
+        """
+        if self._ready is None:
+            raise ReconstructionError(
+                "speckle retrieval: the weight of the prior is not chosen; give mu, or retrieve a projection"
+            )
+        return self._ready[0], self._ready[1]
+
     def _weights(self, images: FloatArray) -> FloatArray:
         """Inverse variance of each root; the reference's own noise adds to that of the image."""
         settings = self.settings
         usable = self._good & np.isfinite(images) & np.isfinite(self._references)
         return usable * (4 * settings.photons / (1 + 1 / settings.reference_frames))
 
-    def _guess(self, images: FloatArray, start: SpeckleField | None) -> tuple[Any, Any]:
-        """Alpha and phi (Ny, Nx) to start from."""
-        grid, c = self.model.grid, self.settings.beta_over_delta
-        if start is not None:
-            return self.model.array(grid.extend(start.alpha)), self.model.array(grid.extend(start.phi))
-        phi = self.model.array(paganin(self.settings.optics, grid, images, self._references, c))
-        return c * phi, phi
+    def _moved(self, shifts: Sequence[tuple[float, float]] | None) -> tuple[FloatArray, tuple[Any, ...]]:
+        """References and diffusers where they stand in the projections."""
+        if shifts is None or not np.any(shifts):
+            return self._references, self.diffusers
+        model = self.model
+        references = [shift_image(each, *by) for each, by in zip(self._references, shifts, strict=True)]
+        diffusers = (model.moved(each, *by) for each, by in zip(self.diffusers, shifts, strict=True))
+        return np.stack(references), tuple(diffusers)
+
+    def guess(self, images: FloatArray, references: FloatArray | None = None) -> Any:
+        """Variables (V, Ny, Nx) of Paganin's guess from images (K, ny, nx), and the references then."""
+        c = self.settings.beta_over_delta
+        before = self._references if references is None else references
+        phi = paganin(self.settings.optics, self.model.grid, images, before, c)
+        return self._objective(1.0).variables(self.model.array(c * phi), self.model.array(phi))
 
     def _prepare(self, mu: float) -> None:
         objective, weights = self._objective(mu), self._weights(self._references)
@@ -195,18 +249,13 @@ class Retrieval:
     def _empty(self) -> Any:
         return self.model.array(np.ones(self.model.grid.padded, complex))
 
-    def _held_out(
-        self, images: FloatArray, weights: FloatArray, guess: tuple[Any, Any]
-    ) -> WeightChoice:
+    def _held_out(self, images: FloatArray, weights: FloatArray, x: Any) -> WeightChoice:
         out, misfits = held_out_pixels(images.shape), []
         data = self.model.data(images, np.where(out, 0.0, weights))
-        x = self._objective(WEIGHTS[-1]).variables(*guess)
         for mu in reversed(WEIGHTS):
             objective = self._objective(mu)
             precondition = Preconditioner(objective, data, self._empty())
-            x = fit(
-                objective, data, x, precondition, enough=self.settings.enough, most=self.settings.most
-            ).x
+            x = fit(objective, data, x, precondition, enough=self.settings.enough, most=self.settings.most).x
             residual = np.sqrt(np.maximum(images, 0.0)) - np.sqrt(self._modelled(objective, x))
             misfits.append(misfit_of(residual, weights, out))
         return choose(WEIGHTS, tuple(reversed(misfits)))
@@ -227,7 +276,9 @@ class Retrieval:
             np.stack([self._inside(each) for each in group]) for group in (data.root, data.weight)
         )
         seen = weights > 0
-        squares = np.where(seen, (roots**2 - modelled) ** 2, 0.0).sum(axis=0) / np.maximum(seen.sum(axis=0), 1)
+        squares = np.where(seen, (roots**2 - modelled) ** 2, 0.0).sum(axis=0) / np.maximum(
+            seen.sum(axis=0), 1
+        )
         mean = float(np.nanmean(self._references))
         return SpeckleField(
             alpha,
@@ -239,6 +290,7 @@ class Retrieval:
             self.settings.mode,
             objective.mu,
             check(objective, data, objective.wave(x)) if self._assumption.single_material else None,
+            x,
         )
 
 

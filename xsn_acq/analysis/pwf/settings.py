@@ -59,7 +59,14 @@ class PwfSettings:
     double: bool = False
 
     def __post_init__(self) -> None:
-        above_zero = ("beta_over_delta", "photons", "reference_frames", "diffuser_beta_over_delta", "enough", "most")
+        above_zero = (
+            "beta_over_delta",
+            "photons",
+            "reference_frames",
+            "diffuser_beta_over_delta",
+            "enough",
+            "most",
+        )
         for name in above_zero:
             value = getattr(self, name)
             if not 0 < value < float("inf"):

@@ -28,7 +28,7 @@ _REACH_GRAINS = 3.0
 
 @dataclass(frozen=True)
 class GrainScreen:
-    """Many round grains, one behind the other.
+    """Many grains, one behind the other.
 
     Attributes
     ----------
@@ -36,10 +36,13 @@ class GrainScreen:
         Standard deviation of the phase.
     grain_m : float
         Mean diameter.
+    steep : float
+        Share of the phase's variance that has steep rims, 0 to 1: balls have none, plates nothing else.
     """
 
     phase_rad: float
     grain_m: float
+    steep: float = 0.0
 
 
 def speckle_spectrum(
@@ -75,22 +78,27 @@ def speckle_spectrum(
 
 def _covariance(distance_m: FloatArray, screen: GrainScreen) -> FloatArray:
     """C(r) of the phase: every quadrant has it, so that a sum over one is enough."""
-    radius, shape = _grain_covariance()
+    radius, balls, plates = _grain_covariances()
+    shape = (1 - screen.steep) * balls + screen.steep * plates
     return screen.phase_rad**2 * np.interp(distance_m / screen.grain_m, radius, shape, right=0.0)
 
 
 @lru_cache(maxsize=1)
-def _grain_covariance() -> tuple[FloatArray, FloatArray]:
-    """Autocovariance of the grains' thickness over its value at 0, at distances in mean diameters.
+def _grain_covariances() -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Distances in mean diameters, and the covariances of balls' and plates' thickness there, 1 at 0.
 
-    From the spectrum of a ball's chords, [(sin q - q cos q) / q^3]^2 with q = pi k d, over the sizes.
+    Balls from the spectrum of their chords, [(sin q - q cos q) / q^3]^2 with q = pi k d; plates from the area
+    that two discs share. Both as thick as they are wide, and of all sizes.
     """
     k = scipy.fft.fftfreq(_TABLE_POINTS, _TABLE_SIDE / _TABLE_POINTS)
-    radius = np.maximum(np.hypot(k[:, None], k), 1e-3)
-    power = np.zeros_like(radius)
+    frequency = np.maximum(np.hypot(k[:, None], k), 1e-3)
+    radius = np.arange(_TABLE_POINTS // 2) * (_TABLE_SIDE / _TABLE_POINTS)
+    power, plates = np.zeros_like(frequency), np.zeros_like(radius)
     for deviation in np.linspace(-2.5, 2.5, _SIZES):
-        size = np.exp(_SIZE_SPREAD * deviation)
-        q = np.pi * radius * size
-        power += np.exp(-(deviation**2) / 2) * size**6 * ((np.sin(q) - q * np.cos(q)) / q**3) ** 2
-    row = scipy.fft.ifft2(power).real[0, : _TABLE_POINTS // 2]
-    return np.arange(_TABLE_POINTS // 2) * (_TABLE_SIDE / _TABLE_POINTS), row / row[0]
+        size, number = np.exp(_SIZE_SPREAD * deviation), np.exp(-(deviation**2) / 2)
+        q = np.pi * frequency * size
+        power += number * size**6 * ((np.sin(q) - q * np.cos(q)) / q**3) ** 2
+        apart = np.minimum(radius / size, 1.0)
+        plates += number * size**4 * (np.arccos(apart) - apart * np.sqrt(1 - apart**2))
+    balls = scipy.fft.ifft2(power).real[0, : radius.size]
+    return radius, balls / balls[0], plates / plates[0]
