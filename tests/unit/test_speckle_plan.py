@@ -222,6 +222,25 @@ def test_the_beam_is_waited_for_between_positions(devices, tmp_path):
     assert looks.count(0.0) == 2
 
 
+def test_what_forbids_the_next_position_stands_in_the_journal(devices, tmp_path):
+    machine, messages = SpeckleMachine(devices, THREE), []
+
+    def note(msg):
+        messages.append(msg)
+        if msg.command == "close_run":
+            devices.sample.x.user_readback.value = 2900.0
+        return UID
+
+    for command in ("open_run", "close_run"):
+        machine.simulator.add_handler(command, note)
+    with pytest.raises(LimitError, match="wanted the sample in the beam") as refused:
+        machine.run(speckle_tomography(devices, THREE, folder=tmp_path))
+    assert [message.command for message in messages] == ["open_run", "close_run"] * 2
+    empty, closing = messages[2].kwargs, messages[3].kwargs
+    assert (empty["speckle"]["number"], "technique" in empty) == (1, False)
+    assert closing == {"exit_status": "fail", "reason": str(refused.value)}
+
+
 def test_a_series_that_fails_as_a_whole_ends(devices, tmp_path, monkeypatch):
     monkeypatch.setattr(fly, "PATIENCE_S", 0.0)
     monkeypatch.setattr(fly, "PATIENCE_PERIODS", 0)
