@@ -120,14 +120,20 @@ def test_what_a_reconstruction_must_know(devices, tmp_path):
     assert start["speckle"]["position_mm"] == [0.0, 0.0]
 
 
-def test_every_position_shows_the_same_angles(devices, tmp_path):
+@pytest.mark.parametrize(("direction", "start_deg"), [(1, 0.0), (-1, 180.0)])
+def test_every_position_shows_the_same_angles(devices, tmp_path, direction, start_deg):
     """Every second one backwards: the same middles of exposures, though the stage turns meanwhile."""
-    machine = SpeckleMachine(devices, THREE)
-    messages = machine.run(speckle_tomography(devices, THREE, folder=tmp_path))
-    assert [train.direction for train in machine.trains] == [1, -1, 1]
+    params = THREE.model_copy(update={"direction": direction, "start_deg": start_deg})
+    machine = SpeckleMachine(devices, params)
+    machine.run(speckle_tomography(devices, params, folder=tmp_path))
+    assert [train.direction for train in machine.trains] == [direction, -direction, direction]
     middles = np.array([row["theta_mid_deg"] for row in machine.rows["ledger"]]).reshape(3, 37)
     for own in (middles[1][::-1], middles[2]):
         assert own == pytest.approx(middles[0], abs=1e-9)  # rounding of angles alone
+
+
+def test_each_run_says_of_which_series_it_is(devices, tmp_path):
+    messages = SpeckleMachine(devices, THREE).run(speckle_tomography(devices, THREE, folder=tmp_path))
     told = [start["speckle"] for start in starts(messages)]
     assert [(each["number"], each["count"]) for each in told] == [(0, 3), (1, 3), (2, 3)]
     assert len({each["series"] for each in told}) == 1
