@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 from types import SimpleNamespace
 
 import h5py
@@ -14,6 +15,7 @@ from tests.system.ioc import Ioc
 from tests.system.running import DONE_S, engine
 from xsn_acq import beamline
 from xsn_acq.config import load_microscope
+from xsn_acq.devices.frame_setup import Rearm
 from xsn_acq.params import Roi, SpeckleTomography
 from xsn_acq.plans.speckle_tomography import speckle_tomography
 from xsn_acq.storage.feed import Follower
@@ -65,7 +67,8 @@ def run(devices, ioc, tmp_path):
         RE(speckle_tomography(devices, params, folder=tmp_path))
         return records(documents.all)
 
-    yield SimpleNamespace(take=take, ioc=ioc)
+    yield SimpleNamespace(take=take, ioc=ioc, RE=RE)
+    RE.msg_hook = None
     ioc.clear_faults()
     assert stands(devices) == before
     assert beamline.problems(devices) == []
@@ -155,6 +158,27 @@ def test_binned_frames(run):
     (record,) = run.take(binning=2, references_after=False, projections=5, roi=roi)
     assert frames(record, "projections").shape == (5, 32, 64)
     assert record.start["acquisition"]["pixel_size_m"] == pytest.approx(1.3e-6)
+
+
+def test_references_between_trains_that_lack_beam_are_taken_again(run, devices):
+    """The front end closes as they begin, and opens again half a second later."""
+    closing = []
+
+    def look(msg):
+        if msg.command == "prepare" and getattr(msg.args[0], "trigger", "") == "internal":
+            closing.append(isinstance(msg.args[0], Rearm))
+            if closing.count(True) == 1 and closing[-1]:
+                devices.front_end_shutter.set("closed")
+                threading.Timer(0.5, devices.front_end_shutter.set, ["open"]).start()
+
+    run.RE.msg_hook = look
+    (record,) = run.take(references_every=5, references_after=False)
+    (span,) = record.rows("reference_spans")
+    assert span["first_frame"] > 5
+    assert closing.count(True) > 1
+    assert record.ledger_summary()["complete"] == 1
+    dark, between = frames(record, "darks").mean(), frames(record, "projections")
+    assert between[span["first_frame"] :][: span["frames"]].mean((1, 2)).min() > 100 * dark
 
 
 def test_a_series_that_was_killed_goes_on(ioc, devices, tmp_path):

@@ -120,14 +120,20 @@ def test_what_a_reconstruction_must_know(devices, tmp_path):
     assert start["speckle"]["position_mm"] == [0.0, 0.0]
 
 
-def test_every_position_shows_the_same_angles(devices, tmp_path):
+@pytest.mark.parametrize(("direction", "start_deg"), [(1, 0.0), (-1, 180.0)])
+def test_every_position_shows_the_same_angles(devices, tmp_path, direction, start_deg):
     """Every second one backwards: the same middles of exposures, though the stage turns meanwhile."""
-    machine = SpeckleMachine(devices, THREE)
-    messages = machine.run(speckle_tomography(devices, THREE, folder=tmp_path))
-    assert [train.direction for train in machine.trains] == [1, -1, 1]
+    params = THREE.model_copy(update={"direction": direction, "start_deg": start_deg})
+    machine = SpeckleMachine(devices, params)
+    machine.run(speckle_tomography(devices, params, folder=tmp_path))
+    assert [train.direction for train in machine.trains] == [direction, -direction, direction]
     middles = np.array([row["theta_mid_deg"] for row in machine.rows["ledger"]]).reshape(3, 37)
     for own in (middles[1][::-1], middles[2]):
         assert own == pytest.approx(middles[0], abs=1e-9)  # rounding of angles alone
+
+
+def test_each_run_says_of_which_series_it_is(devices, tmp_path):
+    messages = SpeckleMachine(devices, THREE).run(speckle_tomography(devices, THREE, folder=tmp_path))
     told = [start["speckle"] for start in starts(messages)]
     assert [(each["number"], each["count"]) for each in told] == [(0, 3), (1, 3), (2, 3)]
     assert len({each["series"] for each in told}) == 1
@@ -220,6 +226,25 @@ def test_the_beam_is_waited_for_between_positions(devices, tmp_path):
     machine.simulator.add_handler("sleep", sleep)
     assert len(starts(machine.run(speckle_tomography(devices, THREE, folder=tmp_path)))) == 3
     assert looks.count(0.0) == 2
+
+
+def test_what_forbids_the_next_position_stands_in_the_journal(devices, tmp_path):
+    machine, messages = SpeckleMachine(devices, THREE), []
+
+    def note(msg):
+        messages.append(msg)
+        if msg.command == "close_run":
+            devices.sample.x.user_readback.value = 2900.0
+        return UID
+
+    for command in ("open_run", "close_run"):
+        machine.simulator.add_handler(command, note)
+    with pytest.raises(LimitError, match="wanted the sample in the beam") as refused:
+        machine.run(speckle_tomography(devices, THREE, folder=tmp_path))
+    assert [message.command for message in messages] == ["open_run", "close_run"] * 2
+    empty, closing = messages[2].kwargs, messages[3].kwargs
+    assert (empty["speckle"]["number"], "technique" in empty) == (1, False)
+    assert closing == {"exit_status": "fail", "reason": str(refused.value)}
 
 
 def test_a_series_that_fails_as_a_whole_ends(devices, tmp_path, monkeypatch):

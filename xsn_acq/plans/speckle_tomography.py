@@ -11,6 +11,7 @@ from xsn_acq.errors import LedgerError
 from xsn_acq.params import SpeckleTomography
 from xsn_acq.params.progress import Progress
 from xsn_acq.plans.beam import Beam
+from xsn_acq.plans.empty_run import tell_failure
 from xsn_acq.plans.framing import Framing, framing
 from xsn_acq.plans.instrument import SpeckleInstrument
 from xsn_acq.plans.rows import neighbours
@@ -62,7 +63,8 @@ def speckle_tomography(
     references taken between them.
     The entry ``speckle`` says of which series a run is, and where the diffuser stood. A pause or a loss of
     beam breaks a train off; what is missing is flown again. Frames that have no ledger end the run then,
-    but for references between projections, which are taken again.
+    but for references between projections, which are taken again. What fails between two runs stands in the
+    journal as a run without frames.
     """
     done = done or Progress(str(uuid.uuid4()))
     frame, state = framing(devices.file, params), read_speckle_state(devices)
@@ -93,7 +95,7 @@ class _Series:
         left = [n for n in range(len(self._params.places_mm)) if not self._done.complete(n, wanted)]
         for number in left:
             if number != left[0]:
-                yield from self._look_again()
+                yield from self._told(number, self._look_again())
             tomogram = self._tomogram(number)
             yield from tomogram.run(self._md)
             if tomogram.hopeless:
@@ -108,6 +110,20 @@ class _Series:
         yield from Beam(self._devices).wait()
         self._state = read_speckle_state(self._devices)
         check_speckle(self._devices, self._params, self._frame, self._state, self._folder, self._done)
+
+    def _told(self, number: int, plan: Plan) -> Plan:
+        """Do what is done between runs; a failure stands in the journal as a run without frames."""
+
+        def tell(error: Exception) -> Plan:
+            start = {
+                **self._entries(number),
+                "beamline": self._devices.file.model_dump(mode="json"),
+                "note": self._params.note,
+                **self._md,
+            }
+            yield from tell_failure(start, error, f"before diffuser position {number + 1}")
+
+        return (yield from bpp.contingency_wrapper(in_plain_words(plan), except_plan=tell))
 
     def _tomogram(self, number: int) -> PositionTomogram:
         return PositionTomogram(
