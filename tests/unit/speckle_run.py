@@ -48,7 +48,8 @@ class SpeckleRun(SyntheticRun):
         super().__post_init__()
         self.dark = lambda index: np.full(self.shape, PEDESTAL)
         self.flat = lambda index: self._noisy(np.ones(self.shape))
-        self.reference = lambda index: self._noisy(self.image(None, 0.0))
+        self._flown = 0.0
+        self.reference = lambda index: self._noisy(self.image(None, self._flown))
         self.projection = lambda index, theta: self._noisy(self.image(theta, self._drifted(theta)))
 
     def image(self, theta_deg: float | None, drifted_um: float) -> np.ndarray:
@@ -114,7 +115,8 @@ class SpeckleRun(SyntheticRun):
         }
 
     def _drifted(self, theta_deg: float) -> float:
-        return self.drift_um * (theta_deg - self.start_deg) / self.span_deg
+        self._flown = self.drift_um * (theta_deg - self.start_deg) / self.span_deg
+        return self._flown
 
     def _noisy(self, image: np.ndarray) -> np.ndarray:
         counts = PHOTONS * np.asarray(image, float)

@@ -1,5 +1,6 @@
 """What is found once for a speckle scan, before its projections are retrieved one by one."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -7,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from xsn_acq.analysis.pwf.coherence import CoherenceFit, coherence_lengths
-from xsn_acq.analysis.pwf.ratio import RatioFit, fit_ratio
+from xsn_acq.analysis.pwf.ratio import fitted_ratio
+from xsn_acq.analysis.pwf.ratio_search import RatioFit, search_ratio
 from xsn_acq.analysis.pwf.retrieval import Retrieval
-from xsn_acq.analysis.pwf.settings import PwfSettings
+from xsn_acq.analysis.pwf.settings import FEWEST_FREE, PwfSettings
 from xsn_acq.live.speckle_drift import StillReference, still_reference
 from xsn_acq.live.speckle_frames import SpeckleFrames
 from xsn_acq.live.speckle_scan import View
@@ -201,7 +203,7 @@ def prepare(
     if ratio is None and settings.single_material:
         fit = trial.ratio()
         settings = replace(settings, beta_over_delta=fit.ratio)
-        found.append(f"beta/delta {fit.ratio:.5f} +- {fit.sigma:.5f}")
+        found.append(f"beta/delta {fit.ratio:.5f}")
         if not fit.trusted:
             warnings.append(
                 f"beta/delta {fit.ratio:.5f}, found from the images, is not to be trusted: they are "
@@ -238,17 +240,21 @@ class _Trial:
         self._workers = workers
 
     def ratio(self) -> RatioFit:
-        """Ratio beta / delta of the sample."""
-        return fit_ratio(
-            self._settings, self._references, self._angles, good=self._good, workers=self._workers
-        )
+        """Ratio beta / delta of the sample: the more surely the more positions of the diffuser there are."""
+        if len(self._references) < FEWEST_FREE:
+            return search_ratio(self._retrieval(self._settings), self._angles)
+        free = self._retrieval(replace(self._settings, mode="free"))
+        images, shifts = self._angles[len(self._angles) // 2]
+        return RatioFit(fitted_ratio(free, images, shifts=shifts), math.nan, math.nan, trusted=True)
 
     def weight(self, beta_over_delta: float) -> float:
         """Weight of the prior, from pixels of the angle in the middle that are held out."""
         settings = replace(self._settings, beta_over_delta=beta_over_delta)
-        retrieval = Retrieval(settings, self._references, good=self._good, workers=self._workers)
         images, shifts = self._angles[len(self._angles) // 2]
-        return retrieval.retrieve(images, shifts=shifts).mu
+        return self._retrieval(settings).retrieve(images, shifts=shifts).mu
+
+    def _retrieval(self, settings: PwfSettings) -> Retrieval:
+        return Retrieval(settings, self._references, good=self._good, workers=self._workers)
 
 
 def _middle(shape: tuple[int, int], axis_column: int) -> tuple[slice, slice]:
