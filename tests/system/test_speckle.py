@@ -3,23 +3,25 @@
 import os
 import signal
 import threading
+from contextlib import closing
 from types import SimpleNamespace
 
 import h5py
 import numpy as np
 import pytest
 
-from tests.system.command import children, finished, kill, run_command
+from tests.system.command import children, kill, run_command
 from tests.system.hyperspectral import start
 from tests.system.ioc import Ioc
 from tests.system.running import DONE_S, engine
 from xsn_acq import beamline
+from xsn_acq.cli import resume
 from xsn_acq.config import load_microscope
 from xsn_acq.devices.frame_setup import Rearm
 from xsn_acq.params import Roi, SpeckleTomography
 from xsn_acq.plans.speckle_tomography import speckle_tomography
 from xsn_acq.storage.feed import Follower
-from xsn_acq.storage.journal import list_runs
+from xsn_acq.storage.journal import Journal, list_runs
 from xsn_acq.storage.layout import DataFolder
 from xsn_acq.storage.run import RunRecord
 from xsn_acq.storage.scans import all_scans
@@ -162,12 +164,12 @@ def test_binned_frames(run):
 
 def test_references_between_trains_that_lack_beam_are_taken_again(run, devices):
     """The front end closes as they begin, and opens again half a second later."""
-    closing = []
+    asked = []
 
     def look(msg):
         if msg.command == "prepare" and getattr(msg.args[0], "trigger", "") == "internal":
-            closing.append(isinstance(msg.args[0], Rearm))
-            if closing.count(True) == 1 and closing[-1]:
+            asked.append(isinstance(msg.args[0], Rearm))
+            if asked.count(True) == 1 and asked[-1]:
                 devices.front_end_shutter.set("closed")
                 threading.Timer(0.5, devices.front_end_shutter.set, ["open"]).start()
 
@@ -175,14 +177,14 @@ def test_references_between_trains_that_lack_beam_are_taken_again(run, devices):
     (record,) = run.take(references_every=5, references_after=False)
     (span,) = record.rows("reference_spans")
     assert span["first_frame"] > 5
-    assert closing.count(True) > 1
+    assert asked.count(True) > 1
     assert record.ledger_summary()["complete"] == 1
     dark, between = frames(record, "darks").mean(), frames(record, "projections")
     assert between[span["first_frame"] :][: span["frames"]].mean((1, 2)).min() > 100 * dark
 
 
-def test_a_series_that_was_killed_goes_on(ioc, devices, tmp_path):
-    """SIGKILL while the second of two positions is flown; --resume takes what is missing of it."""
+def test_a_series_that_was_killed_goes_on(ioc, devices, tmp_path, capsys):
+    """SIGKILL while the second of two positions is flown; what --resume finds is then taken."""
     environment = {**os.environ, **ioc.environment, "OMP_NUM_THREADS": "1"}
     parameters, data = tmp_path / "speckle.yaml", DataFolder(tmp_path / "data")
     params = SMALL.model_copy(update={"positions": 2, "references_after": False, "projections": 25})
@@ -195,9 +197,13 @@ def test_a_series_that_was_killed_goes_on(ioc, devices, tmp_path):
     kill(workers)
     process.communicate()
     assert beamline.make_safe(devices) == []
-    status, output = finished(start([*going, "--resume"], environment), 2 * DONE_S)
-    assert status == 0, output
-    assert "1 of 2 diffuser positions complete" in output
+    asked = SimpleNamespace(plan=PLAN, resume=resume.LAST)
+    done = resume.progress(asked, load_microscope("pls2-6c"), params, data)
+    assert "1 of 2 diffuser positions complete" in capsys.readouterr().out
+    with closing(Journal(data.journal)) as journal:
+        RE, _ = engine()
+        RE.subscribe(journal)
+        RE(speckle_tomography(devices, params, folder=data.frames_root, done=done))
     told = [run.speckle for run in list_runs(data.journal)]
     assert [each["number"] for each in told] == [0, 1, 1]
     assert len({each["series"] for each in told}) == 1
