@@ -136,7 +136,7 @@ def test_weak_grains_have_the_textbooks_contrast_transfer(ratio):
     quarter = speckle_spectrum(k, screen, WAVELENGTH_M, DISTANCE_M / 4)
     chi = np.pi * WAVELENGTH_M * DISTANCE_M * k**2
     wanted, of_quarter = ((np.sin(x) + ratio * np.cos(x)) ** 2 for x in (chi, chi / 4))
-    # the phase's spectrum cancels; the grid of 1/24 of a grain and the second order of 0.1 rad: 2 %
+    # the phase's spectrum cancels; the grid of 1/20 of a grain and the second order of 0.1 rad: 2 %
     assert found / quarter == pytest.approx(wanted / of_quarter, rel=0.05)
 
 

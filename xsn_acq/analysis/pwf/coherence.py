@@ -32,7 +32,7 @@ _START_M = 3.5e-6
 _START_SCREEN = GrainScreen(1.5, 5e-6, steep=0.3)
 _LOOSE = 1.0
 """What is known of the grains' shape beforehand: standard deviation of the logit of the steep share."""
-_FREQUENCIES = 48
+_FREQUENCIES = 32
 _DERIVATIVE_STEP = 0.02
 _MOST_STEPS = 60
 _LARGEST_STEP = 0.4

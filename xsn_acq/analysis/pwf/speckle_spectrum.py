@@ -28,8 +28,8 @@ _TABLE_POINTS = 384
 _TABLE_SIDE = 8.0
 _FINER = 16
 """Points of the table between those of the transform: second differences over small ways must be right."""
-_STEPS_PER_GRAIN = 24
-_REACH_GRAINS = 3.0
+_STEPS_PER_GRAIN = 20
+_REACH_GRAINS = 2.2
 
 
 @dataclass(frozen=True)
