@@ -16,6 +16,7 @@ from xsn_acq.analysis.xsn_settings import XsnSettings
 from xsn_acq.analysis.xsn_stream import XsnStream
 from xsn_acq.live.executors import InProcess
 from xsn_acq.live.fields import FieldStore
+from xsn_acq.live.settings import parameters
 from xsn_acq.live.volume_writing import write_volume
 from xsn_acq.optics.knife_edge import KnifeEdge
 
@@ -49,7 +50,15 @@ def volume(angles: int, rows: int) -> float:
             store.append(PairField(index, angles + index, float(angle), Field(0.02 * phi, phi, residual)))
         start = time.process_time()
         path, known = Path(folder) / "volume.h5", settings(180 / angles)
-        write_volume(path, store, known, {"uid": "benchmark"}, executor=here, progress=lambda *_: None)
+        write_volume(
+            path,
+            store,
+            known.slicing,
+            parameters(known),
+            {"uid": "benchmark"},
+            executor=here,
+            progress=lambda *_: None,
+        )
         return time.process_time() - start
 
 

@@ -68,6 +68,8 @@ class SyntheticRun:
     darks: int = 2
     flats: int = 3
     flats_after: int = 0
+    references: int = 0
+    references_after: int = 0
     shape: tuple[int, int] = (10, 16)
     span_deg: float = 360.0
     start_deg: float = 0.0
@@ -83,6 +85,7 @@ class SyntheticRun:
     """Entries that replace those of the start document's ``acquisition``."""
     dark: Callable[[int], np.ndarray] | None = None
     flat: Callable[[int], np.ndarray] | None = None
+    reference: Callable[[int], np.ndarray] | None = None
     projection: Callable[[int, float], np.ndarray] | None = None
     """(frame index in the file, angle in mid-exposure in degrees) -> frame."""
 
@@ -150,11 +153,17 @@ class SyntheticRun:
         for stream, count, make in (
             ("darks", self.darks, self._dark),
             ("flats", self.flats, self._flat),
+            ("references", self.references, self._reference),
         ):
-            yield from self._plain_stream(bundle, folder, stream, [make] * count)
+            if count:
+                yield from self._plain_stream(bundle, folder, stream, [make] * count)
         yield from self._fly(bundle, folder)
-        if self.flats_after:
-            yield from self._plain_stream(bundle, folder, "flats_after", [self._flat] * self.flats_after)
+        for stream, count, make in (
+            ("flats_after", self.flats_after, self._flat),
+            ("references_after", self.references_after, self._reference),
+        ):
+            if count:
+                yield from self._plain_stream(bundle, folder, stream, [make] * count)
         yield "stop", dict(bundle.compose_stop(time=self._clock))
 
     def journal(self, frames_root: Path, sink: Callable[[str, dict[str, Any]], None]) -> str:
@@ -170,6 +179,9 @@ class SyntheticRun:
 
     def _flat(self, index: int) -> np.ndarray:
         return self.flat(index) if self.flat else self._random.normal(1100, 30, self.shape)
+
+    def _reference(self, index: int) -> np.ndarray:
+        return self.reference(index) if self.reference else self._random.normal(1000, 100, self.shape)
 
     def _projection(self, index: int, theta_deg: float) -> np.ndarray:
         return (

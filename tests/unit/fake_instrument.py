@@ -11,6 +11,7 @@ from xsn_acq.config.energy import at_energy
 from xsn_acq.devices.camera_setup import CameraSetup
 from xsn_acq.devices.frame_flyer import FrameFlyer
 from xsn_acq.devices.frame_setup import Rearm
+from xsn_acq.devices.monochromator import DoubleCrystal
 from xsn_acq.devices.shutter import Shutter
 from xsn_acq.optics.undulator import gap_mm
 from xsn_acq.plans import beam
@@ -90,6 +91,12 @@ class FakeState(SimpleNamespace):
 
     def state(self):
         return self.word
+
+
+class FakeMono(SimpleNamespace):
+    """A crystal monochromator as far as plans look at it."""
+
+    beam_faults = DoubleCrystal.beam_faults
 
 
 class FakeUndulator:
@@ -217,7 +224,7 @@ def _microscope(file, energy_ev):
         ),
         shutter=FakeState(name="shutter", word="closed"),
         beam_monitor=FakeBeamMonitor(),
-        mono=SimpleNamespace(
+        mono=FakeMono(
             energy_ev=Value("energy_ev", energy_ev),
             feedback=FakeState(name="mono_feedback", word="on", is_locked=True),
         ),

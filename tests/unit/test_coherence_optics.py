@@ -10,6 +10,7 @@ from xsn_acq.optics.coherence import (
     CoherenceLengths,
     intensity_transfer,
     lengths_of_spread,
+    pooled_lengths,
     resolution_m,
     sample_transfer,
 )
@@ -55,6 +56,20 @@ def test_the_papers_lengths():
     # Fig. S2: 1.34 and 1.66 um at 0.385 x_coh, 1.51 um together; with the root of ln 10 in its place 2.29 um
     paper = CoherenceLengths(1.34e-6 / 0.385, 1.66e-6 / 0.385)
     assert resolution_m(paper) == pytest.approx(1.51e-6 * math.sqrt(math.log(10)), rel=0.005)  # three digits
+
+
+def test_pooled_pixels_blur_more():
+    # a point, blurred in real space and pooled: its variance is that of the Gaussian and of both pixels
+    parts, times = 8, 3
+    x = LENGTHS.spread_m[0] / PIXEL_M * parts
+    line = ndimage.gaussian_filter1d(np.eye(1, 40 * 24, 480)[0], x, truncate=8)
+    single, several = (ndimage.uniform_filter1d(line, n) for n in (parts, parts * times))
+    place = np.arange(line.size) - 480
+    widths = [
+        math.sqrt(each @ place**2 - (each @ place) ** 2) / parts * PIXEL_M for each in (single, several)
+    ]
+    before, after = (lengths_of_spread(width, width) for width in widths)
+    assert pooled_lengths(before, PIXEL_M, times).x_m == pytest.approx(after.x_m, rel=2e-3)  # steps of 1/8
 
 
 def test_spread_and_length_are_inverse():

@@ -5,10 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from xsn_acq.config import Beamline, StructuredBeamline, beamline_path, load_beamline, load_microscope
+from xsn_acq.config import (
+    Beamline,
+    SpeckleBeamline,
+    StructuredBeamline,
+    beamline_path,
+    load_beamline,
+    load_microscope,
+)
 from xsn_acq.errors import ConfigError
 
-SHIPPED, STRUCTURED = "pls2-7c-xni", "ssrl-6-2c"
+SHIPPED, STRUCTURED, SPECKLE = "pls2-7c-xni", "ssrl-6-2c", "pls2-6c"
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +40,9 @@ def test_every_shipped_file_is_valid_and_named_after_itself():
         assert load_microscope(path.stem).name == path.stem
 
 
-@pytest.mark.parametrize(("name", "kind"), [(SHIPPED, Beamline), (STRUCTURED, StructuredBeamline)])
+@pytest.mark.parametrize(
+    ("name", "kind"), [(SHIPPED, Beamline), (STRUCTURED, StructuredBeamline), (SPECKLE, SpeckleBeamline)]
+)
 def test_the_file_survives_json(name, kind):
     file = load_microscope(name)
     assert type(file) is kind

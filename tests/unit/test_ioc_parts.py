@@ -9,6 +9,7 @@ import pytest
 from xsn_acq.config import load_beamline
 from xsn_acq.errors import ConfigError
 from xsn_acq.sim.clock import SimClock
+from xsn_acq.sim.ioc.camera import readout_s
 from xsn_acq.sim.ioc.faults import KINDS, DropFrames, Faults, MotorStopsShort, parse_fault
 from xsn_acq.sim.ioc.frame import Frame, epics_time
 from xsn_acq.sim.ioc.hdf5_plugin import UNPRIMED, Hdf5Plugin
@@ -154,9 +155,9 @@ def test_exposure_is_cut_to_whole_units():
 def test_readout_time_follows_rows_and_port():
     records = Records("", now, "adkinetix")
     readout = Readout(records, BEAMLINE.detection)
-    assert readout.readout_s(readout.settings()) == 0.0114
+    assert readout_s(BEAMLINE.detection, readout.settings()) == 0.0114
     records["MinY"].preset(1600)
-    assert readout.readout_s(readout.settings()) == pytest.approx(0.0057)
+    assert readout_s(BEAMLINE.detection, readout.settings()) == pytest.approx(0.0057)
 
 
 def test_user_and_dial_coordinates():

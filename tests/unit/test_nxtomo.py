@@ -45,6 +45,23 @@ def test_frames_stand_in_order_of_acquisition(data):
     assert check_nxtomo(path) == 13
 
 
+def test_references_stand_beside_the_frames(data):
+    run = marked(SyntheticRun(projections=3, references=2, references_after=1))
+    run.reference = lambda index: np.full(run.shape, 500 + index)
+    record = RunRecord.from_documents(run.play(data.frames_root))
+    path = write_nxtomo(record, data.exports / "speckle.nx")
+    with h5py.File(path) as file:
+        assert file["entry/references/data"][:, 0, 0].tolist() == [500, 501, 500]
+        times = file["entry/references/frame_time"][:].tolist()
+        ledger = [row["frame_time"] for row in record.ledger]
+        assert times == [ledger[0], ledger[0], ledger[-1]]
+        assert len(file[f"{DETECTOR}/data"]) == 8
+    (run_folder,) = data.frames_root.iterdir()
+    (run_folder / "references_after.h5").unlink()
+    with pytest.raises(StorageError, match="references_after"):
+        check_nxtomo(path)
+
+
 def test_angles_are_those_of_mid_exposure(data):
     run, _, path = exported(data, projections=6)
     with h5py.File(path) as file:

@@ -147,7 +147,7 @@ def summary_of(theta, residual=None, curve=None):
 
 def test_gaps_of_the_angles_are_told():
     whole = np.arange(0, 180, 2.0)
-    assert report_facts.warnings(summary_of(whole), {}, None)[0].startswith("Too few pairs")
+    assert report_facts.warnings(summary_of(whole), {}, None)[0].startswith("Too few angles")
     torn = np.delete(whole, [20, 21])
     assert report_facts.warnings(summary_of(torn), {}, None)[0] == (
         "Incomplete angles: a gap of 6.0 degrees after 38.0; the step is 2.00."
@@ -161,7 +161,7 @@ def test_bad_fits_and_a_resolution_of_two_voxels_are_told():
     residual[30] = 0.5
     curve = FrcCurve(np.array([5e6, 12e6]), np.array([1.0, 0.9]))
     first, second = report_facts.warnings(summary_of(np.arange(0, 180, 2.0), residual, curve), {}, None)
-    assert "1 of 90 pairs fit their images badly" in first
+    assert "1 of 90 angles fit their images badly" in first
     assert "worst at 60.0 degrees" in first
     assert "limited by the voxel" in second
 

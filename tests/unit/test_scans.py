@@ -110,7 +110,7 @@ def test_an_energy_of_two_runs_is_exported_once(data):
         file["entry/data/data"][3] = 0
     begun(data, Part(0, hour=2))
     (scan,) = hyperspectral_scans(data.journal)
-    records = scan.energies()[0]
+    records = scan.parts()[0]
     with h5py.File(write_nxtomo(records, data.exports / "a.nx")) as file:
         keys = file["entry/instrument/detector/image_key"][()]
         frames = file["entry/data/data"][()]

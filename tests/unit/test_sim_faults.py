@@ -190,10 +190,14 @@ def test_a_narrowed_soft_limit_holds():
     simulated(check)
 
 
+def feedback(sim):
+    return next(part for part in sim.instruments if isinstance(part, simple.Feedback))
+
+
 def test_the_feedback_does_not_lock_while_the_fault_lasts():
     async def check(sim):
         locked = sim.channels["7C:DCM:FB:Locked"]
-        run = asyncio.create_task(sim.feedback.run())
+        run = asyncio.create_task(feedback(sim).run())
         await asyncio.sleep(0)
         assert locked.value == "No"
         assert not sim.world.state(sim.clock.now(), sim.clock.now()).feedback_on
@@ -214,7 +218,7 @@ def test_a_lock_is_told_when_it_comes(monkeypatch):
     monkeypatch.setattr(simple, "POLL_S", 1e4)
 
     async def check(sim):
-        run = asyncio.create_task(sim.feedback.run())
+        run = asyncio.create_task(feedback(sim).run())
         await asyncio.sleep(0)
         locked, enable = sim.channels["7C:DCM:FB:Locked"], sim.channels["7C:DCM:FB:Enable"]
         await enable.write("Off")

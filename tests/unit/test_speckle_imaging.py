@@ -8,7 +8,14 @@ from pixel_axes import axis
 from xsn_acq.sim.phantoms import SILICA, Phantom
 from xsn_acq.sim.shapes import Ellipsoid
 from xsn_acq.sim.speckle_diffuser import SandpaperDiffuser
-from xsn_acq.sim.speckle_imaging import SpeckleOptics, detected, fine_grid, speckle_image
+from xsn_acq.sim.speckle_imaging import (
+    SpeckleOptics,
+    detected,
+    fine_grid,
+    intensity,
+    mean_intensity,
+    speckle_image,
+)
 
 PIXEL_UM = 0.65
 OPTICS = SpeckleOptics().with_lengths(3.48, 4.31, PIXEL_UM)
@@ -119,3 +126,30 @@ def test_nothing_in_the_beam_is_one_and_pixels_can_be_too_large():
     assert speckle_image(SHARP, x, x, sample=grating(0.0)) == pytest.approx(np.ones((4, 4)), abs=1e-6)
     with pytest.raises(ValueError, match=r"pixels of 5.0 um alone blur more"):
         OPTICS.with_lengths(3.48, 4.31, 5.0)
+
+
+def test_a_sample_that_moves_is_the_mean_of_where_it_was():
+    x = axis(32, PIXEL_UM)
+    band = replace(OPTICS, bandwidth=0.021)
+    for optics, tolerance in ((OPTICS, 1e-6), (band, 0.01)):  # with the band each is seen at one energy
+        grid = fine_grid(optics, x, x)
+        moved = [lambda a, b, s=shift: ball(a - s, b) for shift in (0.0, 0.4)]
+        total = sum(intensity(optics, grid, sample, sandpaper) for sample in moved)
+        together = detected(optics, grid, mean_intensity(optics, grid, moved, sandpaper))
+        assert together == pytest.approx(detected(optics, grid, total / 2), rel=tolerance)
+
+
+def test_a_prism_moves_the_speckle_by_its_angle_times_the_way_behind_the_diffuser():
+    x, pixels = axis(80, PIXEL_UM), 2
+    slope = pixels * PIXEL_UM * 1e-6 / 20e-3
+
+    def prism(x_um, y_um):
+        """Thinner towards larger x, and n is below 1: light goes to the thin side."""
+        delta_m = -slope * x_um * 1e-6 * np.ones((y_um.size, 1))
+        return delta_m, np.zeros_like(delta_m)
+
+    still, moved = (speckle_image(OPTICS, x, x, sample=s, diffuser=sandpaper) for s in (None, prism))
+    inner = np.s_[20:-20]
+    # the prism ends at the border of the periodic grid: its edge scatters a little into the field
+    assert moved[inner, 22:-18] == pytest.approx(still[inner, 20:-20], abs=0.02)
+    assert np.abs(moved - still)[inner, inner].max() > 0.5

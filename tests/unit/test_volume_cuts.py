@@ -16,6 +16,7 @@ from xsn_acq.analysis.tomography import volume
 from xsn_acq.live.executors import InProcess
 from xsn_acq.live.fields import FieldStore
 from xsn_acq.live.offline import reconstruct
+from xsn_acq.live.settings import parameters
 from xsn_acq.live.volume import VolumeFile
 from xsn_acq.live.volume_writing import write_volume
 from xsn_acq.storage.run import RunRecord
@@ -44,7 +45,13 @@ def test_rings_are_taken_out_of_a_volume_that_asks_for_it(tmp_path):
         for index, (alpha, phi) in enumerate(fields):
             store.append(PairField(index, 9 + index, theta[index], Field(alpha, phi, (0.0,))))
         write_volume(
-            tmp_path / "v.h5", store, settings, {"uid": "u"}, executor=here, progress=lambda *_: None
+            tmp_path / "v.h5",
+            store,
+            settings.slicing,
+            parameters(settings),
+            {"uid": "u"},
+            executor=here,
+            progress=lambda *_: None,
         )
     stack = remove_rings(fields[:, 0] + 1j * fields[:, 1], "angular_mean", pixel_size_m=60e-9)
     sizes = {"pixel_size_m": 60e-9, "wavelength_m": settings.wavelength_m}

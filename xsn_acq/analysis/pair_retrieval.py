@@ -32,7 +32,7 @@ class Aligned:
 class PairField:
     """Field from two frames half a turn apart, at the smaller of both angles (``index_0``).
 
-    Of one frame alone ``index_180`` is `NO_PARTNER`.
+    Of one frame alone ``index_180`` is `NO_PARTNER`. ``numbers`` are what else is known of it.
     """
 
     index_0: int
@@ -40,6 +40,7 @@ class PairField:
     theta_deg: float
     field: Field
     aligned: Aligned = Aligned()
+    numbers: tuple[float, ...] = ()
 
 
 class PairRetrieval:

@@ -6,6 +6,7 @@ from typing import Literal
 from xsn_acq.analysis.deconvolution import Deconvolution
 from xsn_acq.analysis.retrieval import XsnRetrieval, tikhonov_weight
 from xsn_acq.analysis.rings import NONE
+from xsn_acq.analysis.slicing import Slicing
 from xsn_acq.optics.knife_edge import KnifeEdge
 from xsn_acq.optics.schlieren import Schlieren
 
@@ -65,6 +66,11 @@ class XsnSettings:
     detector_fwhm_m: float = 0.0
     stray_fraction: float = 0.0
     noise: float = 0.014
+
+    @property
+    def slicing(self) -> Slicing:
+        """How slices are made of the fields."""
+        return Slicing(self.pixel_size_m, self.wavelength_m, self.rings)
 
     def optics(self, shape: tuple[int, int]) -> Schlieren:
         """Return what forms images of ``shape`` (ny, nx) pixels."""

@@ -8,7 +8,7 @@ from ophyd import Device
 from ophyd.status import StatusBase
 
 from xsn_acq.beamline.connecting import baseline
-from xsn_acq.beamline.parts import CommonInstrument
+from xsn_acq.beamline.full_field import FullFieldInstrument
 from xsn_acq.devices.connection import operation_faults
 from xsn_acq.devices.left_behind import left_behind
 from xsn_acq.devices.motor import Motor
@@ -18,7 +18,7 @@ USUAL = 0.01
 """An axis whose velocity is off the usual one by more than this share was left so by a scan."""
 
 
-def problems(instrument: CommonInstrument) -> list[str]:
+def problems(instrument: FullFieldInstrument) -> list[str]:
     """List what is out of range or not a number, one line each; empty when all is well."""
     found = [line for motor in instrument.motors() for line in _motor_problems(motor)]
     found += _not_a_number(instrument)
@@ -31,7 +31,7 @@ def problems(instrument: CommonInstrument) -> list[str]:
     return found + _sample_stage_problems(instrument)
 
 
-def _sample_stage_problems(instrument: CommonInstrument) -> list[str]:
+def _sample_stage_problems(instrument: FullFieldInstrument) -> list[str]:
     """What a scan that was killed leaves at the sample stage and the shutter."""
     file, sample, found = instrument.file, instrument.sample, []
     for motor, axis in instrument.flown_axes():
@@ -48,7 +48,7 @@ def _sample_stage_problems(instrument: CommonInstrument) -> list[str]:
     return found
 
 
-def make_safe(instrument: CommonInstrument, timeout_s: float = SAFE_TIMEOUT_S) -> list[str]:
+def make_safe(instrument: FullFieldInstrument, timeout_s: float = SAFE_TIMEOUT_S) -> list[str]:
     """Shut the beam off, stop what runs, close the files, give the axes that are flown their velocity back.
 
     For what a killed session left behind. Nothing is moved. Each part is done whatever becomes of the others;
@@ -56,7 +56,7 @@ def make_safe(instrument: CommonInstrument, timeout_s: float = SAFE_TIMEOUT_S) -
 
     Parameters
     ----------
-    instrument : CommonInstrument
+    instrument : FullFieldInstrument
         Only what is made safe needs to answer.
     timeout_s : float
         For each part, seconds: to answer, and to do it.
@@ -91,7 +91,7 @@ def _motor_problems(motor: Motor) -> list[str]:
     return lines
 
 
-def _not_a_number(instrument: CommonInstrument) -> list[str]:
+def _not_a_number(instrument: FullFieldInstrument) -> list[str]:
     lines = []
     for device in baseline(instrument):
         for key, reading in device.read().items():

@@ -6,25 +6,32 @@ from typing import overload
 
 from ophyd import Device
 
-from xsn_acq.beamline.parts import CommonInstrument
+from xsn_acq.beamline.full_field import FullFieldInstrument
 from xsn_acq.beamline.schlieren import Instrument, schlieren_instrument
+from xsn_acq.beamline.speckle import SpeckleInstrument, speckle_instrument
 from xsn_acq.beamline.structured import StructuredInstrument, structured_instrument
-from xsn_acq.config import AnyBeamline, Beamline, StructuredBeamline
+from xsn_acq.config import AnyBeamline, Beamline, SpeckleBeamline, StructuredBeamline
 from xsn_acq.devices.connection import be_patient, connection_faults
 from xsn_acq.devices.motor import Motor
 from xsn_acq.errors import ConnectError
 
-AnyInstrument = Instrument | StructuredInstrument
+AnyInstrument = Instrument | StructuredInstrument | SpeckleInstrument
 
 
 @overload
 def build(file: Beamline) -> Instrument: ...
 @overload
 def build(file: StructuredBeamline) -> StructuredInstrument: ...
+@overload
+def build(file: SpeckleBeamline) -> SpeckleInstrument: ...
 def build(file: AnyBeamline) -> AnyInstrument:
     """Make every device; nothing is waited for."""
     be_patient()
-    return schlieren_instrument(file) if isinstance(file, Beamline) else structured_instrument(file)
+    if isinstance(file, Beamline):
+        return schlieren_instrument(file)
+    if isinstance(file, StructuredBeamline):
+        return structured_instrument(file)
+    return speckle_instrument(file)
 
 
 @overload
@@ -33,6 +40,9 @@ def connected(file: Beamline, timeout_s: float = 10.0) -> Iterator[Instrument]: 
 @overload
 @contextmanager
 def connected(file: StructuredBeamline, timeout_s: float = 10.0) -> Iterator[StructuredInstrument]: ...
+@overload
+@contextmanager
+def connected(file: SpeckleBeamline, timeout_s: float = 10.0) -> Iterator[SpeckleInstrument]: ...
 @contextmanager
 def connected(file: AnyBeamline, timeout_s: float = 10.0) -> Iterator[AnyInstrument]:
     """Build every device and wait for its records; let them go at the end.
@@ -54,7 +64,7 @@ def connected(file: AnyBeamline, timeout_s: float = 10.0) -> Iterator[AnyInstrum
         destroy(instrument)
 
 
-def connect(instrument: CommonInstrument, timeout_s: float = 10.0) -> None:
+def connect(instrument: FullFieldInstrument, timeout_s: float = 10.0) -> None:
     """Wait for every record; all are sought at the same time.
 
     Raises
@@ -70,13 +80,13 @@ def connect(instrument: CommonInstrument, timeout_s: float = 10.0) -> None:
         raise ConnectError(f"beamline {instrument.file.name}", faults)
 
 
-def baseline(instrument: CommonInstrument) -> list[Device]:
+def baseline(instrument: FullFieldInstrument) -> list[Device]:
     """Devices to be read at the start and end of every run."""
     flyers = instrument.flyers()
     return [device for device in instrument.devices() if device not in flyers]
 
 
-def destroy(instrument: CommonInstrument) -> None:
+def destroy(instrument: FullFieldInstrument) -> None:
     """Let every record go."""
     for device in instrument.devices():
         device.destroy()

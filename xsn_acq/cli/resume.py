@@ -1,4 +1,4 @@
-"""Going on with a hyperspectral scan that did not come to its end."""
+"""Going on with a scan of several runs that did not come to its end."""
 
 import argparse
 from typing import Any
@@ -13,8 +13,8 @@ def add_option(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const=LAST,
         metavar="SCAN",
-        help="of hyperspectral_tomography: go on with the last unfinished scan with these parameters, or "
-        "with the one whose uid begins so",
+        help="of hyperspectral_tomography and speckle_tomography: go on with the last unfinished scan with "
+        "these parameters, or with the one whose uid begins so",
     )
 
 
@@ -65,4 +65,4 @@ def _have(scan: Any, found: Any, params: Any) -> str:
     """How far a scan has come."""
     complete = sum(found.complete(number, params.projections) for number in range(scan.count))
     good, total = sum(len(energy.good) for energy in found.energies.values()), scan.count * params.projections
-    return f"{complete} of {scan.count} energies complete, {good} of {total} projections"
+    return f"{complete} of {scan.count} {scan.parts_name} complete, {good} of {total} projections"

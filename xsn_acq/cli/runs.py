@@ -26,7 +26,7 @@ def run(args: argparse.Namespace) -> int:
     for item in list_runs(DataFolder(args.data).journal):
         started = datetime.fromtimestamp(item.start_time).isoformat(" ", "seconds")
         word, reason = state_of(item)
-        plan = _part(item.hyperspectral) or item.plan_name
+        plan = _part(item.hyperspectral) or _position(item.speckle) or item.plan_name
         print(f"{item.uid[:8]}  {started}  {plan:<27}  {word:<11}  {reason}".rstrip())
     return 0
 
@@ -39,3 +39,11 @@ def _part(part: dict[str, Any]) -> str:
     if number is None:
         return scan
     return f"{scan} {number + 1}/{part['count']}, {part['energies_ev'][number]:g} eV"
+
+
+def _position(part: dict[str, Any]) -> str:
+    """Which position of the diffuser a run is; empty for other runs."""
+    if not part:
+        return ""
+    x, y = part["position_mm"]
+    return f"scan {part['series'][:8]} {part['number'] + 1}/{part['count']}, {x:g}, {y:g} mm"

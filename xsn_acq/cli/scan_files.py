@@ -38,7 +38,7 @@ def export_scan(scan: Any, data: Any, tried: Try) -> tuple[bool, list[EnergyFile
 
     Parameters
     ----------
-    scan : HyperspectralScan
+    scan : RunSeries
     data : DataFolder
     tried : callable
         See `Try`.
@@ -50,7 +50,7 @@ def export_scan(scan: Any, data: Any, tried: Try) -> tuple[bool, list[EnergyFile
         Those that were written.
     """
     well, files = True, []
-    for records in scan.energies().values():
+    for records in scan.parts().values():
         if not _succeeded(records[-1]):
             continue
         energy = float(records[0].start["acquisition"]["energy_ev"])

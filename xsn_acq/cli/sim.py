@@ -5,7 +5,7 @@ from typing import Any
 
 from xsn_acq.cli import options
 
-_SAMPLES = {"xsn": "microparticles", "nxsci": "three_cathodes"}
+_SAMPLES = {"xsn": "microparticles", "nxsci": "three_cathodes", "pwf": "glass_spheres"}
 
 
 def add_parser(subparsers: Any) -> None:
@@ -17,8 +17,9 @@ def add_parser(subparsers: Any) -> None:
         "--speed", type=float, default=1.0, help="how much faster than real time (default: 1)"
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of every random thing (default: 0)")
-    samples = "microparticles, nmc_graded, nickel_standard, three_cathodes, cobalt_target or empty"
-    parser.add_argument("--sample", help=f"{samples} (default: the first for xsn, three_cathodes for nxsci)")
+    small = "microparticles (for xsn), nmc_graded, nickel_standard, three_cathodes (for nxsci), cobalt_target"
+    large = "glass_spheres (for pwf), few_spheres, toothpick, cumin, or one of these as 'cumin scale=0.3'"
+    parser.add_argument("--sample", help=f"{small}, empty; {large}")
     parser.add_argument(
         "--fault", action="append", default=[], metavar="'NAME KEY=VALUE'", help="inject a fault; repeatable"
     )

@@ -6,9 +6,17 @@ Every fault is listed at once, with field, value and limit.
 
 from xsn_acq.config.axes import Axes, Axis
 from xsn_acq.config.beamline import Beamline
-from xsn_acq.config.load import AnyBeamline, beamline_path, load_beamline, load_microscope
+from xsn_acq.config.full_field import FullField
+from xsn_acq.config.load import (
+    AnyBeamline,
+    TurningBeamline,
+    beamline_path,
+    load_beamline,
+    load_microscope,
+)
 from xsn_acq.config.microscope import Microscope
 from xsn_acq.config.parts import Detection
+from xsn_acq.config.speckle import SpeckleBeamline
 from xsn_acq.config.stored import (
     calibration_folder,
     calibrations_in_use,
@@ -23,8 +31,11 @@ __all__ = [
     "Axis",
     "Beamline",
     "Detection",
+    "FullField",
     "Microscope",
+    "SpeckleBeamline",
     "StructuredBeamline",
+    "TurningBeamline",
     "beamline_path",
     "calibration_folder",
     "calibrations_in_use",

@@ -40,8 +40,17 @@ class Axis(Frozen):
         return self
 
 
-class MicroscopeAxes(Frozen):
-    """Motors of a full-field microscope with a zone plate, by the names their devices use."""
+class FullFieldAxes(Frozen):
+    """Motors that every beamline has, by the names their devices use."""
+
+    sample_x: Axis
+    sample_y: Axis
+    sample_z: Axis
+    sample_theta: Axis
+
+
+class MicroscopeAxes(FullFieldAxes):
+    """Motors of a full-field microscope with a zone plate."""
 
     bragg: Axis
     second_crystal_gap: Axis
@@ -53,10 +62,6 @@ class MicroscopeAxes(Frozen):
     zone_plate_x: Axis
     zone_plate_y: Axis
     zone_plate_z: Axis
-    sample_x: Axis
-    sample_y: Axis
-    sample_z: Axis
-    sample_theta: Axis
     detector_z: Axis
 
 
@@ -78,3 +83,12 @@ class StructuredAxes(MicroscopeAxes):
     sandpaper_fine_x: Axis
     sandpaper_fine_y: Axis
     vortex_x: Axis
+
+
+class SpeckleAxes(FullFieldAxes):
+    """Every motor of a beamline with a diffuser behind the sample; the multilayers' are their pitches."""
+
+    multilayer_1: Axis
+    multilayer_2: Axis
+    diffuser_x: Axis
+    diffuser_y: Axis

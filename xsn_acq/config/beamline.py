@@ -4,7 +4,8 @@ from typing import Literal
 
 from xsn_acq.config.axes import Axes
 from xsn_acq.config.calibration import Calibration
-from xsn_acq.config.microscope import Microscope, Place
+from xsn_acq.config.full_field import Place
+from xsn_acq.config.microscope import Microscope
 from xsn_acq.config.parts import Geometry, Prefixes, Undulator
 from xsn_acq.units import MM, UM, wavelength_m
 

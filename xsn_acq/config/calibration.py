@@ -114,14 +114,19 @@ class PixelSizeCalibration(Measured):
     sigma: NotNegative | None = None
 
 
-class MicroscopeCalibration(Frozen):
-    """What was measured on a microscope with a zone plate, each with its date and energy.
+class FullFieldCalibration(Frozen):
+    """What was measured on any beamline, each with its date and energy."""
+
+    pixel_size: PixelSizeCalibration | None = None
+
+
+class MicroscopeCalibration(FullFieldCalibration):
+    """What was measured on a microscope with a zone plate.
 
     ``focus`` is a table over energies, interpolated between two of them.
     """
 
     focus: tuple[FocusCalibration, ...] = ()
-    pixel_size: PixelSizeCalibration | None = None
     mono: MonoCalibration | None = None
 
     @model_validator(mode="after")
@@ -178,3 +183,9 @@ class Calibration(MicroscopeCalibration):
         harmonics = {entry.harmonic for entry in self.gap}
         gaps = [("gap", [entry for entry in self.gap if entry.harmonic == each]) for each in harmonics]
         return [*super().tables(), *gaps]
+
+
+class SpeckleCalibration(FullFieldCalibration):
+    """What was measured on a beamline with a diffuser behind the sample."""
+
+    rotation_axis: RotationAxisCalibration

@@ -8,14 +8,19 @@ from types import MappingProxyType
 from pydantic import ValidationError
 
 from xsn_acq.config.beamline import Beamline
+from xsn_acq.config.speckle import SpeckleBeamline
 from xsn_acq.config.stored import newest_calibrations, read_calibration
 from xsn_acq.config.structured import StructuredBeamline
 from xsn_acq.config.toml import lists_as_tuples, read_toml
 from xsn_acq.errors import ConfigError
 from xsn_acq.validation import faults_of
 
-AnyBeamline = Beamline | StructuredBeamline
-_KINDS: Mapping[str, type[AnyBeamline]] = MappingProxyType({"xsn": Beamline, "nxsci": StructuredBeamline})
+AnyBeamline = Beamline | StructuredBeamline | SpeckleBeamline
+TurningBeamline = Beamline | SpeckleBeamline
+"""A file whose rotation axis is known."""
+_KINDS: Mapping[str, type[AnyBeamline]] = MappingProxyType(
+    {"xsn": Beamline, "nxsci": StructuredBeamline, "pwf": SpeckleBeamline}
+)
 
 
 def beamline_path(name_or_path: str) -> Path:

@@ -1,37 +1,25 @@
 """What the files of full-field microscopes with a zone plate have in common, and what follows from it."""
 
-from typing import Annotated, Self
-
-from pydantic import Field, model_validator
-
 from xsn_acq.config.axes import MicroscopeAxes
-from xsn_acq.config.base import Frozen
 from xsn_acq.config.calibration import MicroscopeCalibration
+from xsn_acq.config.full_field import FullField
 from xsn_acq.config.parts import (
     BeamMonitor,
     CommonPrefixes,
     Detection,
     Monochromator,
-    Ring,
     SampleGeometry,
     ZonePlate,
 )
 from xsn_acq.optics import zone_plate as lens
 from xsn_acq.units import MM, NM, UM
 
-Place = tuple[str, float, float, float, str]
-"""Name, value, lowest, highest, unit."""
 
+class Microscope(FullField):
+    """One beamline with a zone plate and a crystal monochromator: what its techniques have."""
 
-class Microscope(Frozen):
-    """One beamline: what all techniques have."""
-
-    name: Annotated[str, Field(min_length=1)]
-    title: str
-    technique: str
     pvs: CommonPrefixes
     axes: MicroscopeAxes
-    ring: Ring
     monochromator: Monochromator
     beam_monitor: BeamMonitor
     zone_plate: ZonePlate
@@ -77,44 +65,14 @@ class Microscope(Frozen):
         """Lambda / NA^2."""
         return lens.depth_of_focus_m(energy_ev, self.zone_plate.outermost_zone_width_nm * NM)
 
-    @model_validator(mode="after")
-    def _possible(self) -> Self:
-        faults = self.faults()
-        if faults:
-            raise ValueError("\n".join(faults))
-        return self
+    @property
+    def energy_range_ev(self) -> tuple[float, float]:
+        """Lowest and highest photon energy of the monochromator."""
+        return self.monochromator.energy_low_ev, self.monochromator.energy_high_ev
 
     def faults(self) -> list[str]:
         """What cannot be."""
-        faults = self._record_faults() + self._place_faults()
-        return faults + (self._energy_faults() or self._focus_faults())
-
-    def places(self) -> list[Place]:
-        """Places that must lie where their axes or the sensor reach."""
-        x, geometry = self.axes.sample_x, self.geometry
-        return [
-            ("geometry.sample_x_centre_um", geometry.sample_x_centre_um, x.low, x.high, "um"),
-            ("geometry.sample_out_um", geometry.sample_out_um, x.low, x.high, "um"),
-        ]
-
-    def _record_faults(self) -> list[str]:
-        """Two axes on one motor: the wrong one would move."""
-        owner: dict[str, str] = {}
-        faults = []
-        for name in type(self.axes).model_fields:
-            pv = getattr(self.axes, name).pv
-            other = owner.setdefault(pv, name)
-            if other != name:
-                faults.append(f"axes.{name}.pv: {pv} is the motor of axes.{other} already")
-        return faults
-
-    def _place_faults(self) -> list[str]:
-        """Places where nothing can be."""
-        return [
-            f"{name}: {value} {unit} is outside {low} to {high} {unit}"
-            for name, value, low, high, unit in self.places()
-            if not low <= value <= high
-        ]
+        return super().faults() + (self._energy_faults() or self._focus_faults())
 
     def _energy_faults(self) -> list[str]:
         low, high = self.monochromator.energy_low_ev, self.monochromator.energy_high_ev

@@ -1,5 +1,6 @@
 """The parts of a beamline that are no motors: source, optics, detection, and where they stand."""
 
+from abc import abstractmethod
 from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, model_validator
@@ -11,6 +12,7 @@ from xsn_acq.units import NM, UM
 
 NEAR_OUT = 0.25
 """So near to its out position, as a fraction of the way there, a sample is out."""
+ReadoutPort = Literal["1", "2", "3", "4"]
 UndulatorRecord = Literal[
     "gap_set",
     "gap",
@@ -25,16 +27,21 @@ UndulatorRecord = Literal[
 ]
 
 
-class CommonPrefixes(Frozen):
+class FullFieldPrefixes(Frozen):
     """PV prefixes of everything that is not a motor; the device classes know the suffixes."""
 
     ring: Prefix
     front_end_shutter: Prefix
     shutter: Prefix
-    mono_feedback: Prefix
     beam_monitor: Prefix
     camera: Prefix
     position_compare: Prefix
+
+
+class CommonPrefixes(FullFieldPrefixes):
+    """Those of a microscope with a crystal monochromator."""
+
+    mono_feedback: Prefix
 
 
 class Prefixes(CommonPrefixes):
@@ -160,7 +167,20 @@ class ZonePlate(Frozen):
         return lens.focal_length_m(energy_ev, self.diameter_um * UM, self.outermost_zone_width_nm * NM)
 
 
-class Detection(Frozen):
+class Sensor(Frozen):
+    """Scintillator, objective and camera: what all have."""
+
+    objective_magnification: Positive
+    camera_pixel_um: Positive
+    sensor_columns: Annotated[int, Field(gt=0)]
+    sensor_rows: Annotated[int, Field(gt=0)]
+
+    @abstractmethod
+    def full_readout_s(self, port: ReadoutPort) -> float:
+        """Readout time of the full sensor, seconds; ``port`` where the camera has several."""
+
+
+class Detection(Sensor):
     """Scintillator, objective and camera; ``sample_to_scintillator_mm`` is taken at ``detector_z`` = 0.
 
     ``scintillator_psf_fwhm_nm`` is the blur of scintillator and lens at the sample, at the magnification that
@@ -168,30 +188,35 @@ class Detection(Frozen):
     """
 
     sample_to_scintillator_mm: Positive
-    objective_magnification: Positive
     scintillator_psf_fwhm_nm: Positive
     scintillator_psf_energy_ev: Positive
-    camera_pixel_um: Positive
-    sensor_columns: Annotated[int, Field(gt=0)]
-    sensor_rows: Annotated[int, Field(gt=0)]
-    readout_s: dict[Literal["1", "2", "3", "4"], Positive]
+    readout_s: dict[ReadoutPort, Positive]
+
+    def full_readout_s(self, port: ReadoutPort) -> float:
+        """Readout time of the full sensor at a readout port, seconds."""
+        return self.readout_s[port]
 
 
-class SampleGeometry(Frozen):
-    """Where sample and pinhole are when the microscope is aligned.
-
-    ``pinhole_z_mm``: the pinhole stands so far downstream of the sample plane (upstream negative).
-    """
+class SamplePlace(Frozen):
+    """Where the sample is when the beamline is aligned, and where for flats."""
 
     sample_x_centre_um: Finite
     sample_out_um: Finite
-    pinhole_diameter_um: Positive
-    pinhole_z_mm: Finite
 
     def is_out(self, sample_x_um: float, out_um: float | None = None) -> bool:
         """Whether the sample is where flats are taken (``sample_out_um`` or ``out_um``), not in the beam."""
         out = self.sample_out_um if out_um is None else out_um
         return abs(sample_x_um - out) < NEAR_OUT * abs(out - self.sample_x_centre_um)
+
+
+class SampleGeometry(SamplePlace):
+    """Where sample and pinhole are when the microscope is aligned.
+
+    ``pinhole_z_mm``: the pinhole stands so far downstream of the sample plane (upstream negative).
+    """
+
+    pinhole_diameter_um: Positive
+    pinhole_z_mm: Finite
 
 
 class Geometry(SampleGeometry):

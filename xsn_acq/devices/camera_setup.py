@@ -1,9 +1,8 @@
 """What a camera is asked to do: a frozen value."""
 
 from dataclasses import dataclass
-from typing import Literal
 
-from xsn_acq.devices.frame_setup import FrameSetup
+from xsn_acq.devices.frame_setup import FrameSetup, Trigger
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,13 +20,13 @@ class CameraSetup(FrameSetup):
     roi : tuple of int
         (min_x, min_y, size_x, size_y) in unbinned pixels; sizes are multiples of the binning.
     readout_port : str
-        "1" sensitivity, "2" speed, "3" dynamic range, "4" sub-electron.
+        Of a camera that has some: "1" sensitivity, "2" speed, "3" dynamic range, "4" sub-electron.
     others
         As in `FrameSetup`.
     """
 
     exposure_s: float
-    trigger: Literal["internal", "external"]
+    trigger: Trigger
     binning: int
     roi: tuple[int, int, int, int]
     readout_port: str = "1"

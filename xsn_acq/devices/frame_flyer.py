@@ -77,6 +77,9 @@ class FrameFlyer(Device):
     def _apply(self, setup: Any) -> None:
         """Make the driver ready for a setup; blocks."""
 
+    def _apply_again(self, value: Rearm) -> None:
+        """Change what more frames into the same file ask for; blocks."""
+
     @abstractmethod
     def _describe_file(self, setup: Any) -> Sequence[FrameDocuments]:
         """Make the documents of the file just opened."""
@@ -91,12 +94,12 @@ class FrameFlyer(Device):
         The status fails with `DeviceError` when a setting does not read back or the file exists.
         """
         if isinstance(value, Rearm):
-            return self.rearm(value.frames)
+            return self._next("rearm", lambda: self._rearm(value))
         return self._next("prepare", lambda: self._prepare(value))
 
     def rearm(self, frames: int) -> StatusBase:
         """Make ready for ``frames`` more into the open file; then `kickoff` and `complete` again."""
-        return self._next("rearm", lambda: self._rearm(frames))
+        return self.prepare(Rearm(frames))
 
     def kickoff(self) -> StatusBase:
         """Start acquiring; the status ends when the detector does."""
@@ -198,12 +201,13 @@ class FrameFlyer(Device):
         self._counted_before, self._target, self._index = 0, setup.frames, 0
         self._setup = setup
 
-    def _rearm(self, frames: int) -> None:
+    def _rearm(self, value: Rearm) -> None:
         self._prepared("rearm")
         self.driver.require_idle("rearm")
+        self._apply_again(value)
         self._counted_before, self._running = self.frames_counted(), False
-        self.driver.order(frames)
-        self._target = self._counted_before + frames
+        self.driver.order(value.frames)
+        self._target = self._counted_before + value.frames
 
     def _kickoff(self) -> None:
         self._prepared("kickoff")

@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
+
+Trigger = Literal["internal", "external"]
+"""Whether a camera runs freely, or waits for a rising edge with each frame."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +40,10 @@ class FrameSetup:
 
 @dataclass(frozen=True)
 class Rearm:
-    """Acquire ``frames`` more into the file that is open, with the same settings: for retakes."""
+    """Acquire ``frames`` more into the file that is open, with the same settings: for retakes.
+
+    ``trigger``: of a camera, where the frames wait for another one than those before.
+    """
 
     frames: int
+    trigger: Trigger | None = None

@@ -88,3 +88,9 @@ class DoubleCrystal(Stage):
         self.d_spacing_angstrom = d_spacing_angstrom
         self.lock_s, self.bragg_offset_deg = lock_s, bragg_offset_deg
         super().__init__(prefix, **kwargs)
+
+    def beam_faults(self) -> list[str]:
+        """Say why no steady beam leaves it, asked now; one line each."""
+        if self.feedback.is_locked:
+            return []
+        return ["mono feedback: wanted locked, found not locked; switch it on and wait for its lock"]

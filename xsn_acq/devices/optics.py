@@ -26,6 +26,13 @@ class Sandpaper(Stage):
     y = AxisComponent()
 
 
+class SpeckleDiffuser(Stage):
+    """Diffuser behind the sample: x and y in mm; x also moves it out of the beam."""
+
+    x = AxisComponent()
+    y = AxisComponent()
+
+
 class Pinhole(Stage):
     """Pinhole before the sample, x and y in um."""
 

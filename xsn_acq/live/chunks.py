@@ -8,6 +8,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -15,8 +16,8 @@ import numpy as np
 
 from xsn_acq.analysis.pair_retrieval import Aligned, PairField, PairRetrieval
 from xsn_acq.analysis.pairing import Shot
-from xsn_acq.analysis.rings import remove_rings
-from xsn_acq.analysis.tomography import FilteredBackProjection, index_per_radian
+from xsn_acq.analysis.slicing import Slicing
+from xsn_acq.analysis.tomography import FilteredBackProjection
 from xsn_acq.analysis.xsn_settings import XsnSettings
 from xsn_acq.closing import Closing
 from xsn_acq.live.field_stack import FieldStack
@@ -60,11 +61,11 @@ def retrieve(job: str, pairs: Sequence[PlainPair]) -> list[PairField]:
     StorageError
         When a frame cannot be read.
     """
-    work = _keep(job, _Retrieval)
+    work = keep(job, _Retrieval)
     return [work.field(one, other, aligned) for one, other, aligned in pairs]
 
 
-def volume_job(store: FieldStore, settings: XsnSettings, *, threads: int = 0) -> str:
+def volume_job(store: FieldStore, slicing: Slicing, *, threads: int = 0) -> str:
     """What all chunks of `backproject` have in common, as JSON.
 
     ``threads``: see `FilteredBackProjection`.
@@ -76,7 +77,7 @@ def volume_job(store: FieldStore, settings: XsnSettings, *, threads: int = 0) ->
             "theta_deg": store.theta_deg.tolist(),
             "shape": store.shape,
             "threads": threads,
-            "settings": parameters(settings),
+            "slicing": asdict(slicing),
             "digest": hashlib.sha256(store.fingerprint).hexdigest(),
         }
     )
@@ -96,7 +97,7 @@ def backproject(job: str, start: int, stop: int) -> ComplexArray:
     complex64 (stop - start, nz, nx)
         beta + i delta.
     """
-    return _keep(job, _BackProjection).slices(start, stop)
+    return keep(job, _BackProjection).slices(start, stop)
 
 
 def let_go(*, thread: int | None = None, jobs: Collection[str] | None = None) -> None:
@@ -136,27 +137,21 @@ class _BackProjection(Closing):
         theta_deg: list[float],
         shape: tuple[int, int],
         threads: int,
-        settings: dict[str, Any],
+        slicing: dict[str, Any],
     ) -> None:
-        self._settings = known = settings_from(settings)
+        self._slicing = Slicing(**slicing)
         self._stack = FieldStack.open(Path(path), np.asarray(order), (shape[0], shape[1]))
         self._projection = FilteredBackProjection(shape[1], np.deg2rad(theta_deg), threads=threads)
-        self._factor = np.float32(index_per_radian(known.pixel_size_m, known.wavelength_m))
 
     def slices(self, start: int, stop: int) -> ComplexArray:
-        known = self._settings
-        sinogram = remove_rings(
-            self._stack[:, slice(start, stop), :], known.rings, pixel_size_m=known.pixel_size_m
-        )
-        slices = self._projection.slices(sinogram)
-        return np.multiply(slices, self._factor, dtype=np.complex64)
+        return self._slicing.slices(self._stack[:, slice(start, stop), :], self._projection)
 
     def close(self) -> None:
         self._stack.close()
 
 
-def _keep(job: str, make: Callable[..., Work]) -> Work:
-    """What this thread made for this job; that of an earlier job is closed."""
+def keep(job: str, make: Callable[..., Work]) -> Work:
+    """What this thread made for this job of its plain values; that of an earlier job is closed."""
     thread = threading.get_ident()
     found = _kept.get(thread)
     if found is None or found[0] != job:

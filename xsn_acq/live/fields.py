@@ -7,7 +7,7 @@ then made again.
 
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ from xsn_acq.live.in_place import InPlaceFile, allocate, digest_of, make
 from xsn_acq.live.lock import hold
 
 FILE_NAME = "fields.h5"
+_OF_FIELD = "of_field_"
+"""Before the names of numbers that only some techniques keep."""
 
 
 class FieldStore(Closing):
@@ -41,6 +43,8 @@ class FieldStore(Closing):
         Of a field.
     iterations : int
         Length of a residual.
+    numbers : sequence of str
+        Names of what else is kept of each field.
 
     Raises
     ------
@@ -49,14 +53,22 @@ class FieldStore(Closing):
     """
 
     def __init__(
-        self, folder: Path, digest: str, *, capacity: int, shape: tuple[int, int], iterations: int
+        self,
+        folder: Path,
+        digest: str,
+        *,
+        capacity: int,
+        shape: tuple[int, int],
+        iterations: int,
+        numbers: Sequence[str] = (),
     ) -> None:
         self.path = folder / FILE_NAME
         self.shape = shape
         self.capacity = capacity
-        self._type = _record_type(iterations)
+        self._type = _record_type(iterations, numbers)
+        self._names = tuple(numbers)
         self._lock = hold(folder / "fields.lock")
-        digest = f"{digest} {capacity} {shape} {iterations}"
+        digest = f"{digest} {capacity} {shape} {iterations} {self._names}"
         try:
             if digest_of(self.path) != digest:
                 make(self.path, digest, self._build)
@@ -123,6 +135,11 @@ class FieldStore(Closing):
         """Residual after each iteration, (pairs, iterations), in the order of `order`."""
         return np.asarray(self._records["residual"][self.order])
 
+    @property
+    def numbers(self) -> dict[str, np.ndarray]:
+        """What else is known of each field by name, in the order of `order`."""
+        return {name: np.asarray(self._records[_OF_FIELD + name][self.order]) for name in self._names}
+
     def append(self, pair: PairField) -> None:
         """Store a pair: the field first, then the record that makes it count.
 
@@ -169,6 +186,8 @@ class FieldStore(Closing):
         record["residual"] = pair.field.residual
         record["shift"] = measured.dy, measured.dx, measured.sigma_y, measured.sigma_x
         record["applied"] = pair.aligned.applied
+        for name, value in zip(self._names, pair.numbers, strict=True):
+            record[_OF_FIELD + name] = value
         record["done"] = 1
         record["checksum"] = _checksum(record, field)
         half = len(field) // 2
@@ -194,6 +213,7 @@ class FieldStore(Closing):
                 float(record["theta_deg"]),
                 Field(alpha, phi, residual),
                 _aligned(record),
+                tuple(float(record[_OF_FIELD + name]) for name in self._names),
             )
 
     @property
@@ -231,7 +251,7 @@ def _aligned(record: Any) -> Aligned:
     return Aligned(PairShift(*record["shift"].tolist()), tuple(record["applied"].tolist()))
 
 
-def _record_type(iterations: int) -> np.dtype:
+def _record_type(iterations: int, numbers: Sequence[str]) -> np.dtype:
     return np.dtype(
         [
             ("done", "<u4"),
@@ -242,6 +262,7 @@ def _record_type(iterations: int) -> np.dtype:
             ("residual", "<f8", (iterations,)),
             ("shift", "<f8", (4,)),
             ("applied", "<f8", (2,)),
+            *((_OF_FIELD + name, "<f8") for name in numbers),
         ]
     )
 

@@ -48,6 +48,8 @@ class ScanFrames(Closing):
     dark : (ny, nx)
     flats : list of (ny, nx)
         Means of each set.
+    bad : bool (ny, nx)
+        Pixels that tell nothing; they get the mean of their neighbours.
     noise : float or None
         Of one frame in air, standard deviation over mean; None where a single flat does not tell.
 
@@ -60,7 +62,8 @@ class ScanFrames(Closing):
     def __init__(self, scan: Scan) -> None:
         self.dark = mean_of(scan.darks)
         self.flats = [mean_of(flat) for flat in scan.flats]
-        self._repair = Repair(bad_pixels(self.dark, self.flats[0]))
+        self.bad = bad_pixels(self.dark, self.flats[0])
+        self._repair = Repair(self.bad)
         self.noise = noise_of(scan.flats[0], self.dark)
         self._times_s = [flat.time_s for flat in scan.flats]
         self._reader = _reader(scan.projections)

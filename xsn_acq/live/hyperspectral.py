@@ -15,7 +15,7 @@ from xsn_acq.live.volume import FILE_NAME, VolumeFile
 from xsn_acq.live.volume_slices import slices_of
 from xsn_acq.live.xas_file import write_region_spectra
 from xsn_acq.storage.layout import DataFolder
-from xsn_acq.storage.scans import HyperspectralScan, hyperspectral_scans
+from xsn_acq.storage.scans import RunSeries, hyperspectral_scans
 
 
 def publish_spectra(start: Mapping[str, Any], data: DataFolder, publisher: ResultPublisher) -> None:
@@ -27,9 +27,9 @@ def publish_spectra(start: Mapping[str, Any], data: DataFolder, publisher: Resul
                 publisher.send(*spectrum.message(scan.uid))
 
 
-def spectra_of_scan(scan: HyperspectralScan, data: DataFolder) -> tuple[list[RegionSpectrum], list[str]]:
+def spectra_of_scan(scan: RunSeries, data: DataFolder) -> tuple[list[RegionSpectrum], list[str]]:
     """Spectra of the energies that are reconstructed so far; see `spectra_of_volumes`."""
-    places = (data.results(records[0].uid) / FILE_NAME for records in scan.energies().values())
+    places = (data.results(records[0].uid) / FILE_NAME for records in scan.parts().values())
     return spectra_of_volumes([path for path in places if path.exists()], scan.start(), data)
 
 

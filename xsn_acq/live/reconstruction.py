@@ -89,7 +89,7 @@ class Reconstruction(Closing):
         self._known: dict[int, ScanRow] = {}
         capacity = max((expected_projections(scan.start) + 1) // 2, expected_fields(scan.start)) + SPARE_PAIRS
         shape = frame_shape(scan.start)
-        _require_room(scan, folder, capacity)
+        require_room(scan, folder, capacity)
         self._frames = ScanFrames(scan)
         if self._frames.dark.shape != shape:
             raise ReconstructionError(
@@ -118,10 +118,10 @@ class Reconstruction(Closing):
         self._known.update((row.index, row) for row in rows)
         left = self._pairs_of(rows)
         total = self.pairs + len(left)
-        _tell(progress, "retrieval", self.pairs, total)
+        tell(progress, "retrieval", self.pairs, total)
         for field in self._retrieved(left, executor):
             self.store.append(field)
-            _tell(progress, "retrieval", self.pairs, total)
+            tell(progress, "retrieval", self.pairs, total)
 
     def _retrieved(self, pairs: Sequence[PlainPair], executor: Executor) -> Iterator[PairField]:
         """Fields of pairs, in any order."""
@@ -166,10 +166,11 @@ class Reconstruction(Closing):
         write_volume(
             path,
             self.store,
-            self.settings,
+            self.settings.slicing,
+            parameters(self.settings),
             self.scan.start,
             executor=executor,
-            progress=lambda done, total: _tell(progress, "volume", done, total),
+            progress=lambda done, total: tell(progress, "volume", done, total),
         )
         report_on(path, self._record)
         return Paths(path, self.store.path)
@@ -188,7 +189,7 @@ class Reconstruction(Closing):
         _log.info("%d of %d pairs are retrieved again, their shift taken out", len(again), self.pairs)
         for done, field in enumerate(self._retrieved(again, executor), 1):
             self.store.replace(field)
-            _tell(progress, "alignment", done, len(again))
+            tell(progress, "alignment", done, len(again))
 
     def close(self) -> None:
         """Close the files."""
@@ -252,12 +253,13 @@ def _with_noise(settings: XsnSettings, noise: float | None) -> XsnSettings:
     return settings if noise is None else replace(settings, noise=float(f"{noise:.3g}"))
 
 
-def _tell(progress: Progress | None, stage: str, done: int, total: int) -> None:
+def tell(progress: Progress | None, stage: str, done: int, total: int) -> None:
+    """Say how far a stage is, to whoever wants to know."""
     if progress is not None:
         progress(stage, done, total)
 
 
-def _require_room(scan: Scan, folder: Path, pairs: int) -> None:
+def require_room(scan: Scan, folder: Path, pairs: int) -> None:
     """Refuse results that would not fit, or that would take the room of frames still to come."""
     ny, nx = frame_shape(scan.start)
     results = 2 * _REAL_BYTES * ny * nx * (pairs + nx)  # fields and volume, two quantities each

@@ -120,7 +120,7 @@ def _values(volume: VolumeFile, record: RunRecord | None) -> dict[str, Any]:
         "angle": figures.angle_png(summary.theta_deg, summary.residual),
         "convergence": figures.convergence_png(summary.residual),
         "series": [
-            (figures.series_png(summary.theta_deg, values, name, unit), f"{name} of each pair")
+            (figures.series_png(summary.theta_deg, values, name, unit), f"{name} at each angle")
             for name, (values, unit) in series.items()
         ],
         "alignment": volume.alignment(),
@@ -138,14 +138,14 @@ def _values(volume: VolumeFile, record: RunRecord | None) -> dict[str, Any]:
 def _cards(summary: Summary, energy: float) -> list[tuple[str, str]]:
     cards = [
         (f"{energy:.1f} eV", "photon energy"),
-        (str(len(summary.theta_deg)), "pairs of frames half a turn apart"),
+        (str(len(summary.theta_deg)), "angles retrieved"),
         (f"{summary.pixel_size_m / NM:.1f} nm", "voxel"),
     ]
     for quantity, curve in summary.halves.curves.items():
         cards.append((_period(curve, 0.25), f"resolution of {figures.NAMES[quantity]} at 1/4"))
     for quantity, noise in summary.halves.noise.items():
         cards.append((f"{noise:.1e}", f"noise of a voxel, {figures.NAMES[quantity]}"))
-    cards.append((f"{float(np.median(summary.residual[:, -1])):.2g}", "residual, median of the pairs"))
+    cards.append((f"{float(np.median(summary.residual[:, -1])):.2g}", "residual, median of the angles"))
     return cards
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from xsn_acq.analysis.frc import reaches_nyquist
-from xsn_acq.live.settings import expected_pairs
+from xsn_acq.live.settings import expected_fields
 from xsn_acq.live.volume import Summary
 from xsn_acq.optics.arrays import FloatArray
 from xsn_acq.storage.run import RunRecord
@@ -123,7 +123,7 @@ def warnings(
             "out, but so large a shift may be measured wrongly: find the axis again."
         )
     if not summary.halves.curves:
-        found.append("Too few pairs for a ring correlation: the resolution is not known.")
+        found.append("Too few angles for a ring correlation: the resolution is not known.")
     for quantity, curve in summary.halves.curves.items():
         if reaches_nyquist(curve):
             found.append(
@@ -144,9 +144,9 @@ def _of_run(record: RunRecord, summary: Summary) -> list[str]:
     ledger = record.ledger_summary()
     if not ledger.get("complete", True):
         found.append(f"The run is incomplete: {ledger.get('message', '')}")
-    wanted = expected_pairs(record.start)
+    wanted = expected_fields(record.start)
     if len(summary.theta_deg) < wanted:
-        found.append(f"Incomplete angles: {len(summary.theta_deg)} of {wanted} pairs were reconstructed.")
+        found.append(f"Incomplete angles: {len(summary.theta_deg)} of {wanted} angles were reconstructed.")
     good = [row for row in record.ledger if row.get("status") == "ok"]
     current = [float(row["ring_current_ma"]) for row in good if "ring_current_ma" in row]
     if current and min(current) < _LOW_CURRENT * max(current):
@@ -174,7 +174,7 @@ def _of_angles(theta_deg: FloatArray) -> list[str]:
     """Gaps, over half a turn that closes on itself."""
     theta = np.sort(np.asarray(theta_deg) % _HALF_TURN_DEG)
     if theta.size < 2:
-        return ["A single pair of angles: the volume is only a back-projection."]
+        return ["A single angle: the volume is only a back-projection."]
     gaps = np.diff(np.append(theta, theta[0] + _HALF_TURN_DEG))
     step, widest = float(np.median(gaps)), int(np.argmax(gaps))
     if gaps[widest] <= _GAP * step:
@@ -192,7 +192,7 @@ def _of_residuals(summary: Summary) -> list[str]:
     if poor.any():
         worst = float(summary.theta_deg[int(np.argmax(last))])
         found.append(
-            f"{int(poor.sum())} of {last.size} pairs fit their images badly (residual above "
+            f"{int(poor.sum())} of {last.size} angles fit their images badly (residual above "
             f"{_POOR_FIT:g} times the median), worst at {worst:.1f} degrees."
         )
     middle = np.median(summary.residual, axis=0)

@@ -111,22 +111,22 @@ def frc_png(curves: Mapping[Quantity, FrcCurve], thresholds: Mapping[str, Thresh
 
 
 def angle_png(theta_deg: FloatArray, residual: FloatArray) -> str:
-    """Last residual of each pair against its angle."""
+    """Last residual of each field against its angle."""
     with matplotlib.rc_context(_FONT):
         figure, axes = _axes()
         axes.plot(theta_deg, residual[:, -1], ".", ms=3.5, color=ACCENT)
         axes.axhline(float(np.median(residual[:, -1])), color=GREY, lw=0.9, ls="--")
-        axes.set(xlabel="angle (degree)", ylabel="residual of the pair", ylim=(0, None))
+        axes.set(xlabel="angle (degree)", ylabel="residual", ylim=(0, None))
         return _png(figure)
 
 
 def convergence_png(residual: FloatArray) -> str:
-    """Residual after each iteration: median and 5 to 95 % of the pairs."""
+    """Residual after each iteration: median and 5 to 95 % of the angles."""
     with matplotlib.rc_context(_FONT):
         figure, axes = _axes()
         count = np.arange(1, residual.shape[1] + 1)
         low, middle, high = np.percentile(residual, (5, 50, 95), axis=0)
-        axes.fill_between(count, low, high, color=ACCENT, alpha=0.18, lw=0, label="5 to 95 % of pairs")
+        axes.fill_between(count, low, high, color=ACCENT, alpha=0.18, lw=0, label="5 to 95 % of angles")
         axes.plot(count, middle, "o-", ms=3.5, lw=1.3, color=ACCENT, label="median")
         axes.set(xlabel="iteration", ylabel="residual", xticks=count)
         if high.max() > _WIDE * low.min() > 0:
@@ -158,7 +158,7 @@ def histogram_png(values: FloatArray, noise: float | None) -> str:
 
 
 def series_png(theta_deg: FloatArray, values: FloatArray, name: str, unit: str) -> str:
-    """Something that was found for each pair, against the angle."""
+    """Something that was found for each field, against the angle."""
     with matplotlib.rc_context(_FONT):
         figure, axes = _axes()
         axes.plot(theta_deg, values, ".-", ms=3.5, lw=0.7, color=ACCENT)

@@ -84,7 +84,7 @@ PAGE = """<!DOCTYPE html>
 {% endfor %}</ul></section>
 {% else %}
 <section class="warnings fine" id="warnings">
-No warnings: all pairs are there, and all fit their images alike.</section>
+No warnings: all angles are there, and all fit their images alike.</section>
 {% endif %}
 
 <section id="summary">
@@ -127,7 +127,7 @@ No warnings: all pairs are there, and all fit their images alike.</section>
 one-bit: van Heel and Schatz (2005).</p>
 </div></div>
 {% else %}
-<p>Too few pairs or pixels to compare two halves.</p>
+<p>Too few angles or pixels to compare two halves.</p>
 {% endif %}
 </section>
 
@@ -143,9 +143,9 @@ one-bit: van Heel and Schatz (2005).</p>
 <section id="retrieval">
 <h2>Retrieval</h2>
 <div class="plots">
-{{ picture(angle, "Residual of each pair, |measured - model| / |measured - air|, after the last iteration.",
+{{ picture(angle, "Residual at each angle after the last iteration.",
   "residual against angle") }}
-{{ picture(convergence, "Residual after each iteration, over all pairs.", "convergence") }}
+{{ picture(convergence, "Residual after each iteration, over all angles.", "convergence") }}
 </div>
 </section>
 

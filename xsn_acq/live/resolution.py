@@ -18,8 +18,8 @@ import numpy as np
 from xsn_acq.analysis.frc import FrcCurve, fourier_ring_correlation
 from xsn_acq.analysis.half_sets import voxel_noise
 from xsn_acq.analysis.rings import smooth_angular_mean
-from xsn_acq.analysis.tomography import FilteredBackProjection, index_per_radian
-from xsn_acq.analysis.xsn_settings import XsnSettings
+from xsn_acq.analysis.slicing import Slicing
+from xsn_acq.analysis.tomography import FilteredBackProjection
 from xsn_acq.analysis.xsn_stream import Quantity
 from xsn_acq.live.fields import FieldStore
 from xsn_acq.storage.nexus import nxgroup
@@ -40,7 +40,7 @@ class HalfSets:
     noise: dict[Quantity, float]
 
 
-def compare_halves(store: FieldStore, settings: XsnSettings) -> HalfSets | None:
+def compare_halves(store: FieldStore, slicing: Slicing) -> HalfSets | None:
     """Reconstruct central slices from even and from odd angles, rings taken out, and compare.
 
     Returns
@@ -53,18 +53,17 @@ def compare_halves(store: FieldStore, settings: XsnSettings) -> HalfSets | None:
         return None
     middle = max(0, ny // 2 - _ROWS // 2)
     rows = slice(middle, min(ny, middle + _ROWS))
-    factor = np.float32(index_per_radian(settings.pixel_size_m, settings.wavelength_m))
     halves = []
     for half in (slice(0, None, 2), slice(1, None, 2)):  # the store gives pairs by rising angle
         theta = np.deg2rad(store.theta_deg[half])
         fields = smooth_angular_mean(
-            store.stack(half)[:, rows, :], settings.pixel_size_m, sigma_per_m=RING_SIGMA_PER_M
+            store.stack(half)[:, rows, :], slicing.pixel_size_m, sigma_per_m=RING_SIGMA_PER_M
         )
-        halves.append(FilteredBackProjection(nx, theta).slices(fields) * factor)
+        halves.append(FilteredBackProjection(nx, theta).slices(fields) * slicing.factor)
     curves, noise = {}, {}
     for quantity in _SIGNALS:
         first, second = (half.imag if quantity == "delta" else half.real for half in halves)
-        curves[quantity] = fourier_ring_correlation(first, second, settings.pixel_size_m)
+        curves[quantity] = fourier_ring_correlation(first, second, slicing.pixel_size_m)
         noise[quantity] = voxel_noise(first, second)
     return HalfSets(curves, noise)
 

@@ -4,7 +4,7 @@ All of it can be written as JSON and read in another process or on another machi
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 from xsn_acq.errors import ReconstructionError
@@ -12,6 +12,10 @@ from xsn_acq.storage.frames import DATASET, path_of
 from xsn_acq.storage.run import Row, RunRecord
 
 FLATS = ("flats", "flats_after")
+REFERENCES = ("references", "references_after")
+"""Streams of the diffuser's speckle without the sample, before and after the projections."""
+BETWEEN = "reference_spans"
+"""Stream whose rows name references among the frames of the projections' own file."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,8 @@ class Scan:
         In order of time. With more than one, the flat of a projection lies between its neighbours in time.
     frames_to_come : int
         Frames that are still to be written to the same disk.
+    references : tuple of FrameSet
+        Speckle of the diffuser alone, in order of time; empty where there is no diffuser after the sample.
     fingerprint : str
         Of what the frames' names do not tell, such as the angles of a file.
     """
@@ -71,6 +77,7 @@ class Scan:
     projections: FrameSet
     frames_to_come: int = 0
     fingerprint: str = ""
+    references: tuple[FrameSet, ...] = ()
 
     @property
     def uid(self) -> str:
@@ -84,6 +91,7 @@ class Scan:
             "darks": asdict(self.darks),
             "flats": [asdict(flat) for flat in self.flats],
             "projections": asdict(self.projections),
+            "references": [asdict(reference) for reference in self.references],
         }
 
     @classmethod
@@ -94,6 +102,7 @@ class Scan:
             FrameSet.from_plain(plain["darks"]),
             tuple(FrameSet.from_plain(flat) for flat in plain["flats"]),
             FrameSet.from_plain(plain["projections"]),
+            references=tuple(FrameSet.from_plain(reference) for reference in plain["references"]),
         )
 
 
@@ -140,7 +149,24 @@ def scan_of_run(record: RunRecord, span_s: tuple[float, float] | None = None) ->
         flats=tuple(frame_set(record, name, ends[name]) for name in (names if span_s else names[:1])),
         projections=frame_set(record, "projections"),
         frames_to_come=0 if record.complete else max(0, sum(expected.values()) - taken),
+        references=references_of(record, span_s),
     )
+
+
+def references_of(record: RunRecord, span_s: tuple[float, float] | None = None) -> tuple[FrameSet, ...]:
+    """References that a run has so far, in order of time: before, between and after its projections.
+
+    ``span_s``: times of the first and last projection, which stand for those of the sets before and after.
+    """
+    ends = dict(zip(REFERENCES, span_s or (0.0, 0.0), strict=True))
+    found = [frame_set(record, name, ends[name]) for name in REFERENCES if has_frames(record, name)]
+    if has_frames(record, "projections"):
+        whole = frame_set(record, "projections")
+        for row in record.rows(BETWEEN):
+            first = int(row["first_frame"])
+            span = (first, first + int(row["frames"]))
+            found.append(replace(whole, spans=(span,), time_s=float(row["time_s"])))
+    return tuple(sorted(found, key=lambda each: each.time_s))
 
 
 def span_of(rows: Sequence[ScanRow]) -> tuple[float, float] | None:

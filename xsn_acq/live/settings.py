@@ -110,9 +110,11 @@ def expected_fields(start: Mapping[str, Any]) -> int:
     """Fields that the run will give: its pairs; of half a turn, where one image is enough, its frames.
 
     >>> half = {"expected": {"projections": 450}, "step_deg": 0.4, "beta_over_delta": 0.02}
-    >>> expected_pairs({"acquisition": half}), expected_fields({"acquisition": half})
+    >>> expected_pairs({"acquisition": half}), expected_fields({"technique": "xsn", "acquisition": half})
     (0, 450)
     """
+    if not is_xsn(start):
+        return expected_projections(start)
     alone = expected_projections(start) if start["acquisition"].get("beta_over_delta") else 0
     return expected_pairs(start) or alone
 

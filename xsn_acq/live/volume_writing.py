@@ -9,6 +9,7 @@ import json
 import os
 import zlib
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from xsn_acq.analysis.xsn_settings import XsnSettings
+from xsn_acq.analysis.slicing import Slicing
 from xsn_acq.analysis.xsn_stream import Quantity
 from xsn_acq.closing import Closing
 from xsn_acq.errors import ReconstructionError, StorageError
@@ -26,7 +27,6 @@ from xsn_acq.live.executors import Executor
 from xsn_acq.live.fields import FieldStore
 from xsn_acq.live.in_place import InPlaceFile, allocate, digest_of, make
 from xsn_acq.live.resolution import compare_halves, write_halves
-from xsn_acq.live.settings import parameters
 from xsn_acq.live.volume import AXES, FILE_NAME, PLANES, QUANTITIES
 from xsn_acq.optics.arrays import FloatArray
 from xsn_acq.storage.nexus import nxdata, nxgroup
@@ -45,7 +45,8 @@ RowsDone = Callable[[int, int], None]
 def write_volume(
     path: Path,
     store: FieldStore,
-    settings: XsnSettings,
+    slicing: Slicing,
+    parameters: Mapping[str, Any],
     start: Mapping[str, Any],
     *,
     executor: Executor,
@@ -58,7 +59,9 @@ def write_volume(
     path : Path
     store : FieldStore
         Fields of the scan.
-    settings : XsnSettings
+    slicing : Slicing
+    parameters : mapping
+        All that the fields were made with, for the file: plain values.
     start : mapping
         The scan's start document.
     executor : Executor
@@ -82,10 +85,10 @@ def write_volume(
     store.flush()
     part = path.with_name(PART_NAME)
     try:
-        with _PartialVolume(part, store, settings, start) as volume:
+        with _PartialVolume(part, store, slicing, parameters, start) as volume:
             left = volume.left()
             progress(volume.rows_done, store.shape[0])
-            job = volume_job(store, settings, threads=executor.threads)
+            job = volume_job(store, slicing, threads=executor.threads)
             for position, block in executor.map(backproject, [(job, *rows) for rows in left]):
                 volume.write(left[position], np.imag(block), np.real(block))
                 progress(volume.rows_done, store.shape[0])
@@ -104,31 +107,35 @@ class _PartialVolume(Closing):
     """The volume's file while it is filled; one that was begun with the same fields is gone on with."""
 
     def __init__(
-        self, path: Path, store: FieldStore, settings: XsnSettings, start: Mapping[str, Any]
+        self,
+        path: Path,
+        store: FieldStore,
+        slicing: Slicing,
+        parameters: Mapping[str, Any],
+        start: Mapping[str, Any],
     ) -> None:
+        self._slicing, self._parameters = slicing, parameters
         self._shape = (store.shape[0], store.shape[1], store.shape[1])
         self._rows = slab_rows(len(store), store.shape[1])
         self._n_slabs = -(-store.shape[0] // self._rows)
-        digest = _digest(store, settings, self._rows)
+        digest = _digest(store, slicing, parameters, self._rows)
         if digest_of(path) != digest:
-            make(path, digest, lambda file: self._build(file, store, settings, start))
+            make(path, digest, lambda file: self._build(file, store, start))
         self._file = InPlaceFile(path, (_SLABS, *_VOLUMES.values(), *map(_slice_name, _PLANES)), write=True)
         raw = self._file.read(_SLABS, 0, 0, self._n_slabs * _SLAB.itemsize)
         self._records = np.frombuffer(raw, _SLAB).copy()
 
-    def _build(
-        self, file: h5py.File, store: FieldStore, settings: XsnSettings, start: Mapping[str, Any]
-    ) -> None:
-        entry = _entry(file, settings, start)
+    def _build(self, file: h5py.File, store: FieldStore, start: Mapping[str, Any]) -> None:
+        entry = _entry(file, self._parameters, start)
         lengths = dict(zip("yzx", self._shape, strict=True))
         for quantity in QUANTITIES:
-            data = nxdata(entry, quantity, quantity, ("y", "z", "x"), lengths, settings.pixel_size_m)
+            data = nxdata(entry, quantity, quantity, ("y", "z", "x"), lengths, self._slicing.pixel_size_m)
             allocate(data, quantity, self._shape, _REAL)
         _build_slices(entry, lengths)
         allocate(entry["process"], "slabs", (self._n_slabs,), _SLAB)
         _write_pairs(entry, store)
         write_alignment(entry, store.alignment)
-        write_halves(entry, compare_halves(store, settings))
+        write_halves(entry, compare_halves(store, self._slicing))
 
     @property
     def rows_done(self) -> int:
@@ -189,13 +196,13 @@ def _slice_name(name: str) -> str:
     return f"entry/slices/{name}/{name}"
 
 
-def _digest(store: FieldStore, settings: XsnSettings, rows: int) -> str:
+def _digest(store: FieldStore, slicing: Slicing, parameters: Mapping[str, Any], rows: int) -> str:
     """Fingerprint of all that a slab depends on."""
-    known = json.dumps([version("xsn_acq"), parameters(settings), store.shape, rows])
+    known = json.dumps([version("xsn_acq"), asdict(slicing), parameters, store.shape, rows])
     return hashlib.sha256(known.encode() + store.fingerprint).hexdigest()
 
 
-def _entry(file: h5py.File, settings: XsnSettings, start: Mapping[str, Any]) -> h5py.Group:
+def _entry(file: h5py.File, parameters: Mapping[str, Any], start: Mapping[str, Any]) -> h5py.Group:
     file.attrs["default"] = "entry"
     entry = nxgroup(file, "entry", "NXentry")
     entry.attrs["default"] = "delta"
@@ -204,7 +211,7 @@ def _entry(file: h5py.File, settings: XsnSettings, start: Mapping[str, Any]) -> 
     process = nxgroup(entry, "process", "NXprocess")
     process["program"] = "xsn_acq"
     process["version"] = version("xsn_acq")
-    process["parameters"] = json.dumps(parameters(settings))
+    process["parameters"] = json.dumps(parameters)
     return entry
 
 
@@ -225,3 +232,5 @@ def _write_pairs(entry: h5py.Group, store: FieldStore) -> None:
     pairs["theta"] = store.theta_deg
     pairs["theta"].attrs["units"] = "degree"
     pairs["residual"] = store.residuals
+    for name, values in store.numbers.items():
+        pairs[name] = values

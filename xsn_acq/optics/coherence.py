@@ -53,6 +53,25 @@ def lengths_of_spread(x_m: float, y_m: float) -> CoherenceLengths:
     return CoherenceLengths(x_m / _SIGMA_PER_LENGTH, y_m / _SIGMA_PER_LENGTH)
 
 
+def pooled_lengths(lengths: CoherenceLengths, pixel_m: float, times: int) -> CoherenceLengths:
+    """Coherence lengths of images pooled ``times`` x ``times``: a larger pixel blurs more.
+
+    Parameters
+    ----------
+    lengths : CoherenceLengths
+        Measured with pixels of ``pixel_m``, at full resolution: pooled pixels hardly show the speckle.
+    pixel_m : float
+    times : int
+
+    Examples
+    --------
+    >>> round(pooled_lengths(CoherenceLengths(3.5e-6, 4.3e-6), 0.65e-6, 2).x_m * 1e6, 3)
+    3.685
+    """
+    more = math.pi / 3 * pixel_m**2 * (times**2 - 1)
+    return CoherenceLengths(math.sqrt(lengths.x_m**2 + more), math.sqrt(lengths.y_m**2 + more))
+
+
 def intensity_transfer(shape: tuple[int, int], pixel_m: float, lengths: CoherenceLengths) -> FloatArray:
     """Transfer of the intensity, IOTF = exp[-(pi / 2) (u^2 x_coh^2 + v^2 y_coh^2)] (Eq. 5).
 

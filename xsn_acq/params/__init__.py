@@ -8,7 +8,7 @@ from xsn_acq.params.calibration import (
     PixelSize,
     StillsParams,
 )
-from xsn_acq.params.camera import CameraParams, Roi
+from xsn_acq.params.camera import CameraParams, FrameParams, Roi
 from xsn_acq.params.energy import (
     ChangeEnergy,
     EnergyScan,
@@ -16,21 +16,25 @@ from xsn_acq.params.energy import (
     MonoCalibration,
     UndulatorCalibration,
 )
+from xsn_acq.params.speckle import SpeckleTomography
 from xsn_acq.params.structured import StructuredIllumination
-from xsn_acq.params.tomography import XsnTomography
+from xsn_acq.params.tomography import FlyTomography, XsnTomography
 
 __all__ = [
     "CameraParams",
     "ChangeEnergy",
     "EnergyScan",
     "FindRotationAxis",
+    "FlyTomography",
     "FocusScan",
     "FoucaultTest",
+    "FrameParams",
     "HyperspectralTomography",
     "KnifeEdgeScan",
     "MonoCalibration",
     "PixelSize",
     "Roi",
+    "SpeckleTomography",
     "StillsParams",
     "StructuredIllumination",
     "UndulatorCalibration",

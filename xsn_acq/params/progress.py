@@ -1,4 +1,7 @@
-"""What earlier runs have of a scan over energies, so that a new session goes on where it ended."""
+"""What earlier runs have of a scan, so that a new session goes on where it ended.
+
+A scan is one over energies, or over positions of a diffuser: a run for each.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,7 +10,7 @@ from typing import Final
 
 @dataclass(frozen=True)
 class EnergyProgress:
-    """What earlier runs have of the tomogram at one energy.
+    """What earlier runs have of the tomogram at one energy, or at one position of the diffuser.
 
     Attributes
     ----------
@@ -30,14 +33,14 @@ NOTHING: Final = EnergyProgress()
 
 @dataclass(frozen=True)
 class Progress:
-    """What earlier runs have of a hyperspectral scan.
+    """What earlier runs have of a scan.
 
     Attributes
     ----------
     scan : str
         Uid of the scan.
     energies : mapping of int to EnergyProgress
-        By the number of the energy in the sequence of the scan; one that was not begun may lack.
+        By the number of the energy, or position, in the sequence of the scan; one not begun may lack.
     places : mapping of str to float
         Where motors stood as the scan began, by name, in their units.
     """
@@ -47,7 +50,7 @@ class Progress:
     places: Mapping[str, float] = field(default_factory=dict)
 
     def at(self, number: int) -> EnergyProgress:
-        """What there is of an energy.
+        """What there is of an energy or position.
 
         >>> Progress("1a2b3c4d", {0: EnergyProgress(frozenset({0, 1}), ("5e6f7a8b",))}).at(0).runs
         ('5e6f7a8b',)
@@ -57,5 +60,5 @@ class Progress:
         return self.energies.get(number, NOTHING)
 
     def complete(self, number: int, projections: int) -> bool:
-        """Whether all of so many projections at an energy are there."""
+        """Whether all of so many projections there are taken."""
         return len(self.at(number).good) >= projections

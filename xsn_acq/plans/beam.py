@@ -10,7 +10,7 @@ from typing import Any
 
 from bluesky import plan_stubs as bps
 
-from xsn_acq.plans.instrument import ImagingInstrument
+from xsn_acq.plans.instrument import FullFieldInstrument
 from xsn_acq.plans.steps import Plan, asked
 
 logger = logging.getLogger(__name__)
@@ -20,12 +20,12 @@ LOOK_S = 0.2
 
 
 class Beam:
-    """The beam of an instrument: ring current, front end, feedback of the monochromator.
+    """The beam of an instrument: ring current, front end, what the monochromator says.
 
     Bluesky's suspenders are not used: they overlook a loss during a pause, and one while the plan computes.
     """
 
-    def __init__(self, devices: ImagingInstrument) -> None:
+    def __init__(self, devices: FullFieldInstrument) -> None:
         self._devices = devices
         self._ring = devices.file.ring
         self._losses = self._settled = 0
@@ -76,10 +76,7 @@ class Beam:
 
     def faults(self) -> list[str]:
         """Reasons why there is no steady beam at the sample, asked now; one line each."""
-        found = self.source_faults()
-        if not self._devices.mono.feedback.is_locked:
-            found.append("mono feedback: wanted locked, found not locked; switch it on and wait for its lock")
-        return found
+        return self.source_faults() + self._devices.mono.beam_faults()
 
     def source_faults(self) -> list[str]:
         """Reasons why no beam comes to the monochromator, asked now; one line each."""

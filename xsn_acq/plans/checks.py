@@ -8,15 +8,15 @@ from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 
-from xsn_acq.config import Beamline, Microscope
+from xsn_acq.config import Beamline, FullField, Microscope
 from xsn_acq.config.energy import energy_of_gap_ev
 from xsn_acq.devices.motor import Motor
 from xsn_acq.errors import LimitError
-from xsn_acq.params import CameraParams, XsnTomography
+from xsn_acq.params import FlyTomography, FrameParams, XsnTomography
 from xsn_acq.plans.feasible import infeasible
 from xsn_acq.plans.framing import Framing, sample_out_um, sweep
-from xsn_acq.plans.instrument import ImagingInstrument, Instrument
-from xsn_acq.plans.state import MicroscopeState, State
+from xsn_acq.plans.instrument import FullFieldInstrument, Instrument
+from xsn_acq.plans.state import FullFieldState, MicroscopeState, State, TurningState
 from xsn_acq.units import MM
 
 DISK_MARGIN = 1.1
@@ -57,7 +57,7 @@ def check_before(
         raise LimitError("xsn_tomography", faults)
 
 
-def general_faults(devices: ImagingInstrument, params: CameraParams, state: MicroscopeState) -> Iterator[str]:
+def general_faults(devices: FullFieldInstrument, params: FrameParams, state: FullFieldState) -> Iterator[str]:
     """What forbids every run: the wrong energy, the sample left outside, something at work.
 
     That gap and feedback are right matters only to runs that do not set them: see `source_faults`.
@@ -68,7 +68,7 @@ def general_faults(devices: ImagingInstrument, params: CameraParams, state: Micr
     yield from state.left_behind
 
 
-def number_faults(state: MicroscopeState) -> Iterator[str]:
+def number_faults(state: FullFieldState) -> Iterator[str]:
     """Values that are not numbers."""
     for field in fields(state):
         value = getattr(state, field.name)
@@ -76,7 +76,7 @@ def number_faults(state: MicroscopeState) -> Iterator[str]:
             yield f"{field.name} reads {value}; wanted a number; look at its record"
 
 
-def sample_faults(file: Microscope, params: CameraParams, state: MicroscopeState) -> Iterator[str]:
+def sample_faults(file: FullField, params: FrameParams, state: FullFieldState) -> Iterator[str]:
     """The shutter is in no state, or the sample was left where flats are taken."""
     if state.shutter not in ("open", "closed"):
         yield f"shutter: wanted open or closed, found {state.shutter}; look at its status"
@@ -87,9 +87,9 @@ def sample_faults(file: Microscope, params: CameraParams, state: MicroscopeState
         yield f"sample_x: wanted the sample in the beam, {found}; was a run killed? Move it back: {back}"
 
 
-def energy_faults(file: Microscope, state: MicroscopeState) -> Iterator[str]:
+def energy_faults(file: FullField, state: FullFieldState) -> Iterator[str]:
     """The energy is none of the monochromator's."""
-    low, high = file.monochromator.energy_low_ev, file.monochromator.energy_high_ev
+    low, high = file.energy_range_ev
     if math.isfinite(state.energy_ev) and not low <= state.energy_ev <= high:
         yield f"energy: wanted {low} to {high} eV, found {state.energy_ev:.1f} eV; move the monochromator"
 
@@ -135,7 +135,9 @@ def source_faults(file: Beamline, state: State) -> Iterator[str]:
         )
 
 
-def move_faults(devices: Instrument, params: XsnTomography, frame: Framing, state: State) -> Iterator[str]:
+def move_faults(
+    devices: FullFieldInstrument, params: FlyTomography, frame: Framing, state: TurningState
+) -> Iterator[str]:
     """Targets beyond a soft limit of a record, or a sample that stands beyond a limit."""
     file, sample = devices.file, devices.sample
     turn = sweep(

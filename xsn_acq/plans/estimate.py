@@ -55,7 +55,7 @@ def estimate(file: Beamline, params: XsnTomography) -> Estimate:
     rhythm = frame.rhythm(params)
     theta, sample_x = file.axes.sample_theta, file.axes.sample_x
     turn = sweep(rhythm, params.start_deg, params.projections, theta.acceleration_s, theta.tolerance)
-    flying = abs(turn.end_deg - turn.begin_deg) / rhythm.velocity_deg_s + theta.acceleration_s
+    flying = turn.duration_s(rhythm.velocity_deg_s, theta.acceleration_s)
     series = params.takes_flats_before + params.takes_flats_after
     stills = (params.darks + params.flats * series) * (params.exposure_s + frame.readout_s)
     moves = 2 * series * move_s(sample_x, sample_out_um(file, params) - file.geometry.sample_x_centre_um)

@@ -3,8 +3,8 @@
 import math
 from collections.abc import Iterator
 
-from xsn_acq.config import Beamline, Microscope
-from xsn_acq.params import CameraParams, XsnTomography
+from xsn_acq.config import FullField, TurningBeamline
+from xsn_acq.params import FlyTomography, FrameParams
 from xsn_acq.plans.framing import Framing, framing, sample_out_um, sweep
 
 ENCODER_TOLERANCE = 0.01
@@ -12,8 +12,8 @@ ENCODER_TOLERANCE = 0.01
 
 
 def infeasible(
-    file: Beamline,
-    params: XsnTomography,
+    file: TurningBeamline,
+    params: FlyTomography,
     *,
     acceleration_s: float | None = None,
     max_velocity_deg_s: float | None = None,
@@ -22,9 +22,9 @@ def infeasible(
 
     Parameters
     ----------
-    file : Beamline
+    file : Beamline or SpeckleBeamline
         The instrument.
-    params : XsnTomography
+    params : FlyTomography
         What to take.
     acceleration_s, max_velocity_deg_s : float, optional
         Of the rotation stage, as its record has them; none takes the file's. A greatest speed of 0 is none.
@@ -42,7 +42,7 @@ def infeasible(
     ]
 
 
-def roi_faults(file: Microscope, frame: Framing) -> Iterator[str]:
+def roi_faults(file: FullField, frame: Framing) -> Iterator[str]:
     """The region does not lie on the sensor."""
     min_x, min_y, size_x, size_y = frame.roi
     for axis, start, size, most in (
@@ -53,7 +53,7 @@ def roi_faults(file: Microscope, frame: Framing) -> Iterator[str]:
             yield f"roi.{axis}: wanted at most {most} px, found {start} + {size} px; make it smaller"
 
 
-def _axis_faults(file: Beamline, frame: Framing) -> Iterator[str]:
+def _axis_faults(file: TurningBeamline, frame: Framing) -> Iterator[str]:
     """The region lies beside the rotation axis, about which images are flipped."""
     first, last = frame.roi[0], frame.roi[0] + frame.roi[2] - 1
     axis = file.calibration.rotation_axis.column
@@ -64,7 +64,7 @@ def _axis_faults(file: Beamline, frame: Framing) -> Iterator[str]:
         )
 
 
-def _speed_faults(most: float, params: XsnTomography, frame: Framing) -> Iterator[str]:
+def _speed_faults(most: float, params: FlyTomography, frame: Framing) -> Iterator[str]:
     """The rotation stage cannot turn as fast."""
     velocity = frame.rhythm(params).velocity_deg_s
     if velocity > most:
@@ -75,7 +75,7 @@ def _speed_faults(most: float, params: XsnTomography, frame: Framing) -> Iterato
         )
 
 
-def _step_faults(file: Beamline, params: XsnTomography) -> Iterator[str]:
+def _step_faults(file: FullField, params: FlyTomography) -> Iterator[str]:
     """The encoder cannot tell the angles apart."""
     finest = file.axes.sample_theta.resolution / ENCODER_TOLERANCE
     if params.step_deg < finest:
@@ -86,7 +86,7 @@ def _step_faults(file: Beamline, params: XsnTomography) -> Iterator[str]:
 
 
 def _turn_faults(
-    file: Beamline, params: XsnTomography, frame: Framing, acceleration_s: float
+    file: FullField, params: FlyTomography, frame: Framing, acceleration_s: float
 ) -> Iterator[str]:
     """The rotation stage cannot turn as far, the run-up included."""
     axis = file.axes.sample_theta
@@ -99,7 +99,7 @@ def _turn_faults(
         )
 
 
-def sample_out_faults(file: Microscope, params: CameraParams) -> Iterator[str]:
+def sample_out_faults(file: FullField, params: FrameParams) -> Iterator[str]:
     """The sample cannot go as far out."""
     axis, out = file.axes.sample_x, sample_out_um(file, params)
     if not axis.low <= out <= axis.high:

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -13,15 +14,15 @@ from xsn_acq.devices.camera_setup import CameraSetup
 from xsn_acq.devices.frame_setup import Rearm
 from xsn_acq.devices.operation import require_connected
 from xsn_acq.devices.position_compare import PulseTrain
-from xsn_acq.params import XsnTomography
+from xsn_acq.params import FlyTomography
 from xsn_acq.params.progress import NOTHING, EnergyProgress
 from xsn_acq.plans.beam import Beam, Confirmed
 from xsn_acq.plans.framing import Framing, sweep
-from xsn_acq.plans.instrument import Instrument
+from xsn_acq.plans.instrument import FullFieldInstrument
 from xsn_acq.plans.ledger import Ledger
 from xsn_acq.plans.record import ledger_rows
 from xsn_acq.plans.rows import Summary, neighbours
-from xsn_acq.plans.state import State
+from xsn_acq.plans.state import TurningState
 from xsn_acq.plans.steps import POLL_S, Interruption, Plan, every_one, finished, move, shut, step, stop
 from xsn_acq.plans.stills import FLUSH_S, open_stream
 
@@ -37,15 +38,15 @@ class Flight:
 
     Parameters
     ----------
-    devices : Instrument
+    devices : FullFieldInstrument
         The instrument.
-    params : XsnTomography
+    params : FlyTomography
         What to take.
     frame : Framing
         Shape and timing of the frames.
     setup : CameraSetup
         File and settings of the ``projections`` stream.
-    state : State
+    state : TurningState
         Velocity and acceleration of the rotation stage before the scan.
     interruption : Interruption
         Tells of pauses.
@@ -57,11 +58,11 @@ class Flight:
 
     def __init__(
         self,
-        devices: Instrument,
-        params: XsnTomography,
+        devices: FullFieldInstrument,
+        params: FlyTomography,
         frame: Framing,
         setup: CameraSetup,
-        state: State,
+        state: TurningState,
         interruption: Interruption,
         beam: Beam,
         before: EnergyProgress = NOTHING,
@@ -71,7 +72,7 @@ class Flight:
         self._devices, self._params, self._state = devices, params, state
         self._setup, self._interruption, self._beam = setup, interruption, beam
         self._rhythm = self.ledger.rhythm
-        self._frames_before = self._counted = 0
+        self._frames_before = self._counted = self._others = 0
         self._ring_current_ma = math.nan
         self._opened = False
         self._armed_for = 0
@@ -104,13 +105,22 @@ class Flight:
             missing = self.ledger.missing()
             if not missing:
                 break
-            for targets in neighbours(missing):
+            for targets in self._trains(missing):
+                yield from self._before_train(targets)
                 interrupted = yield from self._train(targets)
                 if interrupted:
                     break
             else:
                 rounds += 1
         yield from step("camera close file", self._devices.camera.close_file)
+
+    def _trains(self, missing: Sequence[int]) -> list[tuple[int, ...]]:
+        """Targets of each train that takes what is missing."""
+        return neighbours(missing)
+
+    def _before_train(self, targets: Sequence[int]) -> Plan:
+        """Do what has to be done before a train of these targets."""
+        yield from bps.null()
 
     def salvage(self) -> Plan:
         """Bring in the frames and rows of a train that was broken off; the errors, in order."""
@@ -122,7 +132,8 @@ class Flight:
     def summary(self) -> Summary:
         """What became of the projections."""
         written = self._frames_before
-        return self.ledger.summary(counted=max(self._counted, written), written=written)
+        others = self._others
+        return self.ledger.summary(counted=max(self._counted, written) - others, written=written - others)
 
     def _train(self, targets: tuple[int, ...]) -> Plan:
         """Fly over neighbouring targets; whether it was cut short."""
@@ -162,7 +173,7 @@ class Flight:
         if not self._opened:
             yield from self.open()
         if self._armed_for != frames:
-            yield from finished(bps.prepare(camera, Rearm(frames), wait=True))
+            yield from finished(bps.prepare(camera, Rearm(frames, self._setup.trigger), wait=True))
         self._armed_for = 0
         yield from finished(bps.prepare(compare, train, wait=True))
         self.ledger.begin(targets, self._frames_before)

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from xsn_acq.config import Microscope
-from xsn_acq.params import CameraParams, XsnTomography
+from xsn_acq.config import FullField
+from xsn_acq.params import FlyTomography, FrameParams
 from xsn_acq.plans.rows import Rhythm
 
 PERIOD_MARGIN = 0.002
@@ -13,7 +13,6 @@ RUN_UP_MARGIN_S = 0.25
 """Time at constant velocity before the first pulse and after the last exposure, seconds."""
 RUN_UP_TOLERANCES = 10
 """The same as a distance: so many tolerances of the stage, where it turns slowly."""
-EIGHT_BIT_PORT = "2"
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class Framing:
     readout_s: float
     period_s: float
 
-    def rhythm(self, params: XsnTomography) -> Rhythm:
+    def rhythm(self, params: FlyTomography) -> Rhythm:
         """How the projections are spaced in angle and time."""
         return Rhythm(
             first_deg=params.start_deg,
@@ -48,7 +47,7 @@ class Framing:
         return (sensor_column - self.roi[0] - (self.binning - 1) / 2) / self.binning
 
 
-def framing(file: Microscope, params: CameraParams) -> Framing:
+def framing(file: FullField, params: FrameParams) -> Framing:
     """Frame shape and timing.
 
     The readout takes as long as the rows of the region need. A triggered camera gets a period a little longer
@@ -58,20 +57,20 @@ def framing(file: Microscope, params: CameraParams) -> Framing:
     full = (0, 0, detection.sensor_columns, detection.sensor_rows)
     roi = params.roi.as_tuple() if params.roi else full
     shape = (roi[3] // params.binning, roi[2] // params.binning)
-    readout = detection.readout_s[params.readout_port] * roi[3] / detection.sensor_rows
+    readout = detection.full_readout_s(params.port) * roi[3] / detection.sensor_rows
     margin = max(MIN_PERIOD_MARGIN_S, PERIOD_MARGIN * params.exposure_s)
     return Framing(
         roi=roi,
         binning=params.binning,
         shape=shape,
-        bytes_per_frame=shape[0] * shape[1] * (1 if params.readout_port == EIGHT_BIT_PORT else 2),
+        bytes_per_frame=shape[0] * shape[1] * params.bytes_per_pixel,
         exposure_s=params.exposure_s,
         readout_s=readout,
         period_s=params.exposure_s + readout + (margin if params.triggered else 0.0),
     )
 
 
-def sample_out_um(file: Microscope, params: CameraParams) -> float:
+def sample_out_um(file: FullField, params: FrameParams) -> float:
     """Position of sample_x with the sample out of the beam, um."""
     return file.geometry.sample_out_um if params.sample_out_um is None else params.sample_out_um
 
@@ -103,6 +102,10 @@ class Sweep:
 
     begin_deg: float
     end_deg: float
+
+    def duration_s(self, velocity_deg_s: float, acceleration_s: float) -> float:
+        """How long it takes at a velocity that is reached, and left, in so many seconds."""
+        return abs(self.end_deg - self.begin_deg) / velocity_deg_s + acceleration_s
 
 
 def sweep(rhythm: Rhythm, start_deg: float, count: int, acceleration_s: float, tolerance_deg: float) -> Sweep:

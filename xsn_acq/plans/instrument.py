@@ -1,14 +1,14 @@
 """What a plan needs of an instrument: structural, so that plans know no beamline."""
 
 from collections.abc import Sequence
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from xsn_acq.config import Beamline, Microscope, StructuredBeamline
+from xsn_acq.config import Beamline, FullField, Microscope, SpeckleBeamline, StructuredBeamline
 from xsn_acq.devices.beam_monitor import BeamMonitor
+from xsn_acq.devices.camera import Camera
 from xsn_acq.devices.cutoff import CutoffFilter
 from xsn_acq.devices.diffuser import RotatingDiffuser
 from xsn_acq.devices.frame_flyer import FrameFlyer
-from xsn_acq.devices.kinetix import Kinetix
 from xsn_acq.devices.monochromator import DoubleCrystal
 from xsn_acq.devices.optics import (
     CapillaryCondenser,
@@ -17,6 +17,7 @@ from xsn_acq.devices.optics import (
     FluorescenceStage,
     Pinhole,
     Sandpaper,
+    SpeckleDiffuser,
     ZonePlateStage,
 )
 from xsn_acq.devices.position_compare import PositionCompare
@@ -27,11 +28,22 @@ from xsn_acq.devices.undulator import Undulator
 from xsn_acq.devices.xspress3 import Vortex
 
 
-class ImagingInstrument(Protocol):
-    """What every full-field microscope has, and the beamline file it was built from."""
+class Monochromator(Protocol):
+    """What a plan needs of any monochromator."""
 
     @property
-    def file(self) -> Microscope:
+    def energy_ev(self) -> Any:
+        """Signal of the photon energy, eV."""
+
+    def beam_faults(self) -> list[str]:
+        """Say why no steady beam leaves it, asked now; one line each."""
+
+
+class FullFieldInstrument(Protocol):
+    """What every beamline has, and the beamline file it was built from."""
+
+    @property
+    def file(self) -> FullField:
         """The beamline file."""
 
     @property
@@ -47,7 +59,7 @@ class ImagingInstrument(Protocol):
         """Experiment shutter."""
 
     @property
-    def mono(self) -> DoubleCrystal:
+    def mono(self) -> Monochromator:
         """Monochromator."""
 
     @property
@@ -55,23 +67,11 @@ class ImagingInstrument(Protocol):
         """Ion chamber before the experiment shutter."""
 
     @property
-    def pinhole(self) -> Pinhole:
-        """Pinhole before the sample."""
-
-    @property
-    def zone_plate(self) -> ZonePlateStage:
-        """Imaging zone plate."""
-
-    @property
     def sample(self) -> SampleStage:
         """Sample stage."""
 
     @property
-    def detector(self) -> DetectorStage:
-        """Detector stage."""
-
-    @property
-    def camera(self) -> Kinetix:
+    def camera(self) -> Camera:
         """Camera and its file writer."""
 
     @property
@@ -82,7 +82,31 @@ class ImagingInstrument(Protocol):
         """Detectors, each with its file."""
 
 
-AnyInstrument = TypeVar("AnyInstrument", bound=ImagingInstrument)
+AnyInstrument = TypeVar("AnyInstrument", bound=FullFieldInstrument)
+
+
+class ImagingInstrument(FullFieldInstrument, Protocol):
+    """A microscope with a zone plate and a crystal monochromator."""
+
+    @property
+    def file(self) -> Microscope:
+        """The beamline file."""
+
+    @property
+    def mono(self) -> DoubleCrystal:
+        """Monochromator."""
+
+    @property
+    def pinhole(self) -> Pinhole:
+        """Pinhole before the sample."""
+
+    @property
+    def zone_plate(self) -> ZonePlateStage:
+        """Imaging zone plate."""
+
+    @property
+    def detector(self) -> DetectorStage:
+        """Detector stage."""
 
 
 class Instrument(ImagingInstrument, Protocol):
@@ -135,3 +159,15 @@ class StructuredInstrument(ImagingInstrument, Protocol):
     @property
     def vortex(self) -> Vortex:
         """Fluorescence detector."""
+
+
+class SpeckleInstrument(FullFieldInstrument, Protocol):
+    """A beamline with a diffuser behind the sample."""
+
+    @property
+    def file(self) -> SpeckleBeamline:
+        """The beamline file."""
+
+    @property
+    def diffuser(self) -> SpeckleDiffuser:
+        """Diffuser behind the sample."""

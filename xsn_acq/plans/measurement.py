@@ -8,7 +8,7 @@ from typing import Generic
 from bluesky import plan_stubs as bps
 
 from xsn_acq.devices.camera_setup import CameraSetup
-from xsn_acq.params import CameraParams
+from xsn_acq.params import FrameParams
 from xsn_acq.plans.framing import Framing, sample_out_um
 from xsn_acq.plans.instrument import AnyInstrument
 from xsn_acq.plans.run import Run
@@ -26,20 +26,20 @@ class Measurement(Run[AnyInstrument], Generic[AnyInstrument, AnyState]):
 
     Parameters
     ----------
-    devices : ImagingInstrument
+    devices : FullFieldInstrument
         The instrument.
-    params : CameraParams
+    params : FrameParams
         What to take.
     frame : Framing
         Shape and timing of the frames.
-    state : MicroscopeState
+    state : FullFieldState
         Where everything stood before.
     folder : Path
         Frames go to ``folder/<first 8 of the run's uid>/<stream>.h5``.
     """
 
     def __init__(
-        self, devices: AnyInstrument, params: CameraParams, frame: Framing, state: AnyState, folder: Path
+        self, devices: AnyInstrument, params: FrameParams, frame: Framing, state: AnyState, folder: Path
     ) -> None:
         super().__init__(devices, params)
         self._frame, self._state = frame, state
@@ -50,12 +50,25 @@ class Measurement(Run[AnyInstrument], Generic[AnyInstrument, AnyState]):
         yield from move(self._devices.shutter, "closed", self._interruption)
         yield from take_frames(self._devices.camera, self._setup("darks", self._camera_params.darks))
 
-    def _flats(self, stream: str, frames: int, then: Callable[[], Plan] = bps.null) -> Plan:
-        """Take flats; ``then`` is done while the sample moves back in."""
+    def _without_sample(self, stream: str, frames: int, then: Callable[[], Plan] = bps.null) -> Plan:
+        """Take frames with the sample out; ``then`` is done while it moves back in."""
         devices, interruption = self._devices, self._interruption
         sample_x, out = devices.sample.x, sample_out_um(devices.file, self._camera_params)
         opened = open_stream(devices.camera, self._setup(stream, frames))
         yield from meanwhile(sample_x, out, interruption, opened)
+        yield from self._steady_frames(
+            stream, lambda: meanwhile(sample_x, self._state.sample_x_um, interruption, then())
+        )
+
+    def _steady_frames(self, stream: str, then: Callable[[], Plan]) -> Plan:
+        """Take the frames of the open file, which have no ledger, with steady beam; ``then`` is done after.
+
+        Raises
+        ------
+        DeviceError
+            They were interrupted.
+        """
+        devices, interruption = self._devices, self._interruption
         losses = yield from self._beam.wait()
         before = interruption.pauses, losses
         with interruption.making_safe(lambda: shut(devices.shutter)):
@@ -68,7 +81,7 @@ class Measurement(Run[AnyInstrument], Generic[AnyInstrument, AnyState]):
             yield from step("camera close file", devices.camera.close_file)
         yield from move(devices.shutter, "closed", interruption)
         shut_s = time.monotonic()
-        yield from meanwhile(sample_x, self._state.sample_x_um, interruption, then())
+        yield from then()
         steady = yield from self._beam.confirm(losses, since_s=shut_s)
         if not steady:
             raise spoilt_frames(devices.camera.name, stream)
@@ -84,6 +97,6 @@ class Measurement(Run[AnyInstrument], Generic[AnyInstrument, AnyState]):
             trigger="internal",
             binning=self._frame.binning,
             roi=self._frame.roi,
-            readout_port=params.readout_port,
+            readout_port=params.port,
             frame_timeout_s=FRAME_TIMEOUT_S + FRAME_TIMEOUT_PERIODS * self._frame.period_s,
         )

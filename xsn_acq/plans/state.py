@@ -10,39 +10,54 @@ from xsn_acq.devices.left_behind import left_behind
 from xsn_acq.params import XsnTomography
 from xsn_acq.plans.beam import Beam
 from xsn_acq.plans.framing import Framing
-from xsn_acq.plans.instrument import ImagingInstrument, Instrument
+from xsn_acq.plans.instrument import FullFieldInstrument, ImagingInstrument, Instrument
 from xsn_acq.plans.places import AxisName
 from xsn_acq.plans.steps import asked
 from xsn_acq.units import wavelength_m
 
 
 @dataclass(frozen=True)
-class MicroscopeState:
-    """What the devices say that every microscope has."""
+class FullFieldState:
+    """What the devices say that every beamline has."""
 
     beam_faults: tuple[str, ...]
     shutter: str
     energy_ev: float
-    zone_plate_z_mm: float
-    detector_z_mm: float
     sample_x_um: float
     theta_deg: float
     left_behind: tuple[str, ...]
 
 
-AnyState = TypeVar("AnyState", bound=MicroscopeState)
+AnyState = TypeVar("AnyState", bound=FullFieldState)
 
 
 @dataclass(frozen=True)
-class State(MicroscopeState):
+class TurningState(FullFieldState):
+    """What the rotation stage of a fly tomogram says too."""
+
+    theta_max_velocity: float
+    theta_acceleration_s: float
+
+
+AnyTurningState = TypeVar("AnyTurningState", bound=TurningState)
+
+
+@dataclass(frozen=True)
+class MicroscopeState(FullFieldState):
+    """What the devices say that every microscope with a zone plate has."""
+
+    zone_plate_z_mm: float
+    detector_z_mm: float
+
+
+@dataclass(frozen=True)
+class State(MicroscopeState, TurningState):
     """What the devices of a schlieren microscope say."""
 
     gap_mm: float
     gap_deadband_mm: float
     cutoff_x_um: float
     cutoff_z_mm: float
-    theta_max_velocity: float
-    theta_acceleration_s: float
 
     def position(self, axis: AxisName) -> float:
         """Where a motor stood, in its unit."""
@@ -58,26 +73,40 @@ class State(MicroscopeState):
 
 def read_state(devices: Instrument) -> State:
     """Ask the devices, now."""
-    theta = devices.sample.theta
     return State(
         **common_state(devices),
+        **turning_state(devices),
         gap_mm=asked(devices.undulator.gap),
         gap_deadband_mm=asked(devices.undulator.deadband),
         cutoff_x_um=asked(devices.cutoff.x.user_readback),
         cutoff_z_mm=asked(devices.cutoff.z.user_readback),
-        theta_max_velocity=asked(theta.max_velocity),
-        theta_acceleration_s=asked(theta.acceleration),
     )
 
 
 def common_state(devices: ImagingInstrument) -> dict[str, Any]:
     """Ask for the fields of `MicroscopeState`."""
     return {
+        **full_field_state(devices),
+        "zone_plate_z_mm": asked(devices.zone_plate.z.user_readback),
+        "detector_z_mm": asked(devices.detector.z.user_readback),
+    }
+
+
+def turning_state(devices: FullFieldInstrument) -> dict[str, Any]:
+    """Ask for the fields of `TurningState` that others lack."""
+    theta = devices.sample.theta
+    return {
+        "theta_max_velocity": asked(theta.max_velocity),
+        "theta_acceleration_s": asked(theta.acceleration),
+    }
+
+
+def full_field_state(devices: FullFieldInstrument) -> dict[str, Any]:
+    """Ask for the fields of `FullFieldState`."""
+    return {
         "beam_faults": tuple(Beam(devices).faults()),
         "shutter": devices.shutter.state(),
         "energy_ev": asked(devices.mono.energy_ev),
-        "zone_plate_z_mm": asked(devices.zone_plate.z.user_readback),
-        "detector_z_mm": asked(devices.detector.z.user_readback),
         "sample_x_um": asked(devices.sample.x.user_readback),
         "theta_deg": asked(devices.sample.theta.user_readback),
         "left_behind": tuple(left_behind(devices.detectors(), devices.position_compare)),

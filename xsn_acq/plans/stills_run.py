@@ -70,7 +70,7 @@ class StillsRun(PointsRun[Instrument, State]):
             if name != "sample_x":
                 yield from self._go(name, target)
         if self._params.flats_taken:
-            yield from self._flats("flats", self._params.flats_taken)
+            yield from self._without_sample("flats", self._params.flats_taken)
         if self._params.sample_out:
             out = sample_out_um(self._devices.file, self._params)
             yield from move(self._devices.sample.x, out, self._interruption)

@@ -1,10 +1,8 @@
 """X-ray schlieren nanotomography on the fly: darks, flats, projections with their ledger; all is put back."""
 
-import logging
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from xsn_acq.params import XsnTomography
 from xsn_acq.params.progress import NOTHING, EnergyProgress
@@ -12,12 +10,9 @@ from xsn_acq.plans.checks import check_before
 from xsn_acq.plans.fly import Flight
 from xsn_acq.plans.framing import Framing, framing
 from xsn_acq.plans.instrument import Instrument
-from xsn_acq.plans.measurement import Measurement
-from xsn_acq.plans.record import summary_rows
 from xsn_acq.plans.state import State, acquisition, read_state
-from xsn_acq.plans.steps import Plan, move, step, stop
-
-logger = logging.getLogger(__name__)
+from xsn_acq.plans.steps import Plan
+from xsn_acq.plans.tomogram import FlyRun
 
 
 def xsn_tomography(
@@ -57,15 +52,13 @@ def xsn_tomography(
     yield from Tomogram(devices, params, frame, state, folder).run(md)
 
 
-class Tomogram(Measurement[Instrument, State]):
+class Tomogram(FlyRun[Instrument, State]):
     """One run of the plan.
 
     Parameters
     ----------
-    devices, params, frame, state, folder
-        See `Measurement`.
-    before : EnergyProgress
-        What earlier runs have of the same tomogram: only the rest is flown.
+    devices, params, frame, state, folder, before
+        See `FlyRun`.
     """
 
     def __init__(
@@ -77,10 +70,8 @@ class Tomogram(Measurement[Instrument, State]):
         folder: Path,
         before: EnergyProgress = NOTHING,
     ) -> None:
-        super().__init__(devices, params, frame, state, folder)
-        self._params, self._before = params, before
-        self._flight: Flight | None = None
-        self._summarised = False
+        super().__init__(devices, params, frame, state, folder, before)
+        self._params = params
 
     def start(self) -> dict[str, Any]:
         """Name and technique, and what a reconstruction must know."""
@@ -92,76 +83,10 @@ class Tomogram(Measurement[Instrument, State]):
 
     def measure(self) -> Plan:
         """Darks, flats, projections."""
-        flight = self._new_flight()
+        flight = self._new_flight(Flight)
         yield from self._darks()
         if self._params.takes_flats_before:
-            yield from self._flats("flats", self._params.flats, flight.open)
-        self._flight = flight
-        yield from flight.fly()
-        yield from self._summarise(flight)
+            yield from self._without_sample("flats", self._params.flats, flight.open)
+        yield from self._fly(flight)
         if self._params.takes_flats_after:
-            yield from self._flats("flats_after", self._params.flats)
-
-    def _new_flight(self) -> Flight:
-        setup = self._setup("projections", self._params.projections)
-        trigger: Literal["internal", "external"] = "external" if self._params.triggered else "internal"
-        return Flight(
-            self._devices,
-            self._params,
-            self._frame,
-            replace(setup, trigger=trigger),
-            self._state,
-            self._interruption,
-            self._beam,
-            self._before,
-        )
-
-    def _summarise(self, flight: Flight) -> Plan:
-        """Write the ledger's summary; an incomplete tomogram says so in the stop document."""
-        if self._summarised:
-            return
-        summary, rows = flight.summary(), summary_rows()
-        yield from rows.declare()
-        rows.push([summary])
-        yield from rows.emit()
-        self._summarised = True
-        if not summary.complete:
-            self._reason = f"incomplete: {summary.message}"
-            logger.warning("tomogram %s", self._reason)
-
-    def parts_to_put_back(self) -> tuple[Callable[[], Plan], ...]:
-        """Stop, shut, bring in what was measured, put back."""
-        devices, state = self._devices, self._state
-        theta, camera = devices.sample.theta, devices.camera
-        usual = devices.file.axes.sample_theta.velocity
-        return (
-            lambda: move(devices.shutter, "closed", self._interruption),
-            lambda: stop(theta),
-            lambda: step("position compare disarm", devices.position_compare.disarm),
-            lambda: step("camera stop", camera.stop_acquiring),
-            self._salvage,
-            lambda: step("camera close file", camera.close_file),
-            lambda: move(theta.velocity, usual, self._interruption),
-            lambda: move(devices.sample.x, state.sample_x_um, self._interruption),
-        )
-
-    def _salvage(self) -> Plan:
-        """Keep what a broken-off flight has measured."""
-        if self._flight is None or self._summarised:
-            return
-        errors = yield from self._flight.salvage()
-        yield from self._summarise(self._flight)
-        if errors:
-            raise errors[0]
-
-    @property
-    def hopeless(self) -> bool:
-        """Whether most of it failed twice for one reason."""
-        return self._flight is not None and self._flight.ledger.hopeless
-
-    def how_far(self) -> str:
-        """Projections that are good."""
-        ledger = self._flight.ledger if self._flight else None
-        good = self._params.projections - len(ledger.missing()) if ledger else len(self._before.good)
-        flagged = f", {ledger.flagged} more flagged" if ledger and ledger.flagged else ""
-        return f"{good} of {self._params.projections} projections good{flagged}"
+            yield from self._without_sample("flats_after", self._params.flats)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from xsn_acq.config import AnyBeamline
+from xsn_acq.config import AnyBeamline, StructuredBeamline
 from xsn_acq.errors import LimitError
 from xsn_acq.params import StructuredIllumination
 from xsn_acq.params.base import Params
@@ -40,7 +40,7 @@ def refuse_library(plan_name: str, file: AnyBeamline, params: Params, journal: P
     if not isinstance(params, StructuredIllumination) or (library := library_of(params, journal)) is None:
         return
     seen, known = library.start.get("acquisition", {}), {}
-    if "detector_z_mm" in seen:
+    if "detector_z_mm" in seen and isinstance(file, StructuredBeamline):
         size_m = file.pixel_size_m(seen["energy_ev"], params.binning, seen["detector_z_mm"])
         known["pixel_size_m"] = size_m
     faults = library_refusals(params, known, library)

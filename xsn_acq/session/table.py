@@ -99,6 +99,15 @@ PLANS: Mapping[str, PlanEntry] = {
         technique="nxsci",
         assesses=True,
     ),
+    "speckle_tomography": PlanEntry(
+        parameters="xsn_acq.params.speckle:SpeckleTomography",
+        estimate="xsn_acq.plans.speckle_estimate:estimate_speckle",
+        infeasible="xsn_acq.plans.speckle_checks:infeasible_speckle",
+        plan="xsn_acq.plans.speckle_tomography:speckle_tomography",
+        reconstructs=True,
+        resumes=True,
+        technique="pwf",
+    ),
 }
 """The plans by name."""
 

@@ -11,6 +11,7 @@ from xsn_acq.sim.microscope_truth import MicroscopeTruth
 from xsn_acq.sim.pooling import Array
 from xsn_acq.sim.shapes import leaning
 from xsn_acq.sim.source import energy_ev
+from xsn_acq.sim.stage import wander_um, wobble_um
 from xsn_acq.sim.state import BeamState, CameraSettings, MicroscopeState
 from xsn_acq.sim.truth import Truth
 from xsn_acq.units import MM, UM, wavelength_m
@@ -117,26 +118,13 @@ class MicroscopeAlignment:
 
         The axis of a leaning stage is this far off at the height of the origin.
         """
-        detection, truth, theta = self.beamline.detection, self.truth, math.radians(theta_deg)
-        wobble = truth.runout_nm * 1e-3
+        detection, truth = self.beamline.detection, self.truth
         column = truth.axis_column - (detection.sensor_columns - 1) / 2
         row = truth.axis_row - (detection.sensor_rows - 1) / 2
         x = column * self._reference_pixel_um + self.state.sample_x_um - self.home_x_um
         y = row * self._reference_pixel_um + self.state.sample_y_um
-        x, y = x + self._wander_um[0], y + self._wander_um[1]
-        return x + wobble * math.sin(2 * theta + 0.7), y + wobble * math.sin(3 * theta + 1.9)
-
-    @cached_property
-    def _wander_um(self) -> tuple[float, float]:
-        """Drift and jitter of the sample against the optics: x, y."""
-        truth, phase = self.truth, 2 * math.pi * self.state.time_s / self.truth.drift_period_s
-        x = truth.drift_x_nm * math.sin(0.6 * phase + 0.4)
-        y = truth.drift_y_nm * math.sin(0.9 * phase + 1.3)
-        if truth.jitter_nm:
-            seed = (truth.seed, 4, abs(round(1e6 * self.state.time_s)))
-            jitter_x, jitter_y = truth.jitter_nm * np.random.default_rng(seed).standard_normal(2)
-            x, y = x + jitter_x, y + jitter_y
-        return float(x) * 1e-3, float(y) * 1e-3
+        wobble, wander = wobble_um(truth, theta_deg), wander_um(truth, self.state.time_s)
+        return x + wobble[0] + wander[0], y + wobble[1] + wander[1]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from xsn_acq.sim.illumination import smooth_noise
-from xsn_acq.sim.microscope_truth import MicroscopeTruth
+from xsn_acq.sim.microscope_truth import FullFieldTruth
 from xsn_acq.sim.pooling import Array, pooled
 from xsn_acq.sim.state import CameraSettings
 
@@ -17,7 +17,7 @@ _SMOOTH_PIXELS = 14.0
 _FWHM_PER_SIGMA = 2 * math.sqrt(2 * math.log(2))
 
 
-def blur(image: Array, pixel_um: float, fwhm_um: float, truth: MicroscopeTruth) -> Array:
+def blur(image: Array, pixel_um: float, fwhm_um: float, truth: FullFieldTruth) -> Array:
     """Return the image (ny, nx), periodic, blurred by the scintillator: a Gaussian core in a weak halo.
 
     Parameters
@@ -40,7 +40,7 @@ def _transfer(ny: int, nx: int, pixel_um: float, fwhm_um: float, tail: float, ra
     return transfer
 
 
-def response(truth: MicroscopeTruth, camera: CameraSettings) -> Array:
+def response(truth: FullFieldTruth, camera: CameraSettings) -> Array:
     """Return the sensor's relative response in each binned pixel of a region, mean about 1 (read only)."""
     region = (camera.min_x, camera.min_y, camera.shape, camera.binning)
     return _response(truth.seed, truth.pattern_white, truth.pattern_smooth, *region)
@@ -65,7 +65,7 @@ def _pattern(seed: int, white: float, smooth: float) -> Array:
 
 
 def digitised(
-    photons: Array, truth: MicroscopeTruth, camera: CameraSettings, rng: np.random.Generator
+    photons: Array, truth: FullFieldTruth, camera: CameraSettings, rng: np.random.Generator
 ) -> NDArray[np.uint8] | NDArray[np.uint16]:
     """Return a frame: photon noise, gain, read noise, pedestal, saturation at the port's bit depth.
 

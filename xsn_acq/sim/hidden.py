@@ -6,9 +6,9 @@ from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
 from xsn_acq.errors import ConfigError
-from xsn_acq.sim.microscope_truth import MicroscopeTruth
+from xsn_acq.sim.microscope_truth import FullFieldTruth
 
-Hidden = TypeVar("Hidden", bound=MicroscopeTruth)
+Hidden = TypeVar("Hidden", bound=FullFieldTruth)
 
 
 def hidden_truth(texts: Sequence[str], usual: Hidden) -> Hidden:

@@ -1,4 +1,4 @@
-"""What every simulated microscope hides: true values that the instrument's users can only measure."""
+"""What simulated beamlines hide: true values that the instrument's users can only measure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -27,8 +27,8 @@ _MODES: Mapping[ReadoutPort, ReadoutMode] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True)
-class MicroscopeTruth:
+@dataclass(frozen=True, kw_only=True)
+class FullFieldTruth:
     """What every technique's simulator uses; nothing above ``sim`` may read it.
 
     Parameters
@@ -40,15 +40,9 @@ class MicroscopeTruth:
         its centre.
     photons_per_pixel_s : float
         Detected photons per unbinned pixel and second in the centre of the beam: all aligned, nominal ring
-        current, no cutoff filter in the beam.
-    glitches : tuple of (energy_ev, width_ev, depth)
-        Where another reflection of the crystals takes light away: FWHM, and fraction in the middle.
+        current, nothing in the beam that takes light away.
     runout_nm : float
         Amplitude of the rotation axis' wobble.
-    pitch_optimum_urad, rocking_fwhm_urad : float
-        Second-crystal pitch of highest flux, and the width of the rocking curve.
-    pitch_drift_urad, feedback_range_urad : float
-        Amplitude of the slow drift of the optimum, and how far the feedback can reach to follow it.
     flux_drift, drift_period_s : float
         Amplitude of the slow wander of the beam's brightness, and the period of all that drifts.
     drift_x_nm, drift_y_nm : float
@@ -59,6 +53,45 @@ class MicroscopeTruth:
         Pixel-to-pixel and smooth structure of the sensor's response, standard deviations.
     scintillator_tail, scintillator_tail_ratio : float
         Fraction of the light in the scintillator's halo, and the halo's width over the core's.
+    pixel_size_error : float
+        The pixel at the sample is larger than the beamline file says by this fraction.
+    modes : mapping
+        The camera's readout ports.
+    seed : int
+        Of all that is frozen into the hardware.
+    """
+
+    reference_energy_ev: float
+    axis_column: float
+    photons_per_pixel_s: float
+    runout_nm: float
+    axis_row: float
+    flux_drift: float = 0.002
+    drift_period_s: float = 2900.0
+    drift_x_nm: float = 0.0
+    drift_y_nm: float = 0.0
+    jitter_nm: float = 0.0
+    pattern_white: float = 0.008
+    pattern_smooth: float = 0.025
+    scintillator_tail: float = 0.02
+    scintillator_tail_ratio: float = 5.0
+    pixel_size_error: float = 0.0
+    modes: Mapping[ReadoutPort, ReadoutMode] = field(default_factory=lambda: _MODES, hash=False)
+    seed: int = 20261102
+
+
+@dataclass(frozen=True, kw_only=True)
+class MicroscopeTruth(FullFieldTruth):
+    """What the simulators of microscopes with crystals and a zone plate use.
+
+    Parameters
+    ----------
+    glitches : tuple of (energy_ev, width_ev, depth)
+        Where another reflection of the crystals takes light away: FWHM, and fraction in the middle.
+    pitch_optimum_urad, rocking_fwhm_urad : float
+        Second-crystal pitch of highest flux, and the width of the rocking curve.
+    pitch_drift_urad, feedback_range_urad : float
+        Amplitude of the slow drift of the optimum, and how far the feedback can reach to follow it.
     focus_offset_um : float
         Best focus is so much further downstream, in ``zone_plate_z``, than the beamline file says.
     focus_rate_ratio : float
@@ -72,33 +105,14 @@ class MicroscopeTruth:
     bragg_play_deg, zone_plate_play_mm : float
         Play in the drives of the Bragg angle and ``zone_plate_z``: the true position is the reading when the
         last motion went up, and so much more when it went down.
-    pixel_size_error : float
-        The pixel at the sample is larger than the beamline file says by this fraction.
-    modes : mapping
-        The camera's readout ports.
-    seed : int
-        Of all that is frozen into the hardware.
     """
 
-    reference_energy_ev: float
-    axis_column: float
-    photons_per_pixel_s: float
     glitches: tuple[tuple[float, float, float], ...]
-    runout_nm: float
     axis_row: float = 1599.5
     pitch_optimum_urad: float = 12.5
     rocking_fwhm_urad: float = 36.0
     pitch_drift_urad: float = 6.0
     feedback_range_urad: float = 60.0
-    flux_drift: float = 0.002
-    drift_period_s: float = 2900.0
-    drift_x_nm: float = 0.0
-    drift_y_nm: float = 0.0
-    jitter_nm: float = 0.0
-    pattern_white: float = 0.008
-    pattern_smooth: float = 0.025
-    scintillator_tail: float = 0.02
-    scintillator_tail_ratio: float = 5.0
     focus_offset_um: float = 0.0
     focus_rate_ratio: float = 1.0
     zone_plate_runout_x_um_per_mm: float = 0.0
@@ -107,6 +121,3 @@ class MicroscopeTruth:
     bragg_offset_deg: float = 0.0
     bragg_play_deg: float = 0.0
     zone_plate_play_mm: float = 0.0
-    pixel_size_error: float = 0.0
-    modes: Mapping[ReadoutPort, ReadoutMode] = field(default_factory=lambda: _MODES, hash=False)
-    seed: int = 20261102

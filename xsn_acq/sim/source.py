@@ -2,11 +2,11 @@
 
 import math
 
-from xsn_acq.config import Beamline, Microscope
+from xsn_acq.config import Beamline, FullField, Microscope
 from xsn_acq.optics import monochromator
 from xsn_acq.optics.undulator import deflection_k, harmonic_energy_ev
-from xsn_acq.sim.microscope_truth import MicroscopeTruth
-from xsn_acq.sim.state import BeamState, MicroscopeState
+from xsn_acq.sim.microscope_truth import FullFieldTruth, MicroscopeTruth
+from xsn_acq.sim.state import BeamState, FullFieldState, MicroscopeState
 from xsn_acq.sim.truth import Truth
 
 _HIGHEST_HARMONIC = 15
@@ -38,12 +38,16 @@ def beam(beamline: Beamline, truth: Truth, state: BeamState) -> float:
 
 def wiggler_beam(beamline: Microscope, truth: MicroscopeTruth, state: MicroscopeState) -> float:
     """Return the same of a source that gives all energies alike."""
+    reflected = reflectivity(truth, energy_ev(beamline, truth, state))
+    return source(beamline, truth, state) * rocking_curve(truth, state) * reflected
+
+
+def source(beamline: FullField, truth: FullFieldTruth, state: FullFieldState) -> float:
+    """Return what the ring sends down an open front end, over that of the nominal current."""
     if not state.front_end_open:
         return 0.0
     ring = max(state.ring_current_ma, 0.0) / beamline.ring.nominal_current_ma
-    drift = 1 + truth.flux_drift * math.sin(2 * math.pi * state.time_s / truth.drift_period_s)
-    reflected = reflectivity(truth, energy_ev(beamline, truth, state))
-    return ring * drift * rocking_curve(truth, state) * reflected
+    return ring * (1 + truth.flux_drift * math.sin(2 * math.pi * state.time_s / truth.drift_period_s))
 
 
 def diffuser_in(truth: Truth, state: BeamState) -> bool:

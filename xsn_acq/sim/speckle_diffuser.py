@@ -10,6 +10,9 @@ from xsn_acq.optics.materials import optical_constants
 from xsn_acq.sim.pooling import Array
 from xsn_acq.sim.sandpaper import Sandpaper
 
+_KEPT = 24
+"""Parts of the sheets that are remembered: as many as a full frame is made of."""
+
 
 @dataclass(frozen=True)
 class SandpaperDiffuser:
@@ -26,8 +29,8 @@ class SandpaperDiffuser:
         Sheets behind each other.
     coverage : float
         Mean number of grains that a ray meets in each sheet.
-    half_width_mm : float
-        The sheets reach so far on both sides of the holder's origin, along x.
+    width_mm, height_mm : float
+        Of the sheets, about the holder's origin.
     seed : int
         Of all sheets.
     """
@@ -37,7 +40,8 @@ class SandpaperDiffuser:
     grain_um: float = 6.0
     layers: int = 4
     coverage: float = 0.6
-    half_width_mm: float = 10.0
+    width_mm: float = 20.0
+    height_mm: float = 20.0
     seed: int = 20261102
 
     def projected(
@@ -64,13 +68,14 @@ class SandpaperDiffuser:
         return thickness * np.float32(constants.delta), thickness * np.float32(constants.beta)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=_KEPT)
 def _thickness(
     diffuser: SandpaperDiffuser, first_um: tuple[float, float], step_um: float, shape: tuple[int, int]
 ) -> NDArray[np.float32]:
     """Thickness (ny, nx) in metres of all sheets; they do not go beyond their edge."""
     x, y = (first + step_um * np.arange(count) for first, count in zip(first_um, shape[::-1], strict=True))
-    inside = np.abs(x) <= diffuser.half_width_mm * 1e3
+    half_x_um, half_y_um = 500 * diffuser.width_mm, 500 * diffuser.height_mm
+    inside = (np.abs(x) <= half_x_um) & (np.abs(y) <= half_y_um)[:, None]
     total = np.zeros(shape, np.float32)
     if inside.any():
         for layer in range(diffuser.layers):

@@ -5,7 +5,7 @@ the camera's pixels; source, monochromator, scintillator and lens blur the inten
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Self
@@ -22,7 +22,7 @@ from xsn_acq.units import UM, wavelength_m
 _LENGTH_PER_SIGMA = 2 * math.sqrt(math.pi)
 """exp(-2 pi x^2 / x_coh^2) is a Gaussian whose standard deviation is x_coh / (2 sqrt(pi))."""
 _LEAST_GUARD_UM = 6.0
-_TAILS_WIDE = 3.0
+_TAILS_WIDE = 2.0
 """Light is followed so many widths of the halo beyond the camera's border."""
 _PHASE_POWER, _ABSORPTION_POWER = -1, -3
 """With the photon energy, k delta falls as 1 / E and k beta as 1 / E^3 (no edge near)."""
@@ -173,12 +173,28 @@ def intensity(
     optics: SpeckleOptics, grid: FineGrid, sample: Projected | None, diffuser: Projected | None
 ) -> Array:
     """Return the light on the scintillator before any blur, float32 on the fine grid, 1 in the bare beam."""
-    waves = [None if part is None else part(grid.x_um, grid.y_um) for part in (sample, diffuser)]
-    total = np.zeros((grid.y_um.size, grid.x_um.size), np.float32)
+    return mean_intensity(optics, grid, [sample], diffuser)
+
+
+def mean_intensity(
+    optics: SpeckleOptics, grid: FineGrid, samples: Sequence[Projected | None], diffuser: Projected | None
+) -> Array:
+    """Return the same of a sample that moves.
+
+    ``samples`` are what the sample becomes in the course of the exposure, each for the same time. Several of
+    them take turns with the photon energies of the band; a single one is seen at each.
+    """
     energies = _energies(optics)
-    for energy_ev in energies:
-        total += _coherent(optics, grid, waves, energy_ev)
-    total *= np.float32(1 / len(energies))
+    turns = max(len(samples), len(energies))
+    behind = None if diffuser is None else diffuser(grid.x_um, grid.y_um)
+    total = np.zeros((grid.y_um.size, grid.x_um.size), np.float32)
+    before = None
+    for turn in range(turns):
+        if turn < len(samples):
+            sample = samples[turn]
+            before = None if sample is None else sample(grid.x_um, grid.y_um)
+        total += _coherent(optics, grid, before, behind, energies[turn % len(energies)])
+    total *= np.float32(1 / turns)
     return total
 
 
@@ -192,11 +208,14 @@ def detected(optics: SpeckleOptics, grid: FineGrid, light: Array) -> NDArray[np.
 
 
 def _coherent(
-    optics: SpeckleOptics, grid: FineGrid, waves: list[tuple[Array, Array] | None], energy_ev: float
+    optics: SpeckleOptics,
+    grid: FineGrid,
+    sample: tuple[Array, Array] | None,
+    diffuser: tuple[Array, Array] | None,
+    energy_ev: float,
 ) -> Array:
     """Intensity for one photon energy: sample, first stretch, diffuser, second stretch."""
     shape, step = (grid.y_um.size, grid.x_um.size), grid.step_um
-    sample, diffuser = waves
     field = np.ones(shape, np.complex64)
     if sample is not None:
         field = _transmission(sample, optics.energy_ev, energy_ev)

@@ -7,15 +7,29 @@ ReadoutPort = Literal["1", "2", "3", "4"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class MicroscopeState:
-    """Positions of all that shapes an image in every microscope, in the units of the beamline file.
+class FullFieldState:
+    """What shapes an image on every beamline, in the units of the beamline file.
 
-    They are those on the scales of the parts themselves: the play of their drives is in them, an offset of a
-    whole scale is not. ``theta_start_deg`` and ``theta_end_deg`` are where the rotation stage is when the
-    exposure begins and ends; ``time_s`` is the simulated epoch time of the middle of the exposure.
+    Positions are those on the scales of the parts themselves: the play of their drives is in them, an offset
+    of a whole scale is not. ``theta_start_deg`` and ``theta_end_deg`` are where the rotation stage is when
+    the exposure begins and ends; ``time_s`` is the simulated epoch time of the middle of the exposure.
     """
 
     ring_current_ma: float
+    sample_x_um: float
+    sample_y_um: float
+    sample_z_um: float
+    theta_start_deg: float
+    theta_end_deg: float
+    front_end_open: bool
+    shutter_open: bool
+    time_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class MicroscopeState(FullFieldState):
+    """That of a microscope with a crystal monochromator and a zone plate."""
+
     bragg_deg: float
     second_crystal_gap_mm: float
     pitch_urad: float
@@ -27,15 +41,7 @@ class MicroscopeState:
     zone_plate_x_um: float
     zone_plate_y_um: float
     zone_plate_z_mm: float
-    sample_x_um: float
-    sample_y_um: float
-    sample_z_um: float
-    theta_start_deg: float
-    theta_end_deg: float
     detector_z_mm: float
-    front_end_open: bool
-    shutter_open: bool
-    time_s: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +74,17 @@ class StructuredState(MicroscopeState):
     vortex_x_mm: float
     exposure_s: float
     sample_moves: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpeckleState(FullFieldState):
+    """That of a beamline with a multilayer and a diffuser behind the sample; ``age_s`` since its start."""
+
+    multilayer_1_deg: float
+    multilayer_2_deg: float
+    diffuser_x_mm: float
+    diffuser_y_mm: float
+    age_s: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from xsn_acq.sim.microscope_truth import MicroscopeTruth
 from xsn_acq.sim.structured_light import LightTruth
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class StructuredTruth(MicroscopeTruth):
     """The simulator's secrets; nothing above ``sim`` may read them.
 

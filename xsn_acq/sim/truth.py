@@ -14,7 +14,7 @@ _GLITCHES = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Truth(MicroscopeTruth):
     """The simulator's secrets; nothing above ``sim`` may read them.
 

@@ -46,6 +46,8 @@ class RunSummary:
         Why it ended so, in one line; empty when there is nothing to tell.
     hyperspectral : dict
         Of which hyperspectral scan it is a part, and which; empty for other runs.
+    speckle : dict
+        Of which series of diffuser positions it is a part, and which; empty for other runs.
     """
 
     uid: str
@@ -56,6 +58,12 @@ class RunSummary:
     exit_status: str = ""
     reason: str = ""
     hyperspectral: dict[str, Any] = field(default_factory=dict)
+    speckle: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def part(self) -> dict[str, Any]:
+        """Its entry about the series it is of, whatever kind that is; empty for other runs."""
+        return self.hyperspectral or self.speckle
 
 
 class Journal:
@@ -240,6 +248,7 @@ def _summary(path: Path) -> RunSummary | None:
         exit_status=str(stop.get("exit_status", "")) if stop else "",
         reason=" ".join(str(stop.get("reason") or "").split()) if stop else "",
         hyperspectral=first.doc.get("hyperspectral") or {},
+        speckle=first.doc.get("speckle") or {},
     )
 
 

@@ -21,12 +21,13 @@ import numpy as np
 from xsn_acq.errors import StorageError
 from xsn_acq.storage.journal import encode
 from xsn_acq.storage.nexus import iso_time, nxfields, nxgroup, nxroot, nxvalue, whole_file
-from xsn_acq.storage.nxtomo_frames import FrameSource, frame_sources, of_all
+from xsn_acq.storage.nxtomo_frames import FrameSource, frame_sources, of_all, reference_sources
 from xsn_acq.storage.run import Row, RunRecord
 from xsn_acq.storage.same_scan import require_same_scan
 from xsn_acq.storage.sources import check_sources
 
 _DATA: Final = "entry/instrument/detector/data"
+_REFERENCES: Final = "entry/references"
 
 
 def write_nxtomo(run: RunRecord | Sequence[RunRecord], path: Path) -> Path:
@@ -34,7 +35,8 @@ def write_nxtomo(run: RunRecord | Sequence[RunRecord], path: Path) -> Path:
 
     Frames stand in order of acquisition. ``image_key`` is 0 for a projection, 1 for a flat, 2 for a dark
     and 3 for a frame that must not be used: flagged in the ledger, without a row in it, or a second one at
-    an angle (the first good one counts). ``rotation_angle`` is the ledger's angle in mid-exposure.
+    an angle (the first good one counts). ``rotation_angle`` is the ledger's angle in mid-exposure. The
+    reference speckle of a diffuser, which NXtomo has no key for, stands in ``references`` beside it.
 
     Parameters
     ----------
@@ -81,6 +83,8 @@ def check_nxtomo(path: Path) -> int:
     path = Path(path)
     try:
         with h5py.File(path, "r") as file:
+            if _REFERENCES in file:
+                check_sources(file[_REFERENCES]["data"], f"NXtomo {path}: references")
             return check_sources(file[_DATA], f"NXtomo {path}")
     except (OSError, KeyError, RuntimeError) as error:
         raise StorageError(f"NXtomo {path}: cannot be read: {error}") from error
@@ -113,6 +117,7 @@ def _write_entry(
         data[name] = h5py.SoftLink(f"/entry/instrument/detector/{name}")
     data["rotation_angle"] = h5py.SoftLink("/entry/sample/rotation_angle")
     _write_reconstruction(entry, runs, sources)
+    _write_references(entry, reference_sources(runs), folder)
     note = nxgroup(entry, "start_document", "NXnote")
     note["type"] = "application/json"
     note["data"] = json.dumps(json.loads(encode("start", start))["doc"])
@@ -164,6 +169,14 @@ def _write_frames(detector: h5py.Group, sources: list[FrameSource], folder: Path
         layout[start : start + len(source)] = frames[: len(source)]
         start += len(source)
     detector.create_virtual_dataset("data", layout)
+
+
+def _write_references(entry: h5py.Group, sources: list[FrameSource], folder: Path) -> None:
+    """Write the virtual dataset of the reference speckle, where there is any."""
+    if sources:
+        group = nxgroup(entry, "references", "NXdata", signal="data")
+        _write_frames(group, sources, folder)
+        nxvalue(group, "frame_time", of_all(sources, "time_s"), "s")
 
 
 def _write_sample(entry: h5py.Group, start: Row, sources: list[FrameSource]) -> None:

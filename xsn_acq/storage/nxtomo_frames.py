@@ -17,6 +17,7 @@ DARK: Final = 2
 INVALID: Final = 3
 
 _KEYS: Final = {"darks": DARK, "flats": FLAT, "flats_after": FLAT, "projections": PROJECTION}
+_REFERENCES: Final = ("references", "references_after")
 _UM: Final = 1e-6
 
 
@@ -69,6 +70,24 @@ def frame_sources(runs: Sequence[RunRecord]) -> list[FrameSource]:
     return sources
 
 
+def reference_sources(runs: Sequence[RunRecord]) -> list[FrameSource]:
+    """Files of the diffuser's speckle without the sample, in order of acquisition; often none.
+
+    Their ``image_key`` is that of frames that are neither projection, flat nor dark.
+
+    Raises
+    ------
+    StorageError
+        When a file is missing or has fewer frames than announced.
+    """
+    return [
+        _source(run, name, INVALID, set())
+        for run in runs
+        for name in _REFERENCES
+        if name in run.streams and run.streams[name].n_frames
+    ]
+
+
 def of_all(sources: Sequence[FrameSource], column: str) -> np.ndarray:
     """Values of all frames, one after the other."""
     return np.concatenate([getattr(source, column) for source in sources])
@@ -117,7 +136,7 @@ def _without_gaps(values: np.ndarray) -> np.ndarray:
 
 def _of_others(run: RunRecord, name: str, key: int, n: int) -> tuple[np.ndarray, ...]:
     """Image key, angle, ring current and time of darks and flats: those of the projection next in time."""
-    rows = list(reversed(run.ledger)) if name == "flats_after" else run.ledger
+    rows = list(reversed(run.ledger)) if name.endswith("_after") else run.ledger
     columns = {"theta_deg": 0.0, "ring_current_ma": 0.0, "frame_time": run.start["time"]}
     return np.full(n, key), *(np.full(n, _first_known(rows, *column)) for column in columns.items())
 

@@ -1,4 +1,7 @@
-"""Hyperspectral scans of a journal: their runs, what they have, and what speaks against going on with one."""
+"""Runs of a journal that belong together: what they have, what speaks against going on with them.
+
+A hyperspectral scan has a run for each energy, a speckle scan one for each position of the diffuser.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -24,13 +27,13 @@ _PLACES = (
     "zone_plate_y",
 )
 """Motors that must stand where they stood as the scan began."""
-_SECTIONS = ("detection", "geometry", "zone_plate", "monochromator")
+_SECTIONS = ("detection", "geometry", "zone_plate", "monochromator", "multilayer", "diffuser")
 _CALIBRATIONS = ("knife_edge", "rotation_axis", "pupil_plane", "focus", "pixel_size", "mono")
 """What of a beamline decides the images; the gap table decides their brightness alone."""
 
 
 @dataclass(frozen=True)
-class HyperspectralScan:
+class RunSeries:
     """One scan.
 
     Attributes
@@ -45,30 +48,35 @@ class HyperspectralScan:
 
     @property
     def count(self) -> int:
-        """Energies of the scan."""
-        return int(self.runs[0].hyperspectral["count"])
+        """Energies, or positions of the diffuser, of the scan."""
+        return int(self.runs[0].part["count"])
+
+    @property
+    def parts_name(self) -> str:
+        """What there is a run for."""
+        return "energies" if self.runs[0].hyperspectral else "diffuser positions"
 
     def start(self) -> dict[str, Any]:
         """Start document of the first run."""
         return next(read_journal(self.runs[0].path)).doc
 
-    def energies(self) -> dict[int, list[RunRecord]]:
-        """Runs with good frames by the number of their energy, oldest first; see `sound_record`."""
+    def parts(self) -> dict[int, list[RunRecord]]:
+        """Runs with good frames by the number of their energy or position, oldest first: `sound_record`."""
         found: dict[int, list[RunRecord]] = {}
         for run in self.runs:
-            number = run.hyperspectral["number"]
+            number = run.part["number"]
             record = sound_record(run)
             if number is not None and good_targets(record):
                 found.setdefault(int(number), []).append(record)
         return dict(sorted(found.items()))
 
     def progress(self) -> Progress:
-        """What the scan has: for each energy the targets with a good frame in its file."""
-        energies = {number: _progress(records) for number, records in self.energies().items()}
+        """What the scan has: for each energy or position the targets with a good frame in its file."""
+        parts = {number: _progress(records) for number, records in self.parts().items()}
         rows = RunRecord.from_journal(self.runs[0].path).rows("baseline")
         first = rows[0] if rows else {}
         places = {name: float(first[name]) for name in _PLACES if isinstance(first.get(name), float)}
-        return Progress(self.uid, energies, places)
+        return Progress(self.uid, parts, places)
 
 
 def _progress(records: list[RunRecord]) -> EnergyProgress:
@@ -88,18 +96,23 @@ def _phase_deg(record: RunRecord) -> float | None:
     return float(np.median(found))
 
 
-def hyperspectral_scans(folder: Path) -> list[HyperspectralScan]:
+def hyperspectral_scans(folder: Path) -> list[RunSeries]:
+    """List the hyperspectral scans of a journal folder, oldest first."""
+    return [scan for scan in all_scans(folder) if scan.runs[0].hyperspectral]
+
+
+def all_scans(folder: Path) -> list[RunSeries]:
     """List the scans of a journal folder, oldest first."""
     found: dict[str, list[RunSummary]] = {}
     for run in list_runs(folder):
-        if run.hyperspectral:
-            found.setdefault(str(run.hyperspectral["scan"]), []).append(run)
-    return [HyperspectralScan(uid, tuple(runs)) for uid, runs in found.items()]
+        if run.part:
+            found.setdefault(str(run.part.get("scan") or run.part["series"]), []).append(run)
+    return [RunSeries(uid, tuple(runs)) for uid, runs in found.items()]
 
 
 def unfinished_scan(
     folder: Path, params: Mapping[str, Any]
-) -> tuple[HyperspectralScan, Progress] | tuple[None, None]:
+) -> tuple[RunSeries, Progress] | tuple[None, None]:
     """The last scan with these parameters, if it is unfinished, with what it has.
 
     Parameters
@@ -109,14 +122,14 @@ def unfinished_scan(
     params : mapping
         As in the start document.
     """
-    for scan in reversed(hyperspectral_scans(folder)):
+    for scan in reversed(all_scans(folder)):
         if scan.start()["params"] == params:
             progress = scan.progress()
             return (scan, progress) if _unfinished(scan, progress) else (None, None)
     return None, None
 
 
-def find_scan(folder: Path, which: str) -> HyperspectralScan:
+def find_scan(folder: Path, which: str) -> RunSeries:
     """One scan by the beginning of its uid.
 
     Raises
@@ -124,7 +137,7 @@ def find_scan(folder: Path, which: str) -> HyperspectralScan:
     ConfigError
         There is none, or more than one.
     """
-    scans = hyperspectral_scans(folder)
+    scans = all_scans(folder)
     found = [scan for scan in scans if scan.uid.startswith(which)]
     if len(found) == 1:
         return found[0]
@@ -134,13 +147,13 @@ def find_scan(folder: Path, which: str) -> HyperspectralScan:
     )
 
 
-def _unfinished(scan: HyperspectralScan, progress: Progress) -> bool:
+def _unfinished(scan: RunSeries, progress: Progress) -> bool:
     projections = int(scan.start()["params"]["projections"])
     return not all(progress.complete(number, projections) for number in range(scan.count))
 
 
 def refuse_other(
-    scan: HyperspectralScan, progress: Progress, params: Mapping[str, Any], beamline: Mapping[str, Any]
+    scan: RunSeries, progress: Progress, params: Mapping[str, Any], beamline: Mapping[str, Any]
 ) -> None:
     """Refuse to go on with a scan that is finished, being taken, or was begun otherwise.
 
@@ -158,7 +171,7 @@ def refuse_other(
     start = scan.start()
     faults = [*_differing(start["params"], params, "params")]
     for name in _SECTIONS:
-        faults += _differing(start["beamline"][name], beamline[name], f"beamline.{name}")
+        faults += _differing(start["beamline"].get(name), beamline.get(name), f"beamline.{name}")
     faults += _other_calibrations(start["beamline"]["calibration"], beamline["calibration"])
     if any(is_being_written(run.path) for run in scan.runs):
         faults.append("it is being taken now; wait for its end")
@@ -178,10 +191,10 @@ def _differing(wanted: Any, found: Any, name: str) -> Iterator[str]:
 
 def _other_calibrations(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[str]:
     for name in _CALIBRATIONS:
-        if wanted[name] != found[name]:
+        if wanted.get(name) != found.get(name):
             yield (
-                f"calibration {name}: wanted {_named(wanted[name])}, as the scan began, found "
-                f"{_named(found[name])}; take the newer one out of the data folder, or start a new scan"
+                f"calibration {name}: wanted {_named(wanted.get(name))}, as the scan began, found "
+                f"{_named(found.get(name))}; take the newer one out of the data folder, or start a new scan"
             )
 
 

@@ -150,6 +150,12 @@ class ImageModel:
         """Wave (Ny, Nx) taken back from the diffuser to the sample."""
         return self._propagated(wave, self.fourier.xp.conj(self._to_diffuser))
 
+    def moved(self, wave: Any, rows: float, columns: float) -> Any:
+        """Wave (Ny, Nx) moved by fractions of a pixel, to larger y and x."""
+        v, u = (np.fft.fftfreq(count) for count in self.grid.padded)
+        ramp = np.exp(-2j * np.pi * (v[:, None] * rows + u * columns))
+        return self._propagated(wave, self.array(ramp))
+
     def blurred(self, intensity: Any) -> Any:
         """Intensity (Ny, Nx) as partial coherence blurs it."""
         return self.fourier.irfft2(self.fourier.rfft2(intensity) * self._blur, self.grid.padded)

@@ -72,6 +72,10 @@ class Objective:
         self._sharp = sharp
         self._bend = model.array(self.bend)
 
+    def behind(self, diffusers: tuple[Any, ...]) -> "Objective":
+        """Return the same with other diffusers."""
+        return Objective(self.model, diffusers, self.assumption, self.mu, sharp=self._sharp)
+
     def value(self, x: Any, data: Data) -> tuple[float, Any]:
         """Value and gradient (V, Ny, Nx) at variables (V, Ny, Nx)."""
         loss, slope = self.model.loss(self.wave(x), self.diffusers, data)

@@ -4,6 +4,7 @@ It takes three diffuser positions or more: with one, absorption that is left fre
 (a powder of glass came out 20 % low, wood 20 % high), and the value of the loss does not tell either.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -19,7 +20,12 @@ _ROUNDS = 6
 _STILL = 0.01
 
 
-def fitted_ratio(retrieval: Retrieval, projections: ArrayLike) -> float:
+def fitted_ratio(
+    retrieval: Retrieval,
+    projections: ArrayLike,
+    *,
+    shifts: Sequence[tuple[float, float]] | None = None,
+) -> float:
     """Beta / delta of one projection (K, ny, nx), K 3 or more.
 
     The field is retrieved in ``free`` mode; its ratio is where absorption is drawn to in the next round,
@@ -30,6 +36,8 @@ def fitted_ratio(retrieval: Retrieval, projections: ArrayLike) -> float:
     retrieval : Retrieval
         In ``free`` mode; its own ratio is where the search begins.
     projections : (K, ny, nx)
+    shifts : sequence of (dy, dx), optional
+        See `Retrieval.retrieve`.
 
     Raises
     ------
@@ -40,7 +48,7 @@ def fitted_ratio(retrieval: Retrieval, projections: ArrayLike) -> float:
         raise ReconstructionError("beta/delta: wanted a retrieval in mode free, found single_material")
     for _ in range(_ROUNDS):
         before = retrieval.settings.beta_over_delta
-        field = retrieval.retrieve(projections)
+        field = retrieval.retrieve(projections, shifts=shifts)
         found = ratio_of(field.alpha, field.phi, retrieval.settings.optics.pixel_m)
         if not found > 0:
             raise ReconstructionError(

@@ -4,6 +4,7 @@ The diffuser, the Hessian and the weight of the prior are prepared once; each pr
 Paganin's guess or from the field of the angle before.
 """
 
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
 from types import ModuleType
@@ -28,6 +29,7 @@ from xsn_acq.analysis.pwf.one_material import MaterialCheck, OneMaterial
 from xsn_acq.analysis.pwf.paganin import paganin
 from xsn_acq.analysis.pwf.preconditioner import Preconditioner
 from xsn_acq.analysis.pwf.settings import FEWEST_FREE, Mode, PwfSettings
+from xsn_acq.analysis.shift import shift_image
 from xsn_acq.errors import ReconstructionError
 from xsn_acq.optics.arrays import FloatArray
 
@@ -145,7 +147,13 @@ class Retrieval:
             other._prepare(settings.mu)
         return other
 
-    def retrieve(self, projections: ArrayLike, start: SpeckleField | None = None) -> SpeckleField:
+    def retrieve(
+        self,
+        projections: ArrayLike,
+        start: SpeckleField | None = None,
+        *,
+        shifts: Sequence[tuple[float, float]] | None = None,
+    ) -> SpeckleField:
         """Field of one angle.
 
         Parameters
@@ -155,6 +163,8 @@ class Retrieval:
             pixel or a whole image that is not finite is left out.
         start : SpeckleField, optional
             Of the neighbouring angle.
+        shifts : sequence of (dy, dx), optional
+            Pixels by which the speckle of each position stands elsewhere than in its reference.
 
         Raises
         ------
@@ -170,12 +180,15 @@ class Retrieval:
         weights = self._weights(images)
         if not np.any(weights):
             raise ReconstructionError("speckle retrieval: wanted a projection, found no pixel with a value")
-        x = self.guess(images) if start is None else start.variables
+        references, diffusers = self._moved(shifts)
+        x = self.guess(images, references) if start is None else start.variables
         if self._ready is None:
             self._weight = self._held_out(images, weights, x)
             self._prepare(self._weight.mu)
         assert self._ready is not None
         objective, precondition, check = self._ready
+        if diffusers is not self.diffusers:
+            objective = objective.behind(diffusers)
         data = self.model.data(images, weights)
         found = fit(
             objective,
@@ -219,10 +232,20 @@ class Retrieval:
         usable = self._good & np.isfinite(images) & np.isfinite(self._references)
         return usable * (4 * settings.photons / (1 + 1 / settings.reference_frames))
 
-    def guess(self, images: FloatArray) -> Any:
-        """Variables (V, Ny, Nx) of Paganin's guess from images (K, ny, nx)."""
+    def _moved(self, shifts: Sequence[tuple[float, float]] | None) -> tuple[FloatArray, tuple[Any, ...]]:
+        """References and diffusers where they stand in the projections."""
+        if shifts is None or not np.any(shifts):
+            return self._references, self.diffusers
+        model = self.model
+        references = [shift_image(each, *by) for each, by in zip(self._references, shifts, strict=True)]
+        diffusers = (model.moved(each, *by) for each, by in zip(self.diffusers, shifts, strict=True))
+        return np.stack(references), tuple(diffusers)
+
+    def guess(self, images: FloatArray, references: FloatArray | None = None) -> Any:
+        """Variables (V, Ny, Nx) of Paganin's guess from images (K, ny, nx), and the references then."""
         c = self.settings.beta_over_delta
-        phi = paganin(self.settings.optics, self.model.grid, images, self._references, c)
+        before = self._references if references is None else references
+        phi = paganin(self.settings.optics, self.model.grid, images, before, c)
         return self._objective(1.0).variables(self.model.array(c * phi), self.model.array(phi))
 
     def _prepare(self, mu: float) -> None:

@@ -3,24 +3,25 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
-from xsn_acq.config import AnyBeamline, Beamline, StructuredBeamline
+from xsn_acq.config import AnyBeamline, Beamline, SpeckleBeamline, StructuredBeamline
 from xsn_acq.sim.clock import SimClock
 from xsn_acq.sim.ioc.channels import Served
 from xsn_acq.sim.ioc.control import Control
 from xsn_acq.sim.ioc.faults import Faults, MonitorDead
 from xsn_acq.sim.ioc.hdf5_plugin import Hdf5Plugin
-from xsn_acq.sim.ioc.kinetix import Kinetix
 from xsn_acq.sim.ioc.limit_switch import LimitSwitches
 from xsn_acq.sim.ioc.monitor import BeamMonitor
 from xsn_acq.sim.ioc.motor import Motor
 from xsn_acq.sim.ioc.rendering import Renderer
 from xsn_acq.sim.ioc.schlieren import schlieren
-from xsn_acq.sim.ioc.simple import Feedback, Ring, Shutter
+from xsn_acq.sim.ioc.simple import Ring, Shutter
+from xsn_acq.sim.ioc.speckle import speckle
 from xsn_acq.sim.ioc.structured import structured
 from xsn_acq.sim.ioc.table import Records
-from xsn_acq.sim.ioc.technique import Technique
+from xsn_acq.sim.ioc.technique import Running, Technique
 from xsn_acq.sim.ioc.zebra import Zebra
-from xsn_acq.sim.microscope_truth import MicroscopeTruth
+from xsn_acq.sim.microscope_truth import FullFieldTruth
+from xsn_acq.sim.speckle_truth import SpeckleTruth
 from xsn_acq.sim.structured_truth import StructuredTruth
 from xsn_acq.sim.truth import Truth
 
@@ -28,7 +29,7 @@ TICK_S = 0.01
 """Real seconds between looks at the clock; what happened in between is worked out exactly."""
 
 
-def technique(beamline: AnyBeamline, truth: MicroscopeTruth, seed: int) -> Technique:
+def technique(beamline: AnyBeamline, truth: FullFieldTruth, seed: int) -> Technique:
     """Return the parts of a beamline's technique.
 
     Raises
@@ -40,6 +41,8 @@ def technique(beamline: AnyBeamline, truth: MicroscopeTruth, seed: int) -> Techn
         return schlieren(beamline, truth, seed)
     if isinstance(beamline, StructuredBeamline) and isinstance(truth, StructuredTruth):
         return structured(beamline, truth, seed)
+    if isinstance(beamline, SpeckleBeamline) and isinstance(truth, SpeckleTruth):
+        return speckle(beamline, truth, seed)
     raise TypeError(f"simulated beamline {beamline.name}: {type(truth).__name__} is another technique's")
 
 
@@ -48,19 +51,19 @@ class SimulatedBeamline:
 
     Parameters
     ----------
-    beamline : Beamline or StructuredBeamline
+    beamline : Beamline, StructuredBeamline or SpeckleBeamline
     speed : float
         Simulated seconds in a real second.
     seed : int
         Of every random thing.
     sample : str
         Name of the phantom.
-    truth : MicroscopeTruth
+    truth : FullFieldTruth
         What the beamline file does not know.
     """
 
     def __init__(
-        self, beamline: AnyBeamline, *, speed: float, seed: int, sample: str, truth: MicroscopeTruth
+        self, beamline: AnyBeamline, *, speed: float, seed: int, sample: str, truth: FullFieldTruth
     ) -> None:
         self.clock, self.faults = SimClock(speed), Faults()
         own = technique(beamline, truth, seed)
@@ -72,11 +75,8 @@ class SimulatedBeamline:
             for name, motion in world.axes.items()
         }
         self.limit_switches = LimitSwitches(moving, clock, faults)
-        self.ring = Ring(pvs.ring, world, clock, faults)
-        self.feedback = Feedback(pvs.mono_feedback, world, clock, faults)
         records: list[Records] = [
-            self.ring,
-            self.feedback,
+            Ring(pvs.ring, world, clock, faults),
             Shutter(pvs.front_end_shutter, world.front_end_open, clock),
             Shutter(pvs.shutter, world.shutter_open, clock),
             BeamMonitor(pvs.beam_monitor, self._monitored(own.light), seed, clock),
@@ -84,7 +84,7 @@ class SimulatedBeamline:
         ]
         self.renderer = Renderer(own.state, own.imager, sample)
         self.writer = Hdf5Plugin(f"{pvs.camera}HDF1:", clock, faults)
-        self.camera = Kinetix(
+        self.camera = own.camera(
             f"{pvs.camera}cam1:",
             beamline.detection,
             self.renderer,
@@ -103,6 +103,7 @@ class SimulatedBeamline:
         )
         self.gated = own.gated(self.renderer, clock, faults)
         records += [self.camera, self.writer, self.zebra]
+        self.instruments = records
         self.channels: dict[str, Served] = {}
         for part in records:
             self.channels |= part.channels()
@@ -120,10 +121,7 @@ class SimulatedBeamline:
         for text in faults:
             await self.control.inject(text)
         await asyncio.gather(
-            self.ring.run(),
-            self.feedback.run(),
-            self.camera.run(),
-            self.writer.run(),
+            *(part.run() for part in self.instruments if isinstance(part, Running)),
             *(detector.run() for detector in self.gated),
             self._tick(),
         )

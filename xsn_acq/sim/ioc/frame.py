@@ -33,18 +33,23 @@ class Frame:
 
 
 @dataclass(frozen=True)
-class SpectrumFrame(Frame):
+class StampedFrame(Frame):
+    """An image of a driver that sets both stamps."""
+
+    @property
+    def time_stamp(self) -> float:
+        """Seconds since 1990."""
+        return self.time_s - EPICS_EPOCH_S
+
+
+@dataclass(frozen=True)
+class SpectrumFrame(StampedFrame):
     """Spectra as the Xspress3 hands them to its plugins; it sets the other stamp than the camera."""
 
     @property
     def epics_stamp(self) -> tuple[int, int]:
         """Never set by this driver."""
         return 0, 0
-
-    @property
-    def time_stamp(self) -> float:
-        """Seconds since 1990."""
-        return self.time_s - EPICS_EPOCH_S
 
 
 def epics_time(unix_s: float) -> tuple[int, int]:

@@ -90,10 +90,6 @@ class Readout:
         steps = EXPOSURE_STEPS[self._records.value("MinExpRes")]
         return int(self._records.value("AcquireTime") * steps) / steps
 
-    def readout_s(self, settings: CameraSettings) -> float:
-        """Time to read the rows of the region."""
-        return self._detection.readout_s[self.port] * settings.size_y / self._detection.sensor_rows
-
     def _size(self, axis: str) -> int:
         """Unbinned columns or rows that come out; not above 0 when there are none."""
         sensor = self._detection.sensor_columns if axis == "X" else self._detection.sensor_rows

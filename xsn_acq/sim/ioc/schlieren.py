@@ -3,8 +3,9 @@
 from xsn_acq.config import Beamline
 from xsn_acq.sim.clock import SimClock
 from xsn_acq.sim.ioc.faults import Faults
+from xsn_acq.sim.ioc.kinetix import Kinetix
 from xsn_acq.sim.ioc.rendering import Imager
-from xsn_acq.sim.ioc.simple import DiffuserRotation
+from xsn_acq.sim.ioc.simple import DiffuserRotation, Feedback
 from xsn_acq.sim.ioc.table import Records
 from xsn_acq.sim.ioc.technique import Technique
 from xsn_acq.sim.ioc.undulator import UndulatorControl
@@ -28,6 +29,7 @@ def schlieren(beamline: Beamline, truth: Truth, seed: int) -> Technique:
 
     def records(clock: SimClock, faults: Faults) -> list[Records]:
         return [
+            Feedback(beamline.pvs.mono_feedback, world, clock, faults),
             UndulatorControl(beamline, world, clock, faults),
             DiffuserRotation(beamline.pvs.diffuser_rotation, world.diffuser_rotating, clock),
         ]
@@ -40,4 +42,5 @@ def schlieren(beamline: Beamline, truth: Truth, seed: int) -> Technique:
         encoder="sample_theta",
         more_axes={"gap": world.gap},
         records=records,
+        camera=Kinetix,
     )

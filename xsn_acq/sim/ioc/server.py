@@ -7,10 +7,11 @@ import socket
 import threading
 from collections.abc import Callable, Sequence
 
-from xsn_acq.config import AnyBeamline, Beamline
+from xsn_acq.config import AnyBeamline, Beamline, SpeckleBeamline
 from xsn_acq.errors import ConfigError
 from xsn_acq.sim.hidden import hidden_truth
-from xsn_acq.sim.microscope_truth import MicroscopeTruth
+from xsn_acq.sim.microscope_truth import FullFieldTruth
+from xsn_acq.sim.speckle_truth import SpeckleTruth
 from xsn_acq.sim.structured_truth import StructuredTruth
 from xsn_acq.sim.truth import Truth
 
@@ -32,7 +33,7 @@ def serve(
 
     Parameters
     ----------
-    beamline : Beamline or StructuredBeamline
+    beamline : Beamline, StructuredBeamline or SpeckleBeamline
         Whose PVs.
     port : int
         Channel Access port, UDP and TCP.
@@ -45,7 +46,8 @@ def serve(
     faults : sequence of str
         Faults from the start, ``name key=value ...``.
     hidden : sequence of str
-        What the beamline file does not know, ``name=value`` each; see `Truth` and `StructuredTruth`.
+        What the beamline file does not know, ``name=value`` each; see `Truth`,
+        `StructuredTruth`, `SpeckleTruth`.
     on_ready : callable
         Gets one line when clients can connect.
 
@@ -55,7 +57,7 @@ def serve(
         A fault or a hidden truth is written wrongly, there is no such sample, the speed is not above 0, or
         the port is in use.
     """
-    truth = hidden_truth(hidden, Truth() if isinstance(beamline, Beamline) else StructuredTruth())
+    truth = hidden_truth(hidden, _usual_truth(beamline))
     _require_free(port)
     os.environ.update(
         EPICS_CA_SERVER_PORT=str(port),
@@ -65,6 +67,13 @@ def serve(
     )
     _start_repeater()
     asyncio.run(_serve(beamline, port, speed, seed, sample, truth, tuple(faults), on_ready))
+
+
+def _usual_truth(beamline: AnyBeamline) -> FullFieldTruth:
+    """Return what a beamline hides when nothing else is said."""
+    if isinstance(beamline, Beamline):
+        return Truth()
+    return SpeckleTruth() if isinstance(beamline, SpeckleBeamline) else StructuredTruth()
 
 
 def _require_free(port: int) -> None:
@@ -92,7 +101,7 @@ async def _serve(
     speed: float,
     seed: int,
     sample: str,
-    truth: MicroscopeTruth,
+    truth: FullFieldTruth,
     faults: Sequence[str],
     on_ready: Callable[[str], None],
 ) -> None:

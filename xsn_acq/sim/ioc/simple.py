@@ -10,7 +10,7 @@ from xsn_acq.sim.ioc.channels import Double, enum
 from xsn_acq.sim.ioc.faults import BeamDump, Faults, FeedbackNoLock
 from xsn_acq.sim.ioc.table import Records
 from xsn_acq.sim.ioc.timeline import Steps
-from xsn_acq.sim.ioc.world import CommonWorld
+from xsn_acq.sim.ioc.world import CommonWorld, CrystalWorld
 
 POLL_S = 0.2
 """Real seconds between updates of slow values."""
@@ -80,7 +80,7 @@ class Feedback(Records):
     It never does while `FeedbackNoLock` is in force.
     """
 
-    def __init__(self, prefix: str, world: CommonWorld, clock: SimClock, faults: Faults) -> None:
+    def __init__(self, prefix: str, world: CrystalWorld, clock: SimClock, faults: Faults) -> None:
         super().__init__(prefix, clock.now)
         self._world, self._clock, self._faults = world, clock, faults
         self._locks_at = clock.now()

@@ -3,7 +3,9 @@
 from xsn_acq.config import StructuredBeamline
 from xsn_acq.sim.clock import SimClock
 from xsn_acq.sim.ioc.faults import Faults, SheetSlips
+from xsn_acq.sim.ioc.kinetix import Kinetix
 from xsn_acq.sim.ioc.rendering import Renderer
+from xsn_acq.sim.ioc.simple import Feedback
 from xsn_acq.sim.ioc.structured_world import StructuredWorld
 from xsn_acq.sim.ioc.technique import GatedDetector, Technique
 from xsn_acq.sim.ioc.vortex import SimulatedVortex
@@ -38,6 +40,7 @@ def structured(beamline: StructuredBeamline, truth: StructuredTruth, seed: int) 
         imager=imager,
         encoder="sandpaper_fine_x",
         more_axes={},
-        records=lambda clock, faults: [],
+        records=lambda clock, faults: [Feedback(beamline.pvs.mono_feedback, world, clock, faults)],
+        camera=Kinetix,
         gated=gated,
     )

@@ -6,7 +6,7 @@ from typing import Any
 from xsn_acq.config import StructuredBeamline
 from xsn_acq.optics.monochromator import bragg_angle_deg, second_crystal_gap_mm
 from xsn_acq.sim.ioc.timeline import AxisMotion
-from xsn_acq.sim.ioc.world import CommonWorld
+from xsn_acq.sim.ioc.world import CrystalWorld
 from xsn_acq.sim.state import StructuredState
 from xsn_acq.sim.structured_truth import StructuredTruth
 
@@ -37,7 +37,7 @@ _FIELDS = {
 """Field of `StructuredState` for each axis that counts by its place in the middle of an exposure."""
 
 
-class StructuredWorld(CommonWorld):
+class StructuredWorld(CrystalWorld):
     """Everything starts aligned, at 9000 eV.
 
     Parameters

@@ -2,15 +2,24 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from xsn_acq.sim.clock import SimClock
+from xsn_acq.sim.ioc.camera import Camera
 from xsn_acq.sim.ioc.channels import Served
 from xsn_acq.sim.ioc.faults import Faults
 from xsn_acq.sim.ioc.rendering import Renderer
 from xsn_acq.sim.ioc.table import Records
 from xsn_acq.sim.ioc.timeline import AxisMotion
 from xsn_acq.sim.ioc.world import CommonWorld
+
+
+@runtime_checkable
+class Running(Protocol):
+    """An instrument that does something by itself."""
+
+    async def run(self) -> None:
+        """Work for ever."""
 
 
 class GatedDetector(Protocol):
@@ -56,6 +65,8 @@ class Technique:
         Axes that are no motors, by the names that faults use.
     records : callable
         Makes the instruments that others do not have.
+    camera : callable
+        Makes the camera, of the parameters of `Camera`.
     gated : callable
         Makes the detectors that are gated together with the camera.
     """
@@ -67,4 +78,5 @@ class Technique:
     encoder: str
     more_axes: Mapping[str, AxisMotion]
     records: Callable[[SimClock, Faults], list[Records]]
+    camera: Callable[..., Camera]
     gated: Callable[[Renderer, SimClock, Faults], list[GatedDetector]] = _none

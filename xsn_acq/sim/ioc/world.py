@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from xsn_acq.config import Beamline, Microscope
+from xsn_acq.config import Beamline, FullField
 from xsn_acq.sim.ioc.timeline import AxisMotion, Steps
 from xsn_acq.sim.nominal import nominal_state
 from xsn_acq.sim.state import BeamState
@@ -59,7 +59,7 @@ class CommonWorld:
 
     Parameters
     ----------
-    beamline : Microscope
+    beamline : FullField
         What stands where.
     start : mapping of str to float
         Where each axis of the beamline file stands at first.
@@ -68,7 +68,7 @@ class CommonWorld:
     """
 
     def __init__(
-        self, beamline: Microscope, start: Mapping[str, float], play: Mapping[str, float] | None = None
+        self, beamline: FullField, start: Mapping[str, float], play: Mapping[str, float] | None = None
     ) -> None:
         self._play = dict(play or {})
         self.axes = {
@@ -78,7 +78,6 @@ class CommonWorld:
         }
         self.ring = RingCurrent(beamline.ring.nominal_current_ma)
         self.dumped = Steps(value=False)
-        self.feedback = Steps(value=True)
         self.front_end_open = Steps(value=True)
         self.shutter_open = Steps(value=False)
 
@@ -93,18 +92,31 @@ class CommonWorld:
         }
 
     def switches(self, begin_s: float, end_s: float) -> dict[str, Any]:
-        """Ring current, feedback and time at the middle; a shutter is open when it was so all the time."""
+        """Ring current and time at the middle; a shutter is open when it was so all the time."""
         middle = 0.5 * (begin_s + end_s)
         return {
             "ring_current_ma": self.current_ma(middle),
-            "feedback_on": self.feedback.at(middle),
             "front_end_open": all(self.front_end_open.during(begin_s, end_s)),
             "shutter_open": all(self.shutter_open.during(begin_s, end_s)),
             "time_s": middle,
         }
 
 
-class World(CommonWorld):
+class CrystalWorld(CommonWorld):
+    """That of beamlines whose crystal monochromator has a feedback; parameters as in `CommonWorld`."""
+
+    def __init__(
+        self, beamline: FullField, start: Mapping[str, float], play: Mapping[str, float] | None = None
+    ) -> None:
+        super().__init__(beamline, start, play)
+        self.feedback = Steps(value=True)
+
+    def switches(self, begin_s: float, end_s: float) -> dict[str, Any]:
+        """Feedback at the middle too."""
+        return super().switches(begin_s, end_s) | {"feedback_on": self.feedback.at(0.5 * (begin_s + end_s))}
+
+
+class World(CrystalWorld):
     """A schlieren microscope; everything starts aligned.
 
     Parameters

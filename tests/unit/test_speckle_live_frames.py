@@ -1,0 +1,65 @@
+"""References and projections of a run with a diffuser, as a reconstruction reads them."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from documents import SyntheticRun
+
+from xsn_acq.live.scan import FrameSet, Scan, good_rows, references_of, scan_of_run, scan_row, span_of
+from xsn_acq.live.speckle_frames import SpeckleFrames
+from xsn_acq.storage.run import RunRecord
+
+SHAPE = (12, 40)
+SPECKLE = 1 + 0.2 * np.random.default_rng(5).standard_normal(SHAPE)
+
+
+@pytest.fixture
+def record(tmp_path):
+    """Dark 100, flat 1000 above it; the beam falls by a quarter from left to right and by 10 % with time."""
+    fall = np.linspace(1, 0.75, SHAPE[1])
+    run = SyntheticRun(projections=6, shape=SHAPE, references=3, references_after=2)
+    run.dark = lambda index: np.full(SHAPE, 100.0)
+    run.flat = lambda index: np.full(SHAPE, 10100.0)
+    run.reference = lambda index: 100 + 10000 * SPECKLE
+    run.projection = lambda index, theta: 100 + 10000 * SPECKLE * 0.9 * fall
+    return RunRecord.from_documents(run.play(tmp_path))
+
+
+def test_references_before_and_after_have_the_times_of_the_projections_beside_them(record):
+    rows = [scan_row(row) for row in good_rows(record.ledger)]
+    scan = scan_of_run(record, span_of(rows))
+    with SpeckleFrames(scan) as frames:
+        assert [each.frames for each in frames.references] == [3, 2]
+        assert [each.time_s for each in frames.references] == [rows[0].time_s, rows[-1].time_s]
+        for each in frames.references:
+            # rounded to whole counts of 10000
+            np.testing.assert_allclose(each.image, SPECKLE, atol=1e-4)
+
+
+def test_a_projection_is_as_bright_as_its_reference(record):
+    row = scan_row(good_rows(record.ledger)[0])
+    with SpeckleFrames(scan_of_run(record)) as frames:
+        image = frames.projection(row)
+    # the air is two columns at either end, in which the fall of the beam itself is 0.6 %
+    np.testing.assert_allclose(image, SPECKLE, rtol=0.02)
+    with SpeckleFrames(scan_of_run(record), air_fraction=0) as frames:
+        raw = frames.projection(row)
+    assert raw.mean() == pytest.approx(0.9 * 0.875 * SPECKLE.mean(), rel=0.02)
+
+
+def test_references_between_are_frames_of_the_projections_file(record):
+    rows = good_rows(record.ledger)
+    middle = {"first_frame": 2, "frames": 2, "time_s": rows[3]["frame_time"]}
+    record._rows["reference_spans"] = [middle]
+    found = references_of(record, (rows[0]["frame_time"], rows[-1]["frame_time"]))
+    assert [each.spans for each in found] == [((0, 3),), ((2, 4),), ((0, 2),)]
+    assert found[1].path.endswith("projections.h5")
+
+
+def test_a_scan_with_references_travels_as_json(record):
+    scan = scan_of_run(record)
+    again = Scan.from_plain(json.loads(json.dumps(scan.plain())))
+    assert again == replace(scan, start={"uid": scan.uid}, frames_to_come=0)
+    assert isinstance(again.references[0], FrameSet)

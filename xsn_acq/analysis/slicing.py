@@ -1,0 +1,60 @@
+"""What turns the fields of all angles into slices, whatever technique they come from."""
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+
+from xsn_acq.analysis.background import find_air, quadratic_background
+from xsn_acq.analysis.rings import NONE, remove_rings
+from xsn_acq.analysis.tomography import FilteredBackProjection, index_per_radian
+from xsn_acq.errors import ReconstructionError
+from xsn_acq.optics.arrays import ComplexArray
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Slicing:
+    """How slices are made of sinograms.
+
+    Parameters
+    ----------
+    pixel_size_m, wavelength_m : float
+        Pixel at the sample; with the wavelength it turns phase into delta, absorption into beta.
+    rings : str
+        Ring removal, a method of `xsn_acq.analysis.rings.remove_rings`.
+    background : bool
+        Whether a quadratic fitted to the air of each slice is subtracted: what retrieves phase from its slope
+        hardly sees its slowest part.
+    """
+
+    pixel_size_m: float
+    wavelength_m: float
+    rings: str = NONE
+    background: bool = False
+
+    @property
+    def factor(self) -> np.float32:
+        """Of a back-projected phase, to be delta."""
+        return np.float32(index_per_radian(self.pixel_size_m, self.wavelength_m))
+
+    def slices(self, fields: ComplexArray, projection: FilteredBackProjection) -> ComplexArray:
+        """Slices beta + i delta, complex64 (rows, nz, nx), of fields alpha + i phi (angles, rows, nx)."""
+        sinogram = remove_rings(fields, self.rings, pixel_size_m=self.pixel_size_m)
+        slices = np.multiply(projection.slices(sinogram), self.factor, dtype=np.complex64)
+        if self.background:
+            for part in slices:
+                _take_background(part)
+        return slices
+
+
+def _take_background(part: ComplexArray) -> None:
+    """Subtract the slow background of a slice beta + i delta (nz, nx) in place; delta tells what is air."""
+    try:
+        air = find_air(part.imag)
+    except ReconstructionError as error:
+        _log.warning("a slice keeps its background: %s", error)
+        return
+    part.real -= quadratic_background(part.real, air)
+    part.imag -= quadratic_background(part.imag, air)

@@ -1,0 +1,60 @@
+"""The reference speckle of one position of the diffuser, and where it stood at any time of the scan."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from xsn_acq.analysis.pwf.drift import DriftingReference
+from xsn_acq.errors import ReconstructionError
+from xsn_acq.live.speckle_frames import Reference
+from xsn_acq.optics.arrays import FloatArray
+
+SEEN_PX = 0.02
+"""Drifts of the speckle that stay below this, pixels, are left in."""
+
+
+@dataclass(frozen=True, eq=False)
+class StillReference:
+    """Mean of all references of a position, moved to where the first one was, and the way it went.
+
+    Attributes
+    ----------
+    image : float32 (ny, nx)
+    frames : int
+        In the mean.
+    drift : DriftingReference or None
+        None where there is one set of references only, or sets that do not show the same speckle.
+    said : str
+        What a person must know; empty when nothing.
+    """
+
+    image: FloatArray
+    frames: int
+    drift: DriftingReference | None = None
+    said: str = ""
+
+    @property
+    def largest_px(self) -> float:
+        """Largest drift, pixels."""
+        return self.drift.path.largest_px if self.drift is not None else 0.0
+
+    def shift_at(self, time_s: float) -> tuple[float, float]:
+        """Shift (dy, dx) of the speckle at a time, pixels; 0 where it is too small to be seen."""
+        if self.drift is None or self.largest_px < SEEN_PX:
+            return (0.0, 0.0)
+        return self.drift.path.at(time_s)
+
+
+def still_reference(references: Sequence[Reference]) -> StillReference:
+    """Join the references of one position; where they do not agree the first one stands alone."""
+    first = references[0]
+    times = [each.time_s for each in references]
+    if len(references) < 2 or len(set(times)) < len(times):
+        return StillReference(first.image, first.frames)
+    try:
+        drift = DriftingReference(np.stack([each.image for each in references]), times)
+    except ReconstructionError as error:
+        return StillReference(first.image, first.frames, said=f"references: {error}")
+    image = drift.at(first.time_s).astype(np.float32)
+    return StillReference(image, sum(each.frames for each in references), drift)

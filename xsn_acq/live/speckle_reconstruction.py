@@ -1,0 +1,278 @@
+"""Reconstruction of a speckle scan: fields angle by angle, in the store, and the volume at the end."""
+
+import hashlib
+import json
+import zlib
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from xsn_acq.analysis.pwf.one_material import STRAINED
+from xsn_acq.closing import Closing
+from xsn_acq.errors import ReconstructionError
+from xsn_acq.live.executors import Executor, InProcess
+from xsn_acq.live.fields import FieldStore
+from xsn_acq.live.offline import ending
+from xsn_acq.live.reconstruction import Paths, Progress, require_room, tell
+from xsn_acq.live.report import report_on
+from xsn_acq.live.results import Status, write_status
+from xsn_acq.live.settings import expected_projections, frame_shape
+from xsn_acq.live.speckle_chunks import NUMBERS, Retrieved, plain_view, retrieve_views, speckle_job
+from xsn_acq.live.speckle_frames import SpeckleFrames
+from xsn_acq.live.speckle_preparing import Prepared, prepare
+from xsn_acq.live.speckle_scan import SpeckleScan, View, speckle_scan
+from xsn_acq.live.speckle_settings import SpeckleChoices, entry, slicing_of
+from xsn_acq.live.volume import FILE_NAME
+from xsn_acq.live.volume_writing import write_volume
+from xsn_acq.optics.arrays import FloatArray
+from xsn_acq.storage.json_file import write_json
+from xsn_acq.storage.run import RunRecord
+
+PREPARED_NAME = "speckle.json"
+RMSE_NAME = "rmse.npy"
+CHUNK_VIEWS = 16
+"""Angles of a chunk: only the first of them starts from afar."""
+SPARE_FIELDS = 8
+STRAINED_SHARE = 0.05
+"""With more of its angles strained than this, a sample is not of one material."""
+
+
+class SpeckleReconstruction(Closing):
+    """From frames to the volume; fields that were retrieved before are taken from the store.
+
+    Parameters
+    ----------
+    scan : SpeckleScan
+    views : sequence of View
+        By rising angle.
+    folder : Path
+        Of the scan's results.
+    choices : SpeckleChoices, optional
+
+    Attributes
+    ----------
+    prepared : Prepared
+        What all its projections are retrieved with.
+
+    Raises
+    ------
+    ReconstructionError, StorageError
+        The scan lacks what is needed, or another process has the folder.
+    """
+
+    def __init__(
+        self,
+        scan: SpeckleScan,
+        views: Sequence[View],
+        folder: Path,
+        choices: SpeckleChoices | None = None,
+    ) -> None:
+        self.scan, self._views, self._folder = scan, list(views), folder
+        self._choices = choices or SpeckleChoices()
+        shape, capacity = frame_shape(scan.start), len(self._views) + SPARE_FIELDS
+        require_room(scan.positions[0], folder, capacity)
+        frames = [SpeckleFrames(each) for each in scan.positions]
+        try:
+            known = _digest(scan, frames, self._choices)
+            self.prepared = _kept(folder, known) or _prepared(
+                folder, known, scan, frames, views, self._choices
+            )
+        finally:
+            for each in frames:
+                each.close()
+        self._digest = known
+        self.store = FieldStore(folder, known, capacity=capacity, shape=shape, iterations=1, numbers=NUMBERS)
+        self._rmse_squared = np.zeros(shape)
+        self._seen = 0
+
+    def retrieve(self, executor: Executor, progress: Progress | None = None) -> None:
+        """Retrieve the fields of all angles that are not in the store yet.
+
+        Raises
+        ------
+        StorageError
+            When a frame cannot be read, or a field not written.
+        """
+        done = self.store.theta_deg
+        left = [view for view in self._views if not np.any(np.isclose(view.theta_deg, done, atol=1e-9))]
+        total = len(self.store) + len(left)
+        tell(progress, "retrieval", len(self.store), total)
+        for field, rmse in self._retrieved(left, executor):
+            self.store.append(field)
+            self._rmse_squared += rmse.astype(float) ** 2
+            self._seen += 1
+            tell(progress, "retrieval", len(self.store), total)
+
+    def _retrieved(self, views: Sequence[View], executor: Executor) -> Iterator[Retrieved]:
+        """Fields of angles, in any order of chunks."""
+        axis = entry(self.scan.start, "axis_column")
+        job = speckle_job(self.scan, self.prepared.settings, axis, self._digest, threads=executor.threads)
+        tasks = [
+            (job, [plain_view(view) for view in views[first : first + CHUNK_VIEWS]])
+            for first in range(0, len(views), CHUNK_VIEWS)
+        ]
+        for _, fields in executor.map(retrieve_views, tasks):
+            yield from fields
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a person must know of the result, one line each."""
+        found = list(self.prepared.warnings)
+        strain = self.store.numbers["strain"]
+        strained = np.mean(strain > STRAINED) if len(strain) else 0.0
+        if strained > STRAINED_SHARE:
+            found.append(
+                f"the sample is not of one material: {strained:.0%} of the angles contradict one beta/delta "
+                "(docs/speckle.md); its phase and absorption are wrong: take three diffuser positions or "
+                "more and mode free"
+            )
+        return found
+
+    def finish(
+        self,
+        executor: Executor,
+        progress: Progress | None = None,
+        record: RunRecord | None = None,
+    ) -> Paths:
+        """Write the volume slab by slab, and its report.
+
+        Raises
+        ------
+        ReconstructionError
+            There are no fields.
+        """
+        path = self._folder / FILE_NAME
+        if not len(self.store):
+            raise ReconstructionError(f"run {self.scan.uid[:8]}: wanted fields, found none")
+        if self._seen:
+            np.save(self._folder / RMSE_NAME, self.rmse_map())
+        write_volume(
+            path,
+            self.store,
+            slicing_of(self.scan.start, self._choices),
+            self._parameters(),
+            self.scan.start,
+            executor=executor,
+            progress=lambda done, total: tell(progress, "volume", done, total),
+        )
+        report_on(path, record)
+        return Paths(path, self.store.path)
+
+    def rmse_map(self) -> FloatArray:
+        """Root mean square over the angles retrieved now of measured less modelled intensity, (ny, nx)."""
+        return np.sqrt(self._rmse_squared / max(self._seen, 1)).astype(np.float32)
+
+    def _parameters(self) -> dict[str, object]:
+        """All that the fields were made with, and what is to be known of them, as plain values."""
+        prepared, start = self.prepared.plain(), self.scan.start
+        settings = prepared.pop("settings")
+        optics = settings.pop("optics")
+        axis = entry(start, "axis_column")
+        return {
+            "technique": start["technique"],
+            "pixel_size_m": entry(start, "pixel_size_m"),
+            "wavelength_m": entry(start, "wavelength_m"),
+            "axis_column": axis,
+            **{name: optics[name] for name in ("sample_to_diffuser_m", "diffuser_to_scintillator_m")},
+            **settings,
+            **prepared,
+            "diffuser_positions": len(self.scan.positions),
+            "rings": self._choices.rings,
+            "background": self._choices.background,
+            "warnings": self.warnings,
+        }
+
+    def close(self) -> None:
+        """Close the files."""
+        self.store.close()
+
+
+def reconstruct_speckle(
+    runs: Sequence[RunRecord],
+    folder: Path,
+    *,
+    choices: SpeckleChoices | None = None,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+) -> Paths:
+    """Retrieve the fields of the runs of one series and write the volume.
+
+    Parameters
+    ----------
+    runs : sequence of RunRecord
+        One for each position of the diffuser, complete or as far as they went.
+    folder : Path
+        Results go here.
+    choices : SpeckleChoices, optional
+    executor : Executor, optional
+        Where the work is done; in this process if not given.
+    progress : callable, optional
+        See `xsn_acq.live.reconstruction.Progress`.
+
+    Raises
+    ------
+    ReconstructionError
+        Runs are of another technique or series, or lack what is needed.
+    StorageError
+        When frames cannot be read, or results cannot be written.
+    """
+    if executor is None:
+        with InProcess() as here:
+            return reconstruct_speckle(runs, folder, choices=choices, executor=here, progress=progress)
+    scan, views = speckle_scan(runs)
+    with SpeckleReconstruction(scan, views, folder, choices) as work:
+        work.retrieve(executor, progress)
+        paths = work.finish(executor, progress, runs[0])
+        warnings, fields = work.warnings, len(work.store)
+    worst = next((end for end in map(ending, runs) if end["state"] != "done"), ending(runs[-1]))
+    message = "; ".join([*filter(None, [worst["message"]]), *warnings])
+    status = Status(
+        scan.uid,
+        state=worst["state"],
+        frames=sum(row is not None for view in views for row in view.rows),
+        pairs=fields,
+        expected_pairs=expected_projections(scan.start),
+        message=message,
+    )
+    write_status(folder, status)
+    return paths
+
+
+def _prepared(
+    folder: Path,
+    known: str,
+    scan: SpeckleScan,
+    frames: Sequence[SpeckleFrames],
+    views: Sequence[View],
+    choices: SpeckleChoices,
+) -> Prepared:
+    """Prepare, and keep it beside the results."""
+    prepared = prepare(scan.start, frames, views, choices)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / PREPARED_NAME, {"digest": known, **prepared.plain()}, "what a scan is retrieved with")
+    return prepared
+
+
+def _kept(folder: Path, known: str) -> Prepared | None:
+    """What an earlier call prepared of the same frames and choices."""
+    try:
+        plain = json.loads((folder / PREPARED_NAME).read_text(encoding="utf-8"))
+        return Prepared.from_plain(plain) if plain["digest"] == known else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _digest(scan: SpeckleScan, frames: Sequence[SpeckleFrames], choices: SpeckleChoices) -> str:
+    """Fingerprint of all that the fields depend on, apart from the projections of a run themselves."""
+    images = [
+        zlib.crc32(image.tobytes())
+        for each in frames
+        for image in (each.dark, *each.flats, *(reference.image for reference in each.references))
+    ]
+    acquisition = scan.start["acquisition"]
+    chosen = [choices.mode, choices.beta_over_delta, choices.diffuser_phase, choices.mu]
+    uids = [position.uid for position in scan.positions]
+    known = [version("xsn_acq"), uids, acquisition, chosen, images]
+    return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
