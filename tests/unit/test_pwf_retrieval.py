@@ -94,11 +94,14 @@ def test_streamed_is_batch():
 def test_dead_pixels_do_no_harm():
     one = scene("beads")
     dead = np.random.default_rng(5).random(SHAPE) < 0.02
-    images = np.where(dead, np.nan, one.projections)
+    images = np.where(dead, 3.0, one.projections)
+    images[0, 40, 50] = np.nan
     references = np.where(dead, 7.0, one.references)
     found = Retrieval(settings(GLASS), references, good=~dead).retrieve(images)
     assert one.slope(found.phi)[0] == pytest.approx(one.slope(field("beads").phi)[0], abs=0.005)
     assert np.all(found.rmse[dead] == 0)
+    assert found.rmse[40, 50] == 0
+    assert found.rmse.mean() == pytest.approx(field("beads").rmse.mean(), rel=0.03)  # 2 % have none
 
 
 def test_held_out_pixels_choose_the_weight():

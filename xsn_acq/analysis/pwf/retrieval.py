@@ -195,7 +195,8 @@ class Retrieval:
         """Variables (V, Ny, Nx) of Paganin's guess from images (K, ny, nx), and the references then."""
         c = self.settings.beta_over_delta
         before = self._references if references is None else references
-        phi = paganin(self.settings.optics, self.model.grid, images, before, c)
+        seen = np.where(self._good, images, np.nan)
+        phi = paganin(self.settings.optics, self.model.grid, seen, before, c)
         return self._objective(1.0).variables(self.model.array(c * phi), self.model.array(phi))
 
     def _prepare(self, mu: float) -> None:
@@ -241,7 +242,7 @@ class Retrieval:
         squares = np.where(seen, (roots**2 - modelled) ** 2, 0.0).sum(axis=0) / np.maximum(
             seen.sum(axis=0), 1
         )
-        mean = float(np.nanmean(self._references))
+        mean = float(np.nanmean(self._references[:, self._good]))
         return SpeckleField(
             alpha,
             phi,
