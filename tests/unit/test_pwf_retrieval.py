@@ -19,7 +19,9 @@ SHAPE = (96, 96)
 def settings(material, **changed):
     ratio = material.beta / material.delta
     given = {"mu": 10.0, "reference_frames": 20, "diffuser_beta_over_delta": SAND.beta / SAND.delta}
-    return PwfSettings(scene().optics, ratio, PHOTONS, **{**given, **changed})
+    return PwfSettings(
+        **{"optics": scene().optics, **given, **changed}, beta_over_delta=ratio, photons=PHOTONS
+    )
 
 
 @cache
@@ -57,11 +59,14 @@ def test_the_error_map_is_the_noise_of_the_image():
     assert np.sqrt(np.mean(found.rmse**2)) == pytest.approx(np.sqrt(np.mean(noise**2)), rel=0.1)
 
 
-@pytest.mark.parametrize("material", [GLASS, CELLULOSE], ids=["as glass", "as cellulose"])
-def test_a_mixture_is_flagged(material):
-    found = retrieval(material).retrieve(scene("beads in wood").projections)
-    assert not found.check.holds
-    assert "not of one material" in found.flags[-1]
+def test_a_mixture_is_flagged():
+    mixed = scene("beads in wood", (128, 128))  # smaller fields show less of it, see docs/speckle_solver.md
+    as_glass = Retrieval(settings(GLASS, optics=mixed.optics), mixed.references)
+    as_cellulose = as_glass.like(settings(CELLULOSE, optics=mixed.optics))
+    for each in (as_glass, as_cellulose):
+        found = each.retrieve(mixed.projections)
+        assert not found.check.holds
+        assert "not of one material" in found.flags[-1]
 
 
 def test_the_neighbour_is_a_better_start():
@@ -89,11 +94,14 @@ def test_streamed_is_batch():
 def test_dead_pixels_do_no_harm():
     one = scene("beads")
     dead = np.random.default_rng(5).random(SHAPE) < 0.02
-    images = np.where(dead, np.nan, one.projections)
+    images = np.where(dead, 3.0, one.projections)
+    images[0, 40, 50] = np.nan
     references = np.where(dead, 7.0, one.references)
     found = Retrieval(settings(GLASS), references, good=~dead).retrieve(images)
     assert one.slope(found.phi)[0] == pytest.approx(one.slope(field("beads").phi)[0], abs=0.005)
     assert np.all(found.rmse[dead] == 0)
+    assert found.rmse[40, 50] == 0
+    assert found.rmse.mean() == pytest.approx(field("beads").rmse.mean(), rel=0.03)  # 2 % have none
 
 
 def test_held_out_pixels_choose_the_weight():

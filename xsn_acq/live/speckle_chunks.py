@@ -13,7 +13,8 @@ import numpy as np
 
 from xsn_acq.analysis.pair_retrieval import PairField
 from xsn_acq.analysis.pairing import NO_PARTNER
-from xsn_acq.analysis.pwf.retrieval import Retrieval, SpeckleField
+from xsn_acq.analysis.pwf.field import SpeckleField
+from xsn_acq.analysis.pwf.retrieval import Retrieval
 from xsn_acq.analysis.pwf.settings import PwfSettings
 from xsn_acq.analysis.retrieval import Field
 from xsn_acq.analysis.shift import centre_on_axis

@@ -23,7 +23,7 @@ DiffuserPhase = Literal["own_phase", "zero_phase"]
 _MU = 30.0
 """Weight of the prior: between 10 and 100 the sample's phase does not depend on it; at 1 the grains take up
 noise and samples of fine powder come out 5 % too strong."""
-_ENOUGH = 1e-3
+_ENOUGH = 0.05
 _MOST = 200
 
 
@@ -56,7 +56,8 @@ def own_phase(model: ImageModel, reference: FloatArray, weight: FloatArray, beta
     one = (model.array(np.ones(model.grid.padded, complex)),)
     objective = Objective(alone, one, Assumption(beta_over_delta, True), _MU)
     data = alone.data(reference[None], weight[None])
-    start = paganin(optics, model.grid, reference[None], np.ones_like(reference)[None], beta_over_delta)
+    seen = np.where(weight > 0, reference, np.nan)[None]
+    start = paganin(optics, model.grid, seen, np.ones_like(seen), beta_over_delta)
     x = alone.array(start[None])
     precondition = Preconditioner(objective, data, objective.wave(x))
     return objective.wave(fit(objective, data, x, precondition, enough=_ENOUGH, most=_MOST).x)

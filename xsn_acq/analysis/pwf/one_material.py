@@ -19,10 +19,10 @@ from xsn_acq.analysis.pwf.forward import Data
 from xsn_acq.analysis.pwf.objective import Objective
 from xsn_acq.optics.arrays import FloatArray
 
-_SIGMA_M = 9e-6
-STRAINED = 3.4
-"""Of one material, three samples and three seeds, it was 1.0 to 2.3 on fields of 125 um and 20,000 photons;
-4.7 and more in mixtures taken for one of their materials."""
+_SIGMA_M = 18e-6
+STRAINED = 4.3
+"""Of one material (three samples, three seeds, fields of 125 um) it was 0.8 to 2.5 at 20,000 photons, up to
+3.9 at 5,000, up to 2.9 on 250 um; 4.9 and more in mixtures taken for either of their materials."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Beta / delta of a sample from the images, for `single_material`.
 
 It takes three diffuser positions or more: with one, absorption that is left free takes up the speckles' shift
-(a powder of glass came out 20 % low, wood 20 % high), and the value of the loss does not tell either.
+(a powder of glass came out 20 % low, wood 20 % high). For one position see `ratio_search`.
 """
 
 from collections.abc import Sequence

@@ -6,7 +6,6 @@ Paganin's guess or from the field of the angle before.
 
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Self
 
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from xsn_acq.analysis.pwf.diffuser import own_phase, zero_phase
+from xsn_acq.analysis.pwf.field import SpeckleField
 from xsn_acq.analysis.pwf.fitting import fit
 from xsn_acq.analysis.pwf.forward import Data, ImageModel
 from xsn_acq.analysis.pwf.held_out import (
@@ -25,63 +25,13 @@ from xsn_acq.analysis.pwf.held_out import (
     misfit_of,
 )
 from xsn_acq.analysis.pwf.objective import Assumption, Objective
-from xsn_acq.analysis.pwf.one_material import MaterialCheck, OneMaterial
+from xsn_acq.analysis.pwf.one_material import OneMaterial
 from xsn_acq.analysis.pwf.paganin import paganin
 from xsn_acq.analysis.pwf.preconditioner import Preconditioner
-from xsn_acq.analysis.pwf.settings import FEWEST_FREE, Mode, PwfSettings
+from xsn_acq.analysis.pwf.settings import FEWEST_FREE, PwfSettings
 from xsn_acq.analysis.shift import shift_image
 from xsn_acq.errors import ReconstructionError
 from xsn_acq.optics.arrays import FloatArray
-
-
-@dataclass(frozen=True, eq=False)
-class SpeckleField:
-    """What the sample does to the wave, t = exp(alpha + i phi), and how well it explains the images.
-
-    Attributes
-    ----------
-    alpha, phi : float32 (ny, nx)
-        -k0 times the line integrals of beta and of delta. In ``free`` mode phi has no absolute zero: its mean
-        is that of its start.
-    rmse : float32 (ny, nx)
-        Measured less modelled intensity, root mean square over diffuser positions, in parts of the mean
-        reference; 0 where no position has a value.
-    chi2 : float
-        Mean over pixels of (residual / noise)^2.
-    gradients : int
-    converged : bool
-    mode : "single_material" or "free"
-    mu : float
-        Weight of the prior.
-    check : MaterialCheck or None
-        Of a single material: whether the images contradict it.
-    variables : array (V, Ny, Nx)
-        What was fitted, on the padded field and in the model's library: where the next angle starts.
-    """
-
-    alpha: FloatArray
-    phi: FloatArray
-    rmse: FloatArray
-    chi2: float
-    gradients: int
-    converged: bool
-    mode: Mode
-    mu: float
-    check: MaterialCheck | None
-    variables: Any
-
-    @property
-    def flags(self) -> tuple[str, ...]:
-        """What a person must know, one line each."""
-        said = []
-        if not self.converged:
-            said.append(f"not converged after {self.gradients} gradients")
-        if self.check is not None and not self.check.holds:
-            said.append(
-                f"not of one material (strain {self.check.strain:.1f}): phase and absorption are wrong; "
-                f"take {FEWEST_FREE} diffuser positions or more and mode free"
-            )
-        return tuple(said)
 
 
 class Retrieval:
@@ -245,7 +195,8 @@ class Retrieval:
         """Variables (V, Ny, Nx) of Paganin's guess from images (K, ny, nx), and the references then."""
         c = self.settings.beta_over_delta
         before = self._references if references is None else references
-        phi = paganin(self.settings.optics, self.model.grid, images, before, c)
+        seen = np.where(self._good, images, np.nan)
+        phi = paganin(self.settings.optics, self.model.grid, seen, before, c)
         return self._objective(1.0).variables(self.model.array(c * phi), self.model.array(phi))
 
     def _prepare(self, mu: float) -> None:
@@ -291,7 +242,7 @@ class Retrieval:
         squares = np.where(seen, (roots**2 - modelled) ** 2, 0.0).sum(axis=0) / np.maximum(
             seen.sum(axis=0), 1
         )
-        mean = float(np.nanmean(self._references))
+        mean = float(np.nanmean(self._references[:, self._good]))
         return SpeckleField(
             alpha,
             phi,

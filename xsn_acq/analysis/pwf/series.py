@@ -2,7 +2,8 @@
 
 from numpy.typing import ArrayLike
 
-from xsn_acq.analysis.pwf.retrieval import Retrieval, SpeckleField
+from xsn_acq.analysis.pwf.field import SpeckleField
+from xsn_acq.analysis.pwf.retrieval import Retrieval
 
 
 class FieldSeries:
