@@ -2,16 +2,11 @@
 
 import json
 
-import numpy as np
 import pytest
-from speckle_run import BALL, ENERGY_EV, SpeckleRun
+from speckle_run import SpeckleRun
 
 from xsn_acq.live import speckle_reconstruction
-from xsn_acq.live.executors import InProcess
-from xsn_acq.live.fields import FieldStore
-from xsn_acq.live.speckle_preparing import Prepared
-from xsn_acq.live.speckle_reconstruction import SpeckleReconstruction, reconstruct_speckle
-from xsn_acq.live.speckle_scan import speckle_scan
+from xsn_acq.live.speckle_reconstruction import reconstruct_speckle
 from xsn_acq.live.speckle_settings import SpeckleChoices
 from xsn_acq.live.volume import VolumeFile
 from xsn_acq.storage.run import RunRecord

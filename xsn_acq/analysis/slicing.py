@@ -54,7 +54,7 @@ def _take_background(part: ComplexArray) -> None:
     try:
         air = find_air(part.imag)
     except ReconstructionError as error:
-        _log.warning("a slice keeps its background: %s", error)
+        _log.info("a slice keeps its background: %s", error)
         return
     part.real -= quadratic_background(part.real, air)
     part.imag -= quadratic_background(part.imag, air)

@@ -60,9 +60,9 @@ def conclude(
         well.append(not files or tried(partial(index_scan, scan, files, data), "index"))
     well += [tried(make, "spectra") for make in _spectra(runs, ends, data, live="live" in services)]
     well += [tried(make, "element maps") for make in _sweeps(runs, ends, data)]
+    if "live" in services:
+        _tell_volumes(runs, data)
     for run, (word, reason) in zip(runs, ends, strict=True):
-        if "live" in services:
-            _tell_volume(run, data)
         if word == "INCOMPLETE":
             say(f"{word}: {_energy(run)}{reason}")
     return _exit_status([word for word, _ in ends], failure, well=all(well))
@@ -104,14 +104,19 @@ def _energy(run: Any) -> str:
     return f"{part['energies_ev'][part['number']]:g} eV: " if part else ""
 
 
-def _tell_volume(run: Any, data: Any) -> None:
-    """Where the reconstruction is, if there is one."""
+def _tell_volumes(runs: Sequence[Any], data: Any) -> None:
+    """Where the reconstructions are that there are, and what is to be known of them."""
+    from xsn_acq.live.results import read_status
     from xsn_acq.live.volume import FILE_NAME
 
-    earlier: list[str] = run.hyperspectral.get("resumes", [])
-    path = data.results([*earlier, run.uid][0]) / FILE_NAME
-    if path.exists():
-        print(f"volume {path}", flush=True)
+    firsts = ([*run.hyperspectral.get("resumes", []), run.results_uid][0] for run in runs)
+    for uid in dict.fromkeys(firsts):
+        folder = data.results(uid)
+        if (folder / FILE_NAME).exists():
+            print(f"volume {folder / FILE_NAME}", flush=True)
+            known = read_status(folder)
+            if known is not None and known.message:
+                say(f"{known.state}: {known.message}")
 
 
 def _evaluate(run: Any, data: Any, tried: Try) -> bool:
@@ -187,6 +192,7 @@ def _export(record: Any, data: Any) -> list[str]:
 
 _MADE_OF: Mapping[str, tuple[str, Callable[[Any, Any], list[str]]]] = {
     "xsn": ("NXtomo file", _export),
+    "pwf": ("NXtomo file", _export),
     "calibration": ("calibration", _calibrate),
 }
 """What is made of a run that came to its end, by its technique; of others nothing.

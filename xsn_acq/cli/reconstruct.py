@@ -35,8 +35,8 @@ def add_parser(subparsers: Any) -> None:
         type=options.positive,
         default=0.0,
         metavar="RATIO",
-        help="beta/delta of a sample of one material: frames of a scan of 180 degrees or less, which have no "
-        "partner half a turn on, are retrieved alone",
+        help="beta/delta of a sample of one material; of an XSN scan of 180 degrees or less, whose frames "
+        "have no partner half a turn on, each is then retrieved alone",
     )
     parser.add_argument(
         "--rings",
@@ -57,6 +57,7 @@ def add_parser(subparsers: Any) -> None:
         action="store_true",
         help="let patterns that are left out check the strength of the regularisation",
     )
+    _add_of_speckle(parser)
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
     parser.set_defaults(run=run)
 
@@ -71,6 +72,25 @@ def _add_places(parser: argparse.ArgumentParser) -> None:
         "--scheduler",
         metavar="ADDRESS",
         help="Dask cluster, as tcp://10.0.0.1:8786, whose workers see the same files",
+    )
+
+
+def _add_of_speckle(parser: argparse.ArgumentParser) -> None:
+    """What a person may want otherwise of a speckle scan."""
+    speckle = parser.add_argument_group("of a run of speckle tomography")
+    speckle.add_argument(
+        "--mode",
+        choices=("single_material", "free"),
+        help="absorption tied to phase, or free (three diffuser positions or more); default: as measured",
+    )
+    speckle.add_argument(
+        "--diffuser-phase",
+        choices=("own_phase", "zero_phase"),
+        default="own_phase",
+        help="retrieve the diffuser's phase, or take it for zero as the paper does (default: own_phase)",
+    )
+    speckle.add_argument(
+        "--keep-background", action="store_true", help="leave the slow background of slices in"
     )
 
 
@@ -92,6 +112,7 @@ def _add_of_files(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Reconstruct what is named and say where the volume is, or what came of a sweep."""
+    from xsn_acq.live.speckle_scan import is_speckle
     from xsn_acq.live.sweep import is_sweep
     from xsn_acq.storage.layout import DataFolder
 
@@ -101,6 +122,8 @@ def run(args: argparse.Namespace) -> int:
     _refuse_of_files(args)
     data = DataFolder(args.data)
     record = _record(args, data)
+    if is_speckle(record.start):
+        return _volume(args, partial(_speckle, args, record, data))
     if not is_sweep(record.start):
         return _volume(args, partial(_run, args, record, data))
     print("\n".join(evaluated(record, data, solver=args.solver, held_out=args.check_strength)))
@@ -140,6 +163,26 @@ def _run(args: argparse.Namespace, record: Any, data: Any, chosen: Any, progress
 
     folder = args.output or data.results(record.uid)
     return reconstruct(record, folder, choices=_choices(args), executor=chosen, progress=progress)
+
+
+def _speckle(args: argparse.Namespace, record: Any, data: Any, chosen: Any, progress: Any) -> Any:
+    """Reconstruct all positions of the diffuser of the series that a run is of."""
+    from xsn_acq.live.speckle_reconstruction import reconstruct_speckle
+    from xsn_acq.live.speckle_settings import SpeckleChoices
+    from xsn_acq.storage.layout import results_uid
+    from xsn_acq.storage.scans import records_of_series
+
+    uid = results_uid(record.start)
+    folder = args.output or data.results(uid)
+    choices = SpeckleChoices(
+        mode=args.mode,
+        beta_over_delta=args.beta_over_delta,
+        diffuser_phase=args.diffuser_phase,
+        rings=args.rings,
+        background=not args.keep_background,
+    )
+    runs = records_of_series(data.journal, uid) or [record]
+    return reconstruct_speckle(runs, folder, choices=choices, executor=chosen, progress=progress)
 
 
 def _choices(args: argparse.Namespace) -> Any:

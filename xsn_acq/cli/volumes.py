@@ -24,8 +24,9 @@ def volume_path(data: Path, which: str) -> Path:
     if Path(which).is_file():
         return Path(which)
     folder = DataFolder(data)
-    uid = find_run(folder.journal, which).uid
-    path = folder.results(uid) / FILE_NAME
+    found = find_run(folder.journal, which)
+    uid = found.uid
+    path = folder.results(found.results_uid) / FILE_NAME
     if not path.is_file():
         raise StorageError(f"volume {path}: not there; of a tomogram, xsn-acq reconstruct {uid[:8]} makes it")
     return path

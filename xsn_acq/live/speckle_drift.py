@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xsn_acq.analysis.pwf.drift import DriftingReference
+from xsn_acq.analysis.shift import shift_image
 from xsn_acq.errors import ReconstructionError
 from xsn_acq.live.speckle_frames import Reference
 from xsn_acq.optics.arrays import FloatArray
@@ -44,6 +45,11 @@ class StillReference:
         if self.drift is None or self.largest_px < SEEN_PX:
             return (0.0, 0.0)
         return self.drift.path.at(time_s)
+
+    def at(self, time_s: float) -> FloatArray:
+        """Reference (ny, nx) as it stood at a time."""
+        dy, dx = self.shift_at(time_s)
+        return shift_image(self.image, dy, dx) if dy or dx else self.image
 
 
 def still_reference(references: Sequence[Reference]) -> StillReference:

@@ -55,12 +55,12 @@ class SpeckleFrames(ScanFrames):
             for each in scan.references
         )
         self._air = math.ceil(air_fraction * self.dark.shape[1])
-        self._air_before = _air(self.references[0].image, self._air)
 
-    def projection(self, row: ScanRow) -> FloatArray:
-        """Projection over the flat, float32 (ny, nx), its air as bright as that of the first reference.
+    def projection(self, row: ScanRow, reference: FloatArray) -> FloatArray:
+        """Projection over the flat, float32 (ny, nx), its air as bright as that of a reference.
 
-        The ring current falls between the two, and the beam wanders: a gain linear in x takes that out.
+        The ring current falls between the two, and the beam wanders: a gain linear in x takes that out. The
+        reference is as it stood when the projection was taken, so that the same speckle is compared.
 
         Raises
         ------
@@ -71,7 +71,7 @@ class SpeckleFrames(ScanFrames):
         if not self._air:
             return image
         columns = image.shape[1]
-        ends = self._air_before / np.maximum(_air(image, self._air), np.float32(1e-3))
+        ends = _air(reference, self._air) / np.maximum(_air(image, self._air), np.float32(1e-3))
         middles = (0.5 * (self._air - 1), columns - 0.5 * (self._air + 1))
         across = np.arange(columns)
         gain = ends[0] + (ends[1] - ends[0]) * (across - middles[0]) / max(middles[1] - middles[0], 1.0)

@@ -27,7 +27,7 @@ from xsn_acq.live.speckle_settings import (
     speckle_optics,
 )
 from xsn_acq.optics.arrays import FloatArray
-from xsn_acq.optics.coherence import CoherenceLengths, resolution_m
+from xsn_acq.optics.coherence import CoherenceLengths, pooled_lengths, resolution_m
 from xsn_acq.units import UM
 
 LEAST_CONTRAST = 0.05
@@ -64,6 +64,10 @@ class Light:
     def lengths(self) -> CoherenceLengths:
         """Coherence lengths."""
         return CoherenceLengths(*self.lengths_m)
+
+    def pooled_lengths(self, pixel_m: float, times: int) -> CoherenceLengths:
+        """Coherence lengths of images whose pixels of ``pixel_m`` were pooled so many times."""
+        return pooled_lengths(self.lengths, pixel_m, times)
 
     def warnings(self, pixel_m: float) -> list[str]:
         """What is wrong with the light, one line each."""
@@ -129,8 +133,8 @@ class Prepared:
         return cls(settings_from(plain["settings"]), Light(**light), **lists)
 
 
-def light_of(start: Mapping[str, Any], reference: FloatArray, noise: float | None, binned: int = 1) -> Light:
-    """Measure the light from one reference (ny, nx), pooled ``binned`` times.
+def light_of(start: Mapping[str, Any], reference: FloatArray, noise: float | None) -> Light:
+    """Measure the light from one reference (ny, nx).
 
     Raises
     ------
@@ -139,9 +143,10 @@ def light_of(start: Mapping[str, Any], reference: FloatArray, noise: float | Non
     """
     fit: CoherenceFit = coherence_lengths(
         reference,
-        binned * entry(start, "pixel_size_m"),
+        entry(start, "pixel_size_m"),
         wavelength_m=entry(start, "wavelength_m"),
         distance_m=entry(start, "diffuser_to_scintillator_m"),
+        diffuser_beta_over_delta=entry(start, "diffuser_beta_over_delta"),
     )
     lengths = fit.lengths
     return Light(
@@ -149,7 +154,7 @@ def light_of(start: Mapping[str, Any], reference: FloatArray, noise: float | Non
         fit.errors_m,
         fit.contrast,
         resolution_m(lengths),
-        photons_of(noise) * binned**2,
+        photons_of(noise),
     )
 
 
@@ -279,7 +284,10 @@ def images_of(
     """
     images, shifts = [], []
     for row, each, reference in zip(view.rows, frames, references, strict=True):
-        missing = np.full(reference.image.shape, np.nan, np.float32)
-        images.append(missing if row is None else each.projection(row))
-        shifts.append((0.0, 0.0) if row is None else reference.shift_at(row.time_s))
+        if row is None:
+            images.append(np.full(reference.image.shape, np.nan, np.float32))
+            shifts.append((0.0, 0.0))
+            continue
+        shifts.append(reference.shift_at(row.time_s))
+        images.append(each.projection(row, reference.at(row.time_s)))
     return np.stack(images), shifts

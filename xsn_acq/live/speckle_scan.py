@@ -8,6 +8,7 @@ import numpy as np
 
 from xsn_acq.errors import ReconstructionError
 from xsn_acq.live.scan import Scan, ScanRow, good_rows, scan_of_run, scan_row, span_of
+from xsn_acq.storage.layout import results_uid
 from xsn_acq.storage.run import RunRecord
 
 TECHNIQUE = "pwf"
@@ -63,11 +64,6 @@ class SpeckleScan:
 def is_speckle(start: Mapping[str, Any]) -> bool:
     """Whether a start document belongs to a run of this technique."""
     return start.get("technique") == TECHNIQUE
-
-
-def series_of(start: Mapping[str, Any]) -> str:
-    """Which series a run is of."""
-    return str((start.get("speckle") or {}).get("series", start.get("uid")))
 
 
 def speckle_scan(runs: Sequence[RunRecord]) -> tuple[SpeckleScan, list[View]]:
@@ -144,7 +140,7 @@ def _require_alike(runs: Sequence[RunRecord]) -> None:
             )
     first = runs[0]
     for run in runs[1:]:
-        if series_of(run.start) != series_of(first.start):
+        if results_uid(run.start) != results_uid(first.start):
             raise ReconstructionError(f"runs {first.uid[:8]} and {run.uid[:8]}: wanted one series, found two")
         for name in _AGREEING:
             wanted, found = first.start["acquisition"].get(name), run.start["acquisition"].get(name)

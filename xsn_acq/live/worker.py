@@ -17,6 +17,8 @@ from xsn_acq.live.hyperspectral import publish_spectra
 from xsn_acq.live.job import Job
 from xsn_acq.live.results import ResultPublisher, Status, read_status
 from xsn_acq.live.settings import is_rest, is_xsn
+from xsn_acq.live.speckle_job import SpeckleJob
+from xsn_acq.live.speckle_scan import is_speckle
 from xsn_acq.live.sweep import is_sweep, shows_sample
 from xsn_acq.live.sweep_job import SweepJob
 from xsn_acq.live.tomogram_job import TomogramJob
@@ -181,6 +183,8 @@ class LiveWorker:
             return EnergyJob(record, self._data, publisher)
         if is_sweep(line.doc):
             return SweepJob(record, self._data, publisher)
+        if is_speckle(line.doc):
+            return SpeckleJob(record, self._data, publisher, publish_every_s=self._every_s)
         folder = self._data.results(record.uid)
         return TomogramJob(record, folder, publisher, publish_every_s=self._every_s)
 
@@ -224,4 +228,6 @@ class LiveWorker:
 
 def _is_ours(start: Mapping[str, Any]) -> bool:
     """Whether a run is worked on here, alone."""
-    return is_energy_scan(start) or shows_sample(start) or (is_xsn(start) and not is_rest(start))
+    if is_energy_scan(start) or shows_sample(start) or is_speckle(start):
+        return True
+    return is_xsn(start) and not is_rest(start)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from xsn_acq.errors import StorageError
-from xsn_acq.storage.layout import short_uid
+from xsn_acq.storage.layout import results_uid, short_uid
 from xsn_acq.storage.lines import JournalLine, decode, encode
 
 SUFFIX = ".jsonl"
@@ -59,6 +59,11 @@ class RunSummary:
     reason: str = ""
     hyperspectral: dict[str, Any] = field(default_factory=dict)
     speckle: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def results_uid(self) -> str:
+        """Under which uid its results lie, see `xsn_acq.storage.layout.results_uid`."""
+        return results_uid({"uid": self.uid, "speckle": self.speckle})
 
     @property
     def part(self) -> dict[str, Any]:

@@ -4,17 +4,19 @@
 
     <root>/journal/20261102T093000Z_1a2b3c4d.jsonl     documents, one file per run
     <root>/frames/2026-11-02/1a2b3c4d/<stream>.h5      frames, written once by the camera's file writer
-    <root>/results/1a2b3c4d/                           reconstruction of a run, picture of a calibration
+    <root>/results/1a2b3c4d/                           reconstruction of a run or of a series of runs
     <root>/calibrations/<beamline>/                    what calibrations have measured, a dated file each
     <root>/catalogue/                                  the embedded Tiled catalogue
     <root>/exports/1a2b3c4d.nx                         files that other programs open
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import Any
 
 from xsn_acq.errors import StorageError
 
@@ -35,6 +37,15 @@ def short_uid(run_uid: str) -> str:
     if not _UID.fullmatch(run_uid):
         raise StorageError(f"run uid: wanted 8 to 64 letters, digits and hyphens, found {run_uid[:80]!r}")
     return run_uid[:8]
+
+
+def results_uid(start: Mapping[str, Any]) -> str:
+    """Under which uid the results of a run lie: positions of one speckle series have theirs together.
+
+    >>> results_uid({"uid": "a", "speckle": {"series": "s"}}), results_uid({"uid": "a"})
+    ('s', 'a')
+    """
+    return str((start.get("speckle") or {}).get("series") or start["uid"])
 
 
 @dataclass(frozen=True)

@@ -110,6 +110,12 @@ def all_scans(folder: Path) -> list[RunSeries]:
     return [RunSeries(uid, tuple(runs)) for uid, runs in found.items()]
 
 
+def records_of_series(folder: Path, series: str) -> list[RunRecord]:
+    """Runs with good frames of one series of diffuser positions, by position, oldest first."""
+    found = [scan for scan in all_scans(folder) if scan.runs[0].speckle and scan.uid == series]
+    return [record for scan in found for records in scan.parts().values() for record in records]
+
+
 def unfinished_scan(
     folder: Path, params: Mapping[str, Any]
 ) -> tuple[RunSeries, Progress] | tuple[None, None]:

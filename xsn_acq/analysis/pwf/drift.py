@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.fft
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import make_smoothing_spline
 
 from xsn_acq.analysis.shift import shift_image
@@ -235,9 +235,7 @@ class DriftingReference:
             )
         self.shifts = tuple(speckle_shift(frames[0], frame, region) for frame in frames)
         self.path = drift_path(self._time, self.shifts)
-        self._still = np.zeros(frames.shape[1:])
-        for frame, shift in zip(frames, self.shifts, strict=True):
-            self._still += shift_image(frame / (shift.gain * len(frames)), -shift.dy, -shift.dx)
+        self._still = _joined(frames, self.shifts)
 
     def follow(
         self, projections: Sequence[FloatArray], time_s: ArrayLike, region: tuple[slice, slice]
@@ -264,3 +262,26 @@ class DriftingReference:
     def at(self, time_s: float) -> FloatArray:
         """Reference as it was at a time, mean of all references moved there, (ny, nx)."""
         return shift_image(self._still, *self.path.at(time_s))
+
+
+def _joined(frames: FloatArray, shifts: Sequence[SpeckleShift]) -> FloatArray:
+    """Mean of frames moved to where the first one was; near a border, of those that saw it."""
+    total, count = np.zeros(frames.shape[1:]), np.zeros(frames.shape[1:])
+    for frame, shift in zip(frames, shifts, strict=True):
+        seen = _seen(frame.shape, shift)
+        total += np.where(seen, shift_image(frame / shift.gain, -shift.dy, -shift.dx), 0.0)
+        count += seen
+    return np.asarray(total / count)
+
+
+def _seen(shape: tuple[int, ...], shift: SpeckleShift) -> NDArray[np.bool_]:
+    """Pixels of the first frame's place that a shifted one shows, its ragged border left out."""
+    seen = np.ones(shape, bool)
+    for axis, by in enumerate((shift.dy, shift.dx)):
+        margin = int(np.ceil(abs(by)))
+        if margin:
+            border = [slice(None), slice(None)]
+            away = margin + _MARGIN
+            border[axis] = slice(shape[axis] - away, None) if by > 0 else slice(0, away)
+            seen[tuple(border)] = False
+    return seen

@@ -100,8 +100,8 @@ def search(chi2: Callable[[float], float], pixels: int) -> RatioFit:
         )
     if best in (SEARCHED[0], SEARCHED[-1]):
         raise ReconstructionError(
-            f"beta/delta: wanted a value from {SEARCHED[0]:g} to {SEARCHED[-1]:g}, found the best at the end, "
-            f"{best:g}; is the sample of one material? Give it: --beta-over-delta"
+            f"beta/delta: wanted a value from {SEARCHED[0]:g} to {SEARCHED[-1]:g}, found the best at its "
+            f"end, {best:g}; is the sample of one material? Give it: --beta-over-delta"
         )
     vertex, curvature = best, math.inf
     for factor in _FINER:

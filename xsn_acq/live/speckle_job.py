@@ -1,0 +1,225 @@
+"""The live worker's work on a speckle tomogram: the light, reduced projections, the volume at its end."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from xsn_acq.analysis.orthoslices import Orthoslices, Plane
+from xsn_acq.analysis.pwf.retrieval import Retrieval, SpeckleField
+from xsn_acq.analysis.pwf.settings import PwfSettings
+from xsn_acq.analysis.shift import centre_on_axis
+from xsn_acq.analysis.xsn_stream import Quantity
+from xsn_acq.closing import Closing
+from xsn_acq.live.offline import ending
+from xsn_acq.live.projection_job import ProjectionJob
+from xsn_acq.live.results import ResultPublisher
+from xsn_acq.live.scan import Scan, ScanRow, scan_of_run
+from xsn_acq.live.settings import expected_projections
+from xsn_acq.live.speckle_chunks import without_air
+from xsn_acq.live.speckle_frames import SpeckleFrames
+from xsn_acq.live.speckle_preparing import Light, light_of
+from xsn_acq.live.speckle_reconstruction import reconstruct_speckle
+from xsn_acq.live.speckle_reduced import Reduction
+from xsn_acq.live.speckle_settings import (
+    UNKNOWN_RATIO,
+    SpeckleChoices,
+    entry,
+    ratio_of,
+    slicing_of,
+    speckle_optics,
+)
+from xsn_acq.live.volume import VolumeFile
+from xsn_acq.optics.arrays import FloatArray
+from xsn_acq.optics.fourier import worthwhile_threads
+from xsn_acq.storage.layout import DataFolder, results_uid
+from xsn_acq.storage.run import RunRecord
+from xsn_acq.storage.scans import records_of_series
+
+_WEIGHT = 30.0
+"""Of the prior: live, nobody waits for pixels that are held out."""
+_MOST_GRADIENTS = 60
+
+
+@dataclass(frozen=True, eq=False)
+class Glimpse:
+    """A projection as it came: phase, and measured less modelled intensity, float32 (ny, nx), reduced."""
+
+    theta_deg: float
+    phi: FloatArray
+    rmse: FloatArray
+
+
+class GrowingSpeckle(Closing):
+    """A speckle tomogram that goes on, at a reduced size and as if of one material.
+
+    Parameters
+    ----------
+    scan : Scan
+        Whose darks, flats and references have come.
+
+    Attributes
+    ----------
+    light : Light
+        What the first references tell.
+    reduction : Reduction
+        What of a frame is looked at.
+    """
+
+    def __init__(self, scan: Scan) -> None:
+        start = scan.start
+        self._frames = SpeckleFrames(scan)
+        self._reference = self._frames.references[0]
+        full = self._reference.image
+        self.light: Light = light_of(start, full, self._frames.noise)
+        self.reduction = Reduction.of(full.shape, entry(start, "pixel_size_m"), self.light.resolution_m)
+        small = self.reduction(full)
+        self._axis = self.reduction.column(entry(start, "axis_column"))
+        self._settings = self._reduced_settings(start, small.shape)
+        self._retrieval = Retrieval(
+            self._settings,
+            small[None],
+            good=self.reduction(self._frames.bad.astype(np.float32)) == 0,
+            workers=worthwhile_threads(small.shape),
+        )
+        slicing = slicing_of(start, SpeckleChoices())
+        self._slicing = replace(slicing, pixel_size_m=slicing.pixel_size_m * self.reduction.pooled)
+        self._slices = Orthoslices(small.shape)
+        self._last: SpeckleField | None = None
+
+    def _reduced_settings(self, start: dict[str, Any], shape: tuple[int, int]) -> PwfSettings:
+        pooled = self.reduction.pooled
+        lengths = self.light.pooled_lengths(entry(start, "pixel_size_m"), pooled)
+        return PwfSettings(
+            optics=speckle_optics(start, lengths, shape, pooled),
+            beta_over_delta=ratio_of(start, SpeckleChoices()) or UNKNOWN_RATIO,
+            photons=self.light.photons * pooled**2,
+            reference_frames=self._reference.frames,
+            diffuser_beta_over_delta=entry(start, "diffuser_beta_over_delta"),
+            mu=_WEIGHT,
+            most=_MOST_GRADIENTS,
+        )
+
+    @property
+    def pairs(self) -> int:
+        """Number of fields so far."""
+        return self._slices.count
+
+    @property
+    def pixel_size_m(self) -> float:
+        """Of what is shown."""
+        return self._slicing.pixel_size_m
+
+    def has_frame(self, row: ScanRow) -> bool:
+        """Whether the frame of a row can be read now."""
+        return self._frames.has(row.index)
+
+    def push(self, row: ScanRow, *, preview: bool = True) -> list[Glimpse]:
+        """Take a good projection; what it shows, each time: it is small.
+
+        Raises
+        ------
+        StorageError
+            When the frame cannot be read.
+        """
+        image = self.reduction(self._frames.projection(row, self._reference.image))
+        self._last = field = self._retrieval.retrieve(image[None], self._last)
+        alpha, phi = (centre_on_axis(without_air(part), self._axis) for part in (field.alpha, field.phi))
+        self._slices.push(np.deg2rad(row.theta_deg), alpha + 1j * phi)
+        return [Glimpse(row.theta_deg, phi, field.rmse)]
+
+    def slices(self) -> dict[Quantity, dict[Plane, FloatArray]]:
+        """Orthoslices of delta and beta so far."""
+        factor, slices = self._slicing.factor, self._slices.value()
+        return {
+            "delta": {plane: np.imag(image) * factor for plane, image in slices.items()},
+            "beta": {plane: np.real(image) * factor for plane, image in slices.items()},
+        }
+
+    def close(self) -> None:
+        """Close the files."""
+        self._frames.close()
+
+
+class SpeckleJob(ProjectionJob[GrowingSpeckle]):
+    """One position of the diffuser, as far as its documents have come.
+
+    While it goes on, each projection is retrieved alone at a reduced size, as if of one material. After the
+    last position the volume is made in full, of all of them.
+
+    Parameters
+    ----------
+    record : RunRecord
+        With its start document.
+    data : DataFolder
+    publisher : ResultPublisher
+    publish_every_s : float
+        See `ProjectionJob`.
+
+    Raises
+    ------
+    ReconstructionError
+        When the start document does not say what a reconstruction must know.
+    """
+
+    needed = ("darks", "flats", "references", "projections")
+
+    def __init__(
+        self,
+        record: RunRecord,
+        data: DataFolder,
+        publisher: ResultPublisher,
+        *,
+        publish_every_s: float = 1.0,
+    ) -> None:
+        self._data = data
+        super().__init__(
+            record,
+            data.results(record.uid),
+            publisher,
+            expected=expected_projections(record.start),
+            pixel_size_m=entry(record.start, "pixel_size_m"),
+            publish_every_s=publish_every_s,
+        )
+
+    def _begin(self) -> GrowingSpeckle:
+        work = GrowingSpeckle(scan_of_run(self.record))
+        self._pixel_size_m = work.pixel_size_m
+        light = work.light
+        lines = [light.line(), *light.warnings(entry(self.record.start, "pixel_size_m"))]
+        self._tell(state="retrieving", message="; ".join(lines))
+        return work
+
+    def _take_result(self, result: Glimpse) -> None:
+        for quantity, unit, image in (("phi", "rad", result.phi), ("rmse", "", result.rmse)):
+            header = {**self._header("preview", quantity, unit), "theta_deg": result.theta_deg}
+            self._publisher.send(header, image)
+        self._unpublished = True
+
+    def _finish(self) -> None:
+        """Make the volume of the series in full, if this was its last position."""
+        self.close()
+        series = results_uid(self.record.start)
+        runs = records_of_series(self._data.journal, series)
+        if not _whole(self.record.start, runs):
+            self._tell(**{**ending(self.record), "message": "the volume waits for the other positions"})
+            return
+        self._tell(state="volume")
+        folder = self._data.results(series)
+        paths = reconstruct_speckle(runs, folder)
+        with VolumeFile(paths.volume) as volume:
+            summary, warnings = volume.summary(), volume.parameters["warnings"]
+        self._pixel_size_m = summary.pixel_size_m
+        self.status = replace(self.status, pairs=len(summary.theta_deg))
+        self._publish(summary.slices)
+        end = ending(self.record)
+        message = "; ".join([*filter(None, [end["message"]]), *warnings])
+        self._tell(**{**end, "message": message})
+
+
+def _whole(start: dict[str, Any], runs: Sequence[RunRecord]) -> bool:
+    """Whether every position of a series has a run."""
+    part = start.get("speckle") or {}
+    there = {int((run.start.get("speckle") or {}).get("number", 0)) for run in runs}
+    return there >= set(range(int(part.get("count", 1))))
