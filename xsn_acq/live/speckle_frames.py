@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xsn_acq.analysis.flatfield import normalise
-from xsn_acq.live.frames import ScanFrames, mean_of
+from xsn_acq.live.frames import ScanFrames, mean_of, time_of
 from xsn_acq.live.scan import Scan, ScanRow
 from xsn_acq.optics.arrays import FloatArray
 
@@ -36,7 +36,8 @@ class SpeckleFrames(ScanFrames):
     Attributes
     ----------
     references : tuple of Reference
-        In order of time.
+        In order of time, by their own time stamps: the diffuser also moves before the first projection and
+        after the last one.
 
     Raises
     ------
@@ -50,7 +51,7 @@ class SpeckleFrames(ScanFrames):
             Reference(
                 self._repair(normalise(mean_of(each), self.dark, self.flats[0])),
                 sum(stop - start for start, stop in each.spans),
-                each.time_s,
+                time_of(each),
             )
             for each in scan.references
         )
