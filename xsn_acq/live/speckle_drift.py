@@ -53,9 +53,20 @@ class StillReference:
         return dy - y, dx - x
 
     def at(self, time_s: float) -> FloatArray:
-        """Reference (ny, nx) as it stood at a time."""
+        """Reference (ny, nx) as it stood at a time; NaN at a border over which it moved in."""
         dy, dx = self.shift_at(time_s)
-        return shift_image(self.image, dy, dx) if dy or dx else self.image
+        if not (dy or dx):
+            return self.image
+        moved = shift_image(self.image, dy, dx)
+        moved[_entered(dy, moved.shape[0])] = np.nan
+        moved[:, _entered(dx, moved.shape[1])] = np.nan
+        return moved
+
+
+def _entered(shift_px: float, count: int) -> slice:
+    """Rows or columns that a shift brought in, of so many."""
+    border = round(abs(shift_px))
+    return slice(0, border) if shift_px > 0 else slice(count - border, count)
 
 
 def still_reference(references: Sequence[Reference]) -> StillReference:
