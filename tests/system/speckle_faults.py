@@ -1,4 +1,4 @@
-"""Phases of a disturbed speckle run against the simulated sample, its corrections on and off.
+"""Phases of a disturbed speckle run against the simulated sample, corrections on and off.
 
 ``python -m tests.system.speckle_faults FOLDER`` takes the run of `test_speckle_faults` and prints
 the table of docs/speckle_faults.md.
@@ -17,8 +17,10 @@ from scipy import ndimage
 from tests.system.command import own_beamline, run_command
 from tests.system.speckle_volume import ENERGY_EV, SAMPLE_BLUR
 from xsn_acq.live import frames, speckle_chunks
+from xsn_acq.live.scan import good_rows
 from xsn_acq.live.speckle_chunks import SpeckleWork
 from xsn_acq.live.speckle_drift import StillReference
+from xsn_acq.live.speckle_reconstruction import SpeckleReconstruction
 from xsn_acq.live.speckle_scan import speckle_scan
 from xsn_acq.live.speckle_settings import plain_settings
 from xsn_acq.sim.speckle_samples import GLASS, speckle_sample
@@ -47,6 +49,7 @@ DRIFTS = ("diffuser_drift_x_um_per_h=700", "diffuser_drift_y_um_per_h=-350")
 """Half a grain, 3 um, in some 15 s of the simulated clock."""
 DEAD = 0.01
 LOST = "drop_frames count=1 seed=2"
+SOUND = {"hidden": ("dead_fraction=0", "hot_fraction=0"), "faults": ()}
 
 
 def disturbed(folder, hidden=(*DRIFTS, f"dead_fraction={DEAD}"), faults=(LOST,), run=RUN):
@@ -107,17 +110,20 @@ def bad_pixels_kept():
         yield
 
 
-def main(folder):
-    """Take the run, and print errors."""
-    from xsn_acq.live.speckle_reconstruction import SpeckleReconstruction
+def prepared_of(record, folder):
+    """What the run is retrieved with, found from its own frames."""
+    with SpeckleReconstruction(*speckle_scan([record]), folder) as work:
+        return work.prepared
 
-    done, record = disturbed(folder)
-    print(done.returncode, done.stderr)
-    scan, views = speckle_scan([record])
-    with SpeckleReconstruction(scan, views, folder / "own") as work:
-        prepared = work.prepared
-    print({name: getattr(prepared, name) for name in ("drift_px", "bad_pixels", "warnings", "found")})
-    print(f"{len(views)} angles; corrected: {phase_error(record, prepared.settings):.4f}")
+
+def main(folder):
+    """Take runs without and with faults; print errors."""
+    for name, changes in (("sound", SOUND), ("disturbed", {})):
+        done, record = disturbed(folder / name, **changes)
+        prepared = prepared_of(record, folder / name / "own")
+        print(name, done.returncode, done.stderr, len(good_rows(record.ledger)), "angles")
+        print({key: getattr(prepared, key) for key in ("drift_px", "bad_pixels", "warnings", "found")})
+        print(f"corrected: {phase_error(record, prepared.settings):.4f}", flush=True)
     for without in (drift_ignored, bad_pixels_kept):
         with without():
             print(f"{without.__name__}: {phase_error(record, prepared.settings):.4f}", flush=True)
