@@ -38,8 +38,8 @@ note: glass spheres
 """
 SLABS = (slice(86, 126), slice(176, 216), slice(236, 276), slice(300, 340), slice(396, 436))
 """Rows that are compared with the truth."""
-SHOWN = (3, 14)
-"""Slab, and row of it, of the picture."""
+SHOWN = ((0, 20), (3, 14), (4, 20))
+"""Slab, and row of it, of each slice of the picture."""
 WORKERS = 2
 LOOKS_EVERY_S = 1.0
 
@@ -134,24 +134,22 @@ def judged(volume):
     return slabs
 
 
-def drawn(slab, row, path):
-    """Draw delta of a slice of a volume, its truth, and both along a line through it."""
+def drawn(slabs, path):
+    """Draw delta of three slices, the truth below."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
-    found, true, x_um = slab.delta[row] * 1e6, slab.true_delta[row] * 1e6, slab.x_um
-    middle = int(np.argmax(np.abs(np.diff(true, axis=1)).sum(axis=1)))  # most edges: through a void
-    figure, axes = plt.subplots(1, 3, figsize=(13, 4.2), layout="constrained")
-    extent = [x_um[0], x_um[-1], x_um[-1], x_um[0]]
-    for place, image, title in ((axes[0], found, "found"), (axes[1], true, "truth")):
-        shown = place.imshow(image, cmap="gray", vmin=-1, vmax=6, extent=extent)
-        place.set(title=f"delta (1e-6), {title}", xlabel="x (um)", ylabel="z (um)")
-    figure.colorbar(shown, ax=axes[:2])
-    axes[2].plot(x_um, true[middle], "0.6", x_um, found[middle], "C0")
-    axes[2].set(title=f"along z = {x_um[middle]:.0f} um", xlabel="x (um)", ylabel="delta (1e-6)")
-    axes[2].legend(("truth", "found"))
+    figure, axes = plt.subplots(2, len(SHOWN), figsize=(12, 8), layout="constrained")
+    for column, (number, row) in zip(axes.T, SHOWN, strict=True):
+        slab = slabs[number]
+        first, last = slab.x_um[[0, -1]]
+        images = (slab.delta[row], "found"), (slab.true_delta[row], "truth")
+        for place, (image, title) in zip(column, images, strict=True):
+            shown = place.imshow(image * 1e6, cmap="gray", vmin=-1, vmax=6, extent=[first, last, last, first])
+            place.set(title=f"{title}, y = {slab.y_um[row]:.0f} um", xlabel="x (um)", ylabel="z (um)")
+    figure.colorbar(shown, ax=axes, label="delta (1e-6)")
     figure.savefig(path, dpi=70)
 
 
@@ -164,7 +162,7 @@ def main(place, picture=None):
         reconstructed(place)
     (volume,) = data.root.glob(f"results/*/{FILE_NAME}")
     slabs = judged(volume)
-    drawn(slabs[SHOWN[0]], SHOWN[1], picture or place / "speckle.png")
+    drawn(slabs, picture or place / "speckle.png")
 
 
 if __name__ == "__main__":
