@@ -20,8 +20,8 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--sample",
         help="by technique, the first one unless told otherwise: xsn microparticles, nmc_graded, "
-        "nickel_standard; nxsci three_cathodes, cobalt_target; pwf glass_spheres, few_spheres, toothpick, cumin, also as "
-        "'cumin scale=0.3'; empty of each",
+        "nickel_standard; nxsci three_cathodes, cobalt_target; pwf glass_spheres, few_spheres, toothpick, "
+        "cumin, also as 'cumin scale=0.3'; empty of each",
     )
     parser.add_argument(
         "--fault", action="append", default=[], metavar="'NAME KEY=VALUE'", help="inject a fault; repeatable"
