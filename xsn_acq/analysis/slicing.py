@@ -53,8 +53,9 @@ def _take_background(part: ComplexArray) -> None:
     """Subtract the slow background of a slice beta + i delta (nz, nx) in place; delta tells what is air."""
     try:
         air = find_air(part.imag)
+        slow = quadratic_background(part.real, air), quadratic_background(part.imag, air)
     except ReconstructionError as error:
         _log.info("a slice keeps its background: %s", error)
         return
-    part.real -= quadratic_background(part.real, air)
-    part.imag -= quadratic_background(part.imag, air)
+    part.real -= slow[0]
+    part.imag -= slow[1]

@@ -49,7 +49,7 @@ class Status:
     pairs, expected_pairs : int
         Fields retrieved, and fields when the run is complete.
     message : str
-        What went wrong; empty when nothing did.
+        What a person must know: what went wrong, warnings, what the light is like; empty when nothing.
     """
 
     run: str

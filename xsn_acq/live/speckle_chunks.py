@@ -1,7 +1,7 @@
 """The chunk of a speckle reconstruction: fields of some neighbouring angles.
 
 As in `xsn_acq.live.chunks`, a plain function of plain arguments that writes nothing. The first angle of a
-chunk starts from Paganin's guess, each further one from the field before.
+chunk starts from Paganin's guess, each further one from the field before, if that has converged.
 """
 
 import json
@@ -30,8 +30,8 @@ from xsn_acq.optics.arrays import FloatArray
 from xsn_acq.optics.fourier import worthwhile_threads
 
 PlainView = tuple[float, list[tuple[int, float, float] | None]]
-NUMBERS = ("rmse", "chi2", "gradients", "strain")
-"""What is kept of each field beside it; the strain is NaN where nothing was assumed."""
+NUMBERS = ("rmse", "chi2", "gradients", "converged", "strain")
+"""What is kept of each field beside it; converged is 0 or 1, the strain NaN where nothing was assumed."""
 Retrieved = tuple[PairField, FloatArray]
 """A field, and its RMSE map, float32 (ny, nx)."""
 
@@ -69,8 +69,9 @@ def retrieve_views(job: str, views: Sequence[PlainView]) -> list[Retrieved]:
     last: SpeckleField | None = None
     for theta, rows in views:
         view = View(theta, tuple(None if row is None else ScanRow(*row) for row in rows))
-        last = work.field(view, last)
-        found.append(work.centred(view, last))
+        field = work.field(view, last)
+        found.append(work.centred(view, field))
+        last = field if field.converged else None
     return found
 
 
@@ -110,7 +111,8 @@ class SpeckleWork(Closing):
         """The same as it is stored: air at 0, the axis in the centre column; and its RMSE map."""
         strain = np.nan if field.check is None else field.check.strain
         seen = field.rmse[field.rmse > 0]
-        numbers = (float(np.sqrt(np.mean(seen**2))), field.chi2, float(field.gradients), float(strain))
+        rmse = float(np.sqrt(np.mean(seen**2))) if seen.size else 0.0
+        numbers = (rmse, field.chi2, float(field.gradients), float(field.converged), float(strain))
         alpha, phi = (
             centre_on_axis(without_air(part), self._axis_column) for part in (field.alpha, field.phi)
         )

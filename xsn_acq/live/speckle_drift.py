@@ -24,6 +24,8 @@ class StillReference:
     image : float32 (ny, nx)
     frames : int
         In the mean.
+    time_s : float
+        When the first one was taken, where the image stands.
     drift : DriftingReference or None
         None where there is one set of references only, or sets that do not show the same speckle.
     said : str
@@ -32,6 +34,7 @@ class StillReference:
 
     image: FloatArray
     frames: int
+    time_s: float = 0.0
     drift: DriftingReference | None = None
     said: str = ""
 
@@ -44,7 +47,8 @@ class StillReference:
         """Shift (dy, dx) of the speckle at a time, pixels; 0 where it is too small to be seen."""
         if self.drift is None or self.largest_px < SEEN_PX:
             return (0.0, 0.0)
-        return self.drift.path.at(time_s)
+        (dy, dx), (y, x) = self.drift.path.at(time_s), self.drift.path.at(self.time_s)
+        return dy - y, dx - x
 
     def at(self, time_s: float) -> FloatArray:
         """Reference (ny, nx) as it stood at a time."""
@@ -57,10 +61,10 @@ def still_reference(references: Sequence[Reference]) -> StillReference:
     first = references[0]
     times = [each.time_s for each in references]
     if len(references) < 2 or len(set(times)) < len(times):
-        return StillReference(first.image, first.frames)
+        return StillReference(first.image, first.frames, first.time_s)
     try:
         drift = DriftingReference(np.stack([each.image for each in references]), times)
     except ReconstructionError as error:
-        return StillReference(first.image, first.frames, said=f"references: {error}")
+        return StillReference(first.image, first.frames, first.time_s, said=f"references: {error}")
     image = drift.at(first.time_s).astype(np.float32)
-    return StillReference(image, sum(each.frames for each in references), drift)
+    return StillReference(image, sum(each.frames for each in references), first.time_s, drift)

@@ -1,6 +1,5 @@
 """The live worker's work on a speckle tomogram: the light, reduced projections, the volume at its end."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,6 +17,7 @@ from xsn_acq.live.results import ResultPublisher
 from xsn_acq.live.scan import Scan, ScanRow, scan_of_run
 from xsn_acq.live.settings import expected_projections
 from xsn_acq.live.speckle_chunks import without_air
+from xsn_acq.live.speckle_ending import ending_of, missing_positions, with_warnings
 from xsn_acq.live.speckle_frames import SpeckleFrames
 from xsn_acq.live.speckle_preparing import Light, light_of
 from xsn_acq.live.speckle_reconstruction import reconstruct_speckle
@@ -202,8 +202,12 @@ class SpeckleJob(ProjectionJob[GrowingSpeckle]):
         self.close()
         series = results_uid(self.record.start)
         runs = records_of_series(self._data.journal, series)
-        if not _whole(self.record.start, runs):
-            self._tell(**{**ending(self.record), "message": "the volume waits for the other positions"})
+        count = int((self.record.start.get("speckle") or {}).get("count", 1))
+        missing = missing_positions(runs, count)
+        if missing:
+            numbers = ", ".join(str(number + 1) for number in missing)
+            said = f"the volume waits for good projections at diffuser position {numbers} of {count}"
+            self._tell(**with_warnings(ending(self.record), [said]))
             return
         self._tell(state="volume")
         folder = self._data.results(series)
@@ -213,13 +217,4 @@ class SpeckleJob(ProjectionJob[GrowingSpeckle]):
         self._pixel_size_m = summary.pixel_size_m
         self.status = replace(self.status, pairs=len(summary.theta_deg))
         self._publish(summary.slices)
-        end = ending(self.record)
-        message = "; ".join([*filter(None, [end["message"]]), *warnings])
-        self._tell(**{**end, "message": message})
-
-
-def _whole(start: dict[str, Any], runs: Sequence[RunRecord]) -> bool:
-    """Whether every position of a series has a run."""
-    part = start.get("speckle") or {}
-    there = {int((run.start.get("speckle") or {}).get("number", 0)) for run in runs}
-    return there >= set(range(int(part.get("count", 1))))
+        self._tell(**with_warnings(ending_of(runs), warnings))

@@ -14,7 +14,7 @@ from xsn_acq.analysis.pwf.retrieval import Retrieval
 from xsn_acq.analysis.pwf.settings import FEWEST_FREE, PwfSettings
 from xsn_acq.live.speckle_drift import StillReference, still_reference
 from xsn_acq.live.speckle_frames import SpeckleFrames
-from xsn_acq.live.speckle_scan import View
+from xsn_acq.live.speckle_scan import View, free_warnings
 from xsn_acq.live.speckle_settings import (
     UNKNOWN_RATIO,
     SpeckleChoices,
@@ -183,7 +183,7 @@ def prepare(
     Raises
     ------
     ReconstructionError
-        There is no speckle, or an entry of the start document is missing.
+        There is no speckle, mode free has too few positions, or an entry of the start document is missing.
     StorageError
         A frame cannot be read.
     """
@@ -191,13 +191,15 @@ def prepare(
     light = light_of(start, references[0].image, frames[0].noise)
     warnings = light.warnings(entry(start, "pixel_size_m"))
     warnings += [each.said for each in references if each.said]
-    ratio = ratio_of(start, choices)
+    mode, ratio = mode_of(start, choices), ratio_of(start, choices)
+    if mode == "free":
+        warnings += free_warnings(views)
     found: list[str] = []
     settings = PwfSettings(
         optics=speckle_optics(start, light.lengths, references[0].image.shape),
         beta_over_delta=UNKNOWN_RATIO if ratio is None else ratio,
         photons=light.photons,
-        mode=mode_of(start, choices),
+        mode=mode,
         reference_frames=references[0].frames,
         diffuser_beta_over_delta=entry(start, "diffuser_beta_over_delta"),
         diffuser_phase=choices.diffuser_phase,
@@ -242,11 +244,12 @@ class _Trial:
         places = np.linspace(0, len(views) - 1, min(TRIAL_ANGLES, len(views))).round().astype(int)
         seen = (images_of(views[place], frames, references) for place in sorted(set(places.tolist())))
         self._angles = [(images[:, *window], shifts) for images, shifts in seen]
+        self._together = views[places[len(places) // 2]].images
         self._workers = workers
 
     def ratio(self) -> RatioFit:
         """Ratio beta / delta of the sample: the more surely the more positions of the diffuser there are."""
-        if len(self._references) < FEWEST_FREE:
+        if self._together < FEWEST_FREE:
             return search_ratio(self._retrieval(self._settings), self._angles)
         free = self._retrieval(replace(self._settings, mode="free"))
         images, shifts = self._angles[len(self._angles) // 2]

@@ -14,12 +14,12 @@ from xsn_acq.closing import Closing
 from xsn_acq.errors import ReconstructionError
 from xsn_acq.live.executors import Executor, InProcess
 from xsn_acq.live.fields import FieldStore
-from xsn_acq.live.offline import ending
 from xsn_acq.live.reconstruction import Paths, Progress, require_room, tell
 from xsn_acq.live.report import report_on
 from xsn_acq.live.results import Status, write_status
 from xsn_acq.live.settings import expected_projections, frame_shape
 from xsn_acq.live.speckle_chunks import NUMBERS, Retrieved, plain_view, retrieve_views, speckle_job
+from xsn_acq.live.speckle_ending import ending_of, number_of, with_warnings
 from xsn_acq.live.speckle_frames import SpeckleFrames
 from xsn_acq.live.speckle_preparing import Prepared, prepare
 from xsn_acq.live.speckle_scan import SpeckleScan, View, speckle_scan
@@ -32,9 +32,11 @@ from xsn_acq.storage.run import RunRecord
 
 PREPARED_NAME = "speckle.json"
 RMSE_NAME = "rmse.npy"
-CHUNK_VIEWS = 16
-"""Angles of a chunk: only the first of them starts from afar."""
+CHUNK_VIEWS, _CHUNK_BYTES = 16, 512 * 2**20
+"""Angles of a chunk, only the first of which starts from afar, and bytes of what comes of them, at most."""
+_MAPS, _REAL_BYTES = 3, 4
 SPARE_FIELDS = 8
+_SAME_DEG = 1e-9
 STRAINED_SHARE = 0.05
 """With more of its angles strained than this, a sample is not of one material."""
 
@@ -71,11 +73,13 @@ class SpeckleReconstruction(Closing):
     ) -> None:
         self.scan, self._views, self._folder = scan, list(views), folder
         self._choices = choices or SpeckleChoices()
+        self._slicing = slicing_of(scan.start, self._choices)
         shape, capacity = frame_shape(scan.start), len(self._views) + SPARE_FIELDS
         require_room(scan.positions[0], folder, capacity)
         frames = [SpeckleFrames(each) for each in scan.positions]
         try:
-            known = _digest(scan, frames, self._choices)
+            _require_shape(scan, frames, shape)
+            known = _digest(scan, views, frames, self._choices)
             self.prepared = _kept(folder, known) or _prepared(
                 folder, known, scan, frames, views, self._choices
             )
@@ -96,7 +100,7 @@ class SpeckleReconstruction(Closing):
             When a frame cannot be read, or a field not written.
         """
         done = self.store.theta_deg
-        left = [view for view in self._views if not np.any(np.isclose(view.theta_deg, done, atol=1e-9))]
+        left = [view for view in self._views if not np.any(np.abs(done - view.theta_deg) < _SAME_DEG)]
         total = len(self.store) + len(left)
         tell(progress, "retrieval", len(self.store), total)
         for field, rmse in self._retrieved(left, executor):
@@ -109,9 +113,11 @@ class SpeckleReconstruction(Closing):
         """Fields of angles, in any order of chunks."""
         axis = entry(self.scan.start, "axis_column")
         job = speckle_job(self.scan, self.prepared.settings, axis, self._digest, threads=executor.threads)
+        bytes_of_view = _MAPS * _REAL_BYTES * int(np.prod(self.store.shape))
+        size = int(np.clip(_CHUNK_BYTES // bytes_of_view, 1, CHUNK_VIEWS))
         tasks = [
-            (job, [plain_view(view) for view in views[first : first + CHUNK_VIEWS]])
-            for first in range(0, len(views), CHUNK_VIEWS)
+            (job, [plain_view(view) for view in views[first : first + size]])
+            for first in range(0, len(views), size)
         ]
         for _, fields in executor.map(retrieve_views, tasks):
             yield from fields
@@ -128,6 +134,9 @@ class SpeckleReconstruction(Closing):
                 "(docs/speckle.md); its phase and absorption are wrong: take three diffuser positions or "
                 "more and mode free"
             )
+        loose = int(np.sum(self.store.numbers["converged"] == 0))
+        if loose:
+            found.append(f"{loose} of {len(strain)} angles did not converge; see pairs/gradients")
         return found
 
     def finish(
@@ -151,7 +160,7 @@ class SpeckleReconstruction(Closing):
         write_volume(
             path,
             self.store,
-            slicing_of(self.scan.start, self._choices),
+            self._slicing,
             self._parameters(),
             self.scan.start,
             executor=executor,
@@ -178,7 +187,7 @@ class SpeckleReconstruction(Closing):
             **{name: optics[name] for name in ("sample_to_diffuser_m", "diffuser_to_scintillator_m")},
             **settings,
             **prepared,
-            "diffuser_positions": len(self.scan.positions),
+            "diffuser_positions": len({number_of(position.start) for position in self.scan.positions}),
             "rings": self._choices.rings,
             "background": self._choices.background,
             "warnings": self.warnings,
@@ -202,7 +211,7 @@ def reconstruct_speckle(
     Parameters
     ----------
     runs : sequence of RunRecord
-        One for each position of the diffuser, complete or as far as they went.
+        One for each position of the diffuser, complete or as far as they went; of one position oldest first.
     folder : Path
         Results go here.
     choices : SpeckleChoices, optional
@@ -226,15 +235,12 @@ def reconstruct_speckle(
         work.retrieve(executor, progress)
         paths = work.finish(executor, progress, runs[0])
         warnings, fields = work.warnings, len(work.store)
-    worst = next((end for end in map(ending, runs) if end["state"] != "done"), ending(runs[-1]))
-    message = "; ".join([*filter(None, [worst["message"]]), *warnings])
     status = Status(
         scan.uid,
-        state=worst["state"],
-        frames=sum(row is not None for view in views for row in view.rows),
+        frames=sum(view.images for view in views),
         pairs=fields,
         expected_pairs=expected_projections(scan.start),
-        message=message,
+        **with_warnings(ending_of(runs), warnings),
     )
     write_status(folder, status)
     return paths
@@ -260,12 +266,23 @@ def _kept(folder: Path, known: str) -> Prepared | None:
     try:
         plain = json.loads((folder / PREPARED_NAME).read_text(encoding="utf-8"))
         return Prepared.from_plain(plain) if plain["digest"] == known else None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ReconstructionError):
         return None
 
 
-def _digest(scan: SpeckleScan, frames: Sequence[SpeckleFrames], choices: SpeckleChoices) -> str:
-    """Fingerprint of all that the fields depend on, apart from the projections of a run themselves."""
+def _require_shape(scan: SpeckleScan, frames: Sequence[SpeckleFrames], shape: tuple[int, int]) -> None:
+    for position, each in zip(scan.positions, frames, strict=True):
+        if each.dark.shape != shape:
+            raise ReconstructionError(
+                f"run {position.uid[:8]}: wanted frames of {shape} pixels as the start document says, "
+                f"found {each.dark.shape}"
+            )
+
+
+def _digest(
+    scan: SpeckleScan, views: Sequence[View], frames: Sequence[SpeckleFrames], choices: SpeckleChoices
+) -> str:
+    """Fingerprint of all that the fields depend on, apart from the pixels of the projections."""
     images = [
         zlib.crc32(image.tobytes())
         for each in frames
@@ -274,5 +291,6 @@ def _digest(scan: SpeckleScan, frames: Sequence[SpeckleFrames], choices: Speckle
     acquisition = scan.start["acquisition"]
     chosen = [choices.mode, choices.beta_over_delta, choices.diffuser_phase, choices.mu]
     uids = [position.uid for position in scan.positions]
-    known = [version("xsn_acq"), uids, acquisition, chosen, images]
+    angles = [plain_view(view) for view in views]
+    known = [version("xsn_acq"), uids, acquisition, chosen, images, angles]
     return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()

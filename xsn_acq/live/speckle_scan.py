@@ -6,8 +6,10 @@ from typing import Any, Self
 
 import numpy as np
 
+from xsn_acq.analysis.pwf.settings import FEWEST_FREE
 from xsn_acq.errors import ReconstructionError
 from xsn_acq.live.scan import Scan, ScanRow, good_rows, scan_of_run, scan_row, span_of
+from xsn_acq.live.speckle_ending import number_of
 from xsn_acq.storage.layout import results_uid
 from xsn_acq.storage.run import RunRecord
 
@@ -30,6 +32,11 @@ class View:
         """Which frame stands for the angle: that of the first position that has one."""
         return next(row.index for row in self.rows if row is not None)
 
+    @property
+    def images(self) -> int:
+        """Number of projections."""
+        return sum(row is not None for row in self.rows)
+
 
 @dataclass(frozen=True)
 class SpeckleScan:
@@ -40,7 +47,8 @@ class SpeckleScan:
     start : dict
         Start document of the first.
     positions : tuple of Scan
-        Each with its darks, flats, references and projections.
+        Each with its darks, flats, references and projections; a position that was interrupted and gone on
+        with has several, with references of their own.
     """
 
     start: dict[str, Any]
@@ -72,7 +80,7 @@ def speckle_scan(runs: Sequence[RunRecord]) -> tuple[SpeckleScan, list[View]]:
     Parameters
     ----------
     runs : sequence of RunRecord
-        One for each position of the diffuser, in any order.
+        One for each position of the diffuser, in any order; several for a position that was interrupted.
 
     Returns
     -------
@@ -85,7 +93,7 @@ def speckle_scan(runs: Sequence[RunRecord]) -> tuple[SpeckleScan, list[View]]:
     ReconstructionError
         A run lacks darks, flats, references or projections, runs are not of one series, or no angle is left.
     """
-    ordered = sorted(runs, key=lambda run: int((run.start.get("speckle") or {}).get("number", 0)))
+    ordered = sorted(runs, key=lambda run: number_of(run.start))
     _require_alike(ordered)
     rows = [[scan_row(row) for row in good_rows(run.ledger)] for run in ordered]
     scans = tuple(_scan(run, span_of(own)) for run, own in zip(ordered, rows, strict=True))
@@ -120,6 +128,29 @@ def views_of(rows: Sequence[Sequence[ScanRow]], step_deg: float) -> list[View]:
         single[position] = row
         views.append(View(theta, tuple(single)))
     return views
+
+
+def free_warnings(views: Sequence[View]) -> list[str]:
+    """What mode free has to say of angles with too few projections, one line or none.
+
+    Raises
+    ------
+    ReconstructionError
+        Most angles have too few.
+    """
+    few = sum(view.images < FEWEST_FREE for view in views)
+    if 2 * few > len(views):
+        usual = sorted(view.images for view in views)[len(views) // 2]
+        raise ReconstructionError(
+            f"speckle retrieval: mode free: wanted {FEWEST_FREE} diffuser positions or more, found {usual}; "
+            "take more, or mode single_material for a sample of one material"
+        )
+    if not few:
+        return []
+    return [
+        f"mode free: {few} of {len(views)} angles have fewer than {FEWEST_FREE} projections; there phase and "
+        "absorption are hardly told apart"
+    ]
 
 
 def _scan(run: RunRecord, span_s: tuple[float, float] | None) -> Scan:
