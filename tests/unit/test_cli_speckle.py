@@ -15,7 +15,8 @@ from xsn_acq.live.volume import VolumeFile
 from xsn_acq.storage.journal import Journal
 from xsn_acq.storage.layout import DataFolder
 
-EXAMPLE = Path(__file__).parents[2] / "docs" / "speckle_tomography.yaml"
+DOCS = Path(__file__).parents[2] / "docs"
+EXAMPLE = DOCS / "speckle_tomography.yaml"
 
 
 @pytest.fixture
@@ -34,6 +35,13 @@ def test_the_example_tells_time_dose_and_disk(dry_run):
     assert ended == 0
     assert "1 diffuser position, at each 881 frames of 512 x 512" in out
     assert "rotation axis of 2026-11-02, beamline file" in out
+
+
+def test_the_small_example_fits_and_blurs_nothing(dry_run):
+    ended, out, _ = dry_run((DOCS / "speckle_small.yaml").read_text())
+    assert ended == 0
+    assert "1 diffuser position, at each 361 frames of 192 x 96" in out
+    assert "NOTE" not in out
 
 
 def test_what_the_file_forbids(dry_run):
