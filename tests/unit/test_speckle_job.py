@@ -1,5 +1,6 @@
 """The live worker's part of a speckle tomogram: projections as they come, the volume after the last one."""
 
+import threading
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,6 +15,7 @@ from xsn_acq.live import speckle_job, speckle_reconstruction
 from xsn_acq.live.results import read_status
 from xsn_acq.live.speckle_job import SpeckleJob
 from xsn_acq.live.volume import FILE_NAME
+from xsn_acq.live.worker import LiveWorker
 from xsn_acq.storage.journal import Journal, JournalLine
 from xsn_acq.storage.layout import DataFolder
 from xsn_acq.storage.run import RunRecord
@@ -216,3 +218,16 @@ def test_warnings_of_the_volume_are_told_at_the_end(quick, data):
     assert job.status.state == "done"
     assert job.status.message.startswith("the sample is not of one material")
     assert read_status(data.results(job.record.uid)).message == job.status.message
+
+
+def test_the_worker_takes_both_positions_and_goes_on_after_an_error(quick, data, monkeypatch):
+    """All of them have ended before it listens."""
+    monkeypatch.setattr(Quick, "wrong", ValueError("odd projection"))
+    stop, journal = threading.Event(), Journal(data.journal)
+    for number in range(2):
+        position(number).journal(data.frames_root, journal)
+    stop.set()
+    LiveWorker(data, None).run(stop, to_the_end=True, since=0.0)
+    assert len(quick.asked) == 5
+    states = [read_status(data.results(uid)).state for uid in (position(0).uid, position(1).uid, SERIES)]
+    assert states == ["done"] * 3

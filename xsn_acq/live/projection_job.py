@@ -46,8 +46,8 @@ Work = TypeVar("Work", bound=Growing)
 class ProjectionJob(Job, Generic[Work]):
     """One tomogram, as far as its documents have come.
 
-    An error while the run goes on ends the live view of it; at the run's end the reconstruction is tried
-    again.
+    An error in a projection ends the live view of the run; after its last document the reconstruction is
+    tried again.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ class ProjectionJob(Job, Generic[Work]):
         self._unpublished = False
         self._work: Work | None = None
         self._stopped_s: float | None = None
-        self._failed = False
+        self._failed = self._ending = False
         super().__init__(record, folder, publisher, expected=expected)
 
     @abstractmethod
@@ -113,6 +113,7 @@ class ProjectionJob(Job, Generic[Work]):
             return self._next_row()
         if self._stopped_s is None:
             return False
+        self._ending = True
         self._finish()
         return True
 
@@ -154,7 +155,7 @@ class ProjectionJob(Job, Generic[Work]):
         return False
 
     def _fail(self, message: str) -> None:
-        again = self._stopped_s is None
+        again = not self._ending
         self.close()
         self._rows.clear()
         self._failed = True
