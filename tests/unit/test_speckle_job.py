@@ -145,6 +145,13 @@ def test_the_light_is_told_while_the_run_goes_on(live):
     assert (last.state, last.message, last.pairs, last.behind) == ("done", "", 3, 0)
 
 
+def test_it_is_told_how_far_the_volume_is(quick, data):
+    publisher = Recorder()
+    follow(small(), data, publisher)
+    told = [header["pairs"] for header, _ in publisher.of("status") if header["state"] == "volume"]
+    assert told[-6:] == [1, 2, 3, 4, 5, 5]  # and once with the slices
+
+
 def test_bad_light_is_told(quick, data, monkeypatch):
     faint = SimpleNamespace(**{name: getattr(LIGHT, name) for name in ("resolution_m", "photons", "line")})
     faint.pooled_lengths, faint.warnings = LIGHT.pooled_lengths, lambda pixel_m: ["speckle contrast: faint"]

@@ -162,9 +162,12 @@ class ProjectionJob(Job, Generic[Work]):
         self._tell(state="waiting" if again else "failed", message=message)
 
     def _publish_if_due(self) -> None:
-        due = time.monotonic() - self._published_s >= self._every_s
-        if self._unpublished and due and self._work is not None:
+        if self._unpublished and self._due and self._work is not None:
             self._publish(self._work.slices())
+
+    @property
+    def _due(self) -> bool:
+        return time.monotonic() - self._published_s >= self._every_s
 
     def _publish(self, slices: Mapping[Quantity, Mapping[Plane, FloatArray]]) -> None:
         for quantity, planes in slices.items():
