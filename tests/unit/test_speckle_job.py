@@ -166,7 +166,7 @@ def test_it_waits_for_the_references(quick, data):
     run = small(references=0, references_after=2)
     job = follow(run, data, publisher, look=lambda name, status: seen.append((name, status)))
     assert publisher.of("preview") == []
-    assert {status.state for name, status in seen if name != "stop"} == {"waiting"}
+    assert {(status.state, status.message) for name, status in seen if name != "stop"} == {("waiting", "")}
     assert job.status.state == "done"
     assert (data.results(SERIES) / FILE_NAME).is_file()
 
