@@ -1,5 +1,6 @@
 """The live worker's part of a speckle tomogram: projections as they come, the volume after the last one."""
 
+import threading
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,10 +11,11 @@ from speckle_run import PIXEL_UM, SpeckleRun
 from speckle_stand_in import LIGHT, StandIn, know_the_light
 
 from xsn_acq.errors import ReconstructionError
-from xsn_acq.live import speckle_job, speckle_reconstruction
+from xsn_acq.live import speckle_job, speckle_preparing, speckle_reconstruction
 from xsn_acq.live.results import read_status
 from xsn_acq.live.speckle_job import SpeckleJob
 from xsn_acq.live.volume import FILE_NAME
+from xsn_acq.live.worker import LiveWorker
 from xsn_acq.storage.journal import Journal, JournalLine
 from xsn_acq.storage.layout import DataFolder
 from xsn_acq.storage.run import RunRecord
@@ -25,7 +27,7 @@ SERIES = "5ca1ab1e-0000-4000-8000-000000000000"
 
 
 class Quick:
-    """In the place of the retrieval of reduced projections: fields of noise."""
+    """In the place of the retrieval of reduced projections, and of the trial of weights: fields of noise."""
 
     wrong = None
     """What is raised instead."""
@@ -33,7 +35,9 @@ class Quick:
     def __init__(self, settings, references, **_):
         self.shape = references.shape[1:]
 
-    def retrieve(self, images, start=None):
+    def retrieve(self, images, start=None, *, shifts=None):
+        if shifts is not None:
+            return SimpleNamespace(mu=30.0)
         if self.wrong is not None:
             raise self.wrong
         phi = -np.random.default_rng(1).random(self.shape).astype(np.float32)
@@ -44,6 +48,7 @@ class Quick:
 def quick(monkeypatch):
     know_the_light(monkeypatch)
     monkeypatch.setattr(speckle_job, "Retrieval", Quick)
+    monkeypatch.setattr(speckle_preparing, "Retrieval", Quick)
     monkeypatch.setattr(Quick, "wrong", None)
     volume = StandIn(SMALL)
     monkeypatch.setattr(speckle_reconstruction, "retrieve_views", volume)
@@ -55,8 +60,11 @@ def data(tmp_path):
     return DataFolder(tmp_path)
 
 
-def follow(run, data, publisher=None, *, until=None, look=None):
-    """A job that took a run's documents as they came, and did all there was to do."""
+def follow(run, data, publisher=None, *, until=None, look=None, every_s=1e3):
+    """A job that took a run's documents as they came, and did all there was to do.
+
+    Slices take longer than all the rest: few are made where they are not looked at.
+    """
     journal, job = Journal(data.journal), None
     for name, doc in run.play(data.frames_root):
         if name == until:
@@ -64,7 +72,7 @@ def follow(run, data, publisher=None, *, until=None, look=None):
         journal(name, doc)
         if job is None:
             record = RunRecord.from_documents([(name, doc)])
-            job = SpeckleJob(record, data, publisher or Recorder(), publish_every_s=0.0)
+            job = SpeckleJob(record, data, publisher or Recorder(), publish_every_s=every_s)
             continue
         job.take(JournalLine(None, 0, 0, name, doc, b""))
         while job.step():
@@ -90,8 +98,9 @@ def live(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         know_the_light(patch)
         patch.setattr(speckle_reconstruction, "retrieve_views", StandIn(SHAPE))
+        patch.setattr(speckle_preparing, "Retrieval", Quick)
         run = SpeckleRun(shape=SHAPE, projections=3, references=20, flats=20, per_flush=1, series=SERIES)
-        job = follow(run, root, publisher, look=lambda name, status: seen.append(status))
+        job = follow(run, root, publisher, look=lambda name, status: seen.append(status), every_s=0.0)
     return SimpleNamespace(root=root, run=run, job=job, publisher=publisher, seen=seen)
 
 
@@ -143,6 +152,13 @@ def test_the_light_is_told_while_the_run_goes_on(live):
     assert (last.state, last.message, last.pairs, last.behind) == ("done", "", 3, 0)
 
 
+def test_it_is_told_how_far_the_volume_is(quick, data):
+    publisher = Recorder()
+    follow(small(), data, publisher, every_s=0.0)
+    told = [header["pairs"] for header, _ in publisher.of("status") if header["state"] == "volume"]
+    assert told[-6:] == [1, 2, 3, 4, 5, 5]  # and once with the slices
+
+
 def test_bad_light_is_told(quick, data, monkeypatch):
     faint = SimpleNamespace(**{name: getattr(LIGHT, name) for name in ("resolution_m", "photons", "line")})
     faint.pooled_lengths, faint.warnings = LIGHT.pooled_lengths, lambda pixel_m: ["speckle contrast: faint"]
@@ -157,7 +173,7 @@ def test_it_waits_for_the_references(quick, data):
     run = small(references=0, references_after=2)
     job = follow(run, data, publisher, look=lambda name, status: seen.append((name, status)))
     assert publisher.of("preview") == []
-    assert {status.state for name, status in seen if name != "stop"} == {"waiting"}
+    assert {(status.state, status.message) for name, status in seen if name != "stop"} == {("waiting", "")}
     assert job.status.state == "done"
     assert (data.results(SERIES) / FILE_NAME).is_file()
 
@@ -216,3 +232,16 @@ def test_warnings_of_the_volume_are_told_at_the_end(quick, data):
     assert job.status.state == "done"
     assert job.status.message.startswith("the sample is not of one material")
     assert read_status(data.results(job.record.uid)).message == job.status.message
+
+
+def test_the_worker_takes_both_positions_and_goes_on_after_an_error(quick, data, monkeypatch):
+    """All of them have ended before it listens."""
+    monkeypatch.setattr(Quick, "wrong", ValueError("odd projection"))
+    stop, journal = threading.Event(), Journal(data.journal)
+    for number in range(2):
+        position(number).journal(data.frames_root, journal)
+    stop.set()
+    LiveWorker(data, None).run(stop, to_the_end=True, since=0.0)
+    assert len(quick.asked) == 5
+    states = [read_status(data.results(uid)).state for uid in (position(0).uid, position(1).uid, SERIES)]
+    assert states == ["done"] * 3

@@ -107,7 +107,7 @@ def test_a_ratio_that_is_not_to_be_trusted_is_told(tmp_path, monkeypatch):
     scan, views = scan_of(tmp_path, beta_over_delta=0.0)
     found = prepared(scan, views)
     (warning,) = found.warnings
-    assert warning.startswith("beta/delta 0.00600, found from the images, is not to be trusted")
+    assert warning.startswith("beta/delta 0.00600 +- 0.00010, found from the images, is not to be trusted")
     assert "chi-square 1.31" in warning
     trusted = prepared(scan, views)
     assert trusted.warnings == ()

@@ -79,6 +79,10 @@ def test_delta_and_beta_of_a_ball_are_those_of_glass(ball):
         outside = (radius > RADIUS_UM + 4) & (np.hypot(x, z) < 20)
         # streaks of eight angles cancel in the mean
         assert abs(values[outside].mean()) < 0.02 * inside
+    near = np.where(radius < RADIUS_UM + 4, found["delta"], 0)
+    centre = [float(np.sum(near * at) / near.sum()) for at in (x, y, z)]
+    # half a pixel; an axis one pixel off moves it by 0.8 um
+    assert centre == pytest.approx(CENTRE_UM, abs=0.5 * PIXEL_UM)
 
 
 def test_the_volume_says_what_it_was_made_with(ball):
