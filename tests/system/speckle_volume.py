@@ -15,7 +15,7 @@ ENERGY_EV = 10_000.0
 BLOCK = 16
 CORE_PX = 4
 """A material is judged so far from any rim, pixels: what the light resolves (2.3 um) and a pixel more."""
-_SAMPLE_BLUR = 1 / np.sqrt(2 * np.pi)
+SAMPLE_BLUR = 1 / np.sqrt(2 * np.pi)
 """The sample's transfer exp(-pi x_coh^2 u^2) is a Gaussian of standard deviation x_coh / sqrt(2 pi)."""
 
 
@@ -102,7 +102,7 @@ class JudgedVolume:
 
     def _blurred(self, volume):
         x_m, y_m = self.parameters["light"]["lengths_m"]
-        x, y = (_SAMPLE_BLUR * length * 1e6 / self.pixel_um for length in (x_m, y_m))
+        x, y = (SAMPLE_BLUR * length * 1e6 / self.pixel_um for length in (x_m, y_m))
         return ndimage.gaussian_filter(volume, (y, x, x))
 
 

@@ -26,6 +26,17 @@ def mean_of(frames: FrameSet) -> FloatArray:
     return (total / sum(stop - start for start, stop in frames.spans)).astype(np.float32)
 
 
+def time_of(frames: FrameSet) -> float:
+    """When a set of frames was taken, mean of its time stamps; what the set says where its file has none."""
+    with _reader(frames) as reader:
+        try:
+            times = reader.times_s()
+        except StorageError:
+            return frames.time_s
+    taken = np.concatenate([times[first:last] for first, last in frames.spans])
+    return float(taken.mean()) if taken.size else frames.time_s
+
+
 def noise_of(flats: FrameSet, dark: FloatArray) -> float | None:
     """Noise of one frame in air, from the first two flats; None when there is only one."""
     start, stop = flats.spans[0]

@@ -13,6 +13,8 @@ from xsn_acq.optics.arrays import FloatArray
 
 SEEN_PX = 0.02
 """Drifts of the speckle that stay below this, pixels, are left in."""
+TOLD_PX = 1.0
+"""Larger ones are told: the diffuser or the beam is not stable."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,9 +53,20 @@ class StillReference:
         return dy - y, dx - x
 
     def at(self, time_s: float) -> FloatArray:
-        """Reference (ny, nx) as it stood at a time."""
+        """Reference (ny, nx) as it stood at a time; NaN at a border over which it moved in."""
         dy, dx = self.shift_at(time_s)
-        return shift_image(self.image, dy, dx) if dy or dx else self.image
+        if not (dy or dx):
+            return self.image
+        moved = shift_image(self.image, dy, dx)
+        moved[_entered(dy, moved.shape[0])] = np.nan
+        moved[:, _entered(dx, moved.shape[1])] = np.nan
+        return moved
+
+
+def _entered(shift_px: float, count: int) -> slice:
+    """Rows or columns that a shift brought in, of so many."""
+    border = round(abs(shift_px))
+    return slice(0, border) if shift_px > 0 else slice(count - border, count)
 
 
 def still_reference(references: Sequence[Reference]) -> StillReference:
@@ -67,4 +80,15 @@ def still_reference(references: Sequence[Reference]) -> StillReference:
     except ReconstructionError as error:
         return StillReference(first.image, first.frames, first.time_s, said=f"references: {error}")
     image = drift.at(first.time_s).astype(np.float32)
-    return StillReference(image, sum(each.frames for each in references), first.time_s, drift)
+    frames = sum(each.frames for each in references)
+    return StillReference(image, frames, first.time_s, drift, _said(drift.path.largest_px))
+
+
+def _said(drift_px: float) -> str:
+    """What a person must know of a drift that was taken out."""
+    if drift_px < TOLD_PX:
+        return ""
+    return (
+        f"the speckle moved by {drift_px:.1f} pixels from reference to reference, which was taken out; is "
+        "the diffuser held fast? With references_every the way between is known better"
+    )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xsn_acq.analysis.flatfield import normalise
-from xsn_acq.live.frames import ScanFrames, mean_of
+from xsn_acq.live.frames import ScanFrames, mean_of, time_of
 from xsn_acq.live.scan import Scan, ScanRow
 from xsn_acq.optics.arrays import FloatArray
 
@@ -36,7 +36,8 @@ class SpeckleFrames(ScanFrames):
     Attributes
     ----------
     references : tuple of Reference
-        In order of time.
+        In order of time, by their own time stamps: the diffuser also moves before the first projection and
+        after the last one.
 
     Raises
     ------
@@ -50,7 +51,7 @@ class SpeckleFrames(ScanFrames):
             Reference(
                 self._repair(normalise(mean_of(each), self.dark, self.flats[0])),
                 sum(stop - start for start, stop in each.spans),
-                each.time_s,
+                time_of(each),
             )
             for each in scan.references
         )
@@ -60,26 +61,28 @@ class SpeckleFrames(ScanFrames):
         """Projection over the flat, float32 (ny, nx), its air as bright as that of a reference.
 
         The ring current falls between the two, and the beam wanders: a gain linear in x takes that out. The
-        reference is as it stood when the projection was taken, so that the same speckle is compared.
+        reference is as it stood when the projection was taken, so that the same speckle is compared; where
+        it is NaN, the projection is.
 
         Raises
         ------
         StorageError
             See `ScanFrames.transmission`.
         """
-        image = self.transmission(row)
+        image, seen = self.transmission(row), np.isfinite(reference)
+        image = np.where(seen, image, np.float32(np.nan))
         if not self._air:
             return image
-        columns = image.shape[1]
-        ends = _air(reference, self._air) / np.maximum(_air(image, self._air), np.float32(1e-3))
-        middles = (0.5 * (self._air - 1), columns - 0.5 * (self._air + 1))
-        across = np.arange(columns)
-        gain = ends[0] + (ends[1] - ends[0]) * (across - middles[0]) / max(middles[1] - middles[0], 1.0)
+        there = np.flatnonzero(seen.any(axis=0))
+        first, last = int(there[0]), int(there[-1]) - self._air + 1
+        strips = (slice(first, first + self._air), slice(last, last + self._air))
+        ends = _air(reference, strips) / np.maximum(_air(image, strips), np.float32(1e-3))
+        middle = first + 0.5 * (self._air - 1)
+        part = (np.arange(image.shape[1]) - middle) / max(last - first, 1)
+        gain = ends[0] + (ends[1] - ends[0]) * part
         return np.asarray(image * gain.astype(np.float32))
 
 
-def _air(image: FloatArray, columns: int) -> FloatArray:
+def _air(image: FloatArray, strips: tuple[slice, slice]) -> FloatArray:
     """Mean of the columns at the left and at the right border, (2,)."""
-    if not columns:
-        return np.ones(2)
-    return np.array([image[:, :columns].mean(dtype=float), image[:, -columns:].mean(dtype=float)])
+    return np.array([np.nanmean(image[:, strip], dtype=float) for strip in strips])

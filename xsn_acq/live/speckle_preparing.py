@@ -111,6 +111,8 @@ class Prepared:
         What a person must know, one line each.
     drift_px : tuple of float
         Largest drift of the speckle at each position of the diffuser, taken out.
+    bad_pixels : int
+        Dead, hot or odd at any position; they have no weight.
     """
 
     settings: PwfSettings
@@ -118,6 +120,7 @@ class Prepared:
     found: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     drift_px: tuple[float, ...] = field(default=())
+    bad_pixels: int = 0
 
     def plain(self) -> dict[str, Any]:
         """As values that JSON knows."""
@@ -130,7 +133,7 @@ class Prepared:
             name: tuple(value) if isinstance(value, list) else value for name, value in plain["light"].items()
         }
         lists = {name: tuple(plain[name]) for name in ("found", "warnings", "drift_px")}
-        return cls(settings_from(plain["settings"]), Light(**light), **lists)
+        return cls(settings_from(plain["settings"]), Light(**light), **lists, bad_pixels=plain["bad_pixels"])
 
 
 def light_of(start: Mapping[str, Any], reference: FloatArray, noise: float | None) -> Light:
@@ -150,11 +153,7 @@ def light_of(start: Mapping[str, Any], reference: FloatArray, noise: float | Non
     )
     lengths = fit.lengths
     return Light(
-        (lengths.x_m, lengths.y_m),
-        fit.errors_m,
-        fit.contrast,
-        resolution_m(lengths),
-        photons_of(noise),
+        (lengths.x_m, lengths.y_m), fit.errors_m, fit.contrast, resolution_m(lengths), photons_of(noise)
     )
 
 
@@ -220,7 +219,8 @@ def prepare(
     if settings.mu is None:
         settings = replace(settings, mu=trial.weight(settings.beta_over_delta))
         found.append(f"weight of the prior {settings.mu:g}")
-    return Prepared(settings, light, tuple(found), tuple(warnings), drift)
+    bad = int(np.count_nonzero(np.any([each.bad for each in frames], axis=0)))
+    return Prepared(settings, light, tuple(found), tuple(warnings), drift, bad)
 
 
 class _Trial:

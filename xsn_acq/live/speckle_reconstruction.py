@@ -292,5 +292,6 @@ def _digest(
     chosen = [choices.mode, choices.beta_over_delta, choices.diffuser_phase, choices.mu]
     uids = [position.uid for position in scan.positions]
     angles = [plain_view(view) for view in views]
-    known = [version("xsn_acq"), uids, acquisition, chosen, images, angles]
+    times_s = [reference.time_s for each in frames for reference in each.references]
+    known = [version("xsn_acq"), uids, acquisition, chosen, images, angles, times_s]
     return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
