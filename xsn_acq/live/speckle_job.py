@@ -97,6 +97,7 @@ class GrowingSpeckle(Closing):
             beta_over_delta=ratio_of(start, SpeckleChoices()) or UNKNOWN_RATIO,
             photons=self.light.photons * pooled**2,
             reference_frames=self._reference.frames,
+            flat_frames=self._frames.flat_frames,
             diffuser_beta_over_delta=entry(start, "diffuser_beta_over_delta"),
             mu=_WEIGHT,
             most=_MOST_GRADIENTS,

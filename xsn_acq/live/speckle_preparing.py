@@ -200,6 +200,7 @@ def prepare(
         photons=light.photons,
         mode=mode,
         reference_frames=references[0].frames,
+        flat_frames=frames[0].flat_frames,
         diffuser_beta_over_delta=entry(start, "diffuser_beta_over_delta"),
         diffuser_phase=choices.diffuser_phase,
         mu=choices.mu,
