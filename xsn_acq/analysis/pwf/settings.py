@@ -28,7 +28,7 @@ class PwfSettings:
     reference_frames : int
         Exposures in the mean of each reference.
     flat_frames : int, optional
-        Exposures in the mean of the flat, whose noise is in reference and projection alike; None: it has none.
+        Exposures in the mean of the flat: its noise is in reference and projection alike. None: it has none.
     diffuser_beta_over_delta : float
         Of its grains: SiC at 10 keV.
     diffuser_phase : "own_phase" or "zero_phase"
