@@ -49,7 +49,7 @@ def test_the_reference_is_where_it_stood_at_any_time(drifting):
     assert (still.frames, "the speckle moved by 1.3 pixels" in still.said) == (6, True)
     for part in (0.0, 0.4, 1.0):
         time_s = first + part * (last - first)
-        # the sheet moves to larger x, and its speckles with it; interpolation takes some hundredths of a pixel
+        # the sheet moves to larger x, and its speckles with it; interpolation takes hundredths of a pixel
         assert still.shift_at(time_s) == pytest.approx((0, part * whole_px), abs=0.02)
         true = run.image(None, part * whole_px * PIXEL_UM)
         moved, left = (np.std(middle(image - true)) for image in (still.at(time_s), still.image))
