@@ -3,10 +3,12 @@
 import json
 from dataclasses import replace
 
+import h5py
 import numpy as np
 import pytest
 from documents import SyntheticRun
 
+from xsn_acq.live.frames import time_of
 from xsn_acq.live.scan import FrameSet, Scan, good_rows, references_of, scan_of_run, scan_row, span_of
 from xsn_acq.live.speckle_frames import SpeckleFrames
 from xsn_acq.storage.run import RunRecord
@@ -48,6 +50,26 @@ def test_a_projection_is_as_bright_as_its_reference(record):
     with SpeckleFrames(scan_of_run(record), air_fraction=0) as frames:
         raw = frames.projection(row, frames.references[0].image)
     assert raw.mean() == pytest.approx(0.9 * 0.875 * SPECKLE.mean(), rel=0.02)
+
+
+def test_where_the_reference_is_not_known_a_projection_is_not(record):
+    row = scan_row(good_rows(record.ledger)[0])
+    with SpeckleFrames(scan_of_run(record)) as frames:
+        reference = frames.references[0].image.copy()
+        whole = frames.projection(row, reference)
+        reference[:, :3] = reference[-1] = np.nan  # speckle moved in from the left and from below
+        image = frames.projection(row, reference)
+    assert np.isnan(image[:, :3]).all()
+    assert np.isnan(image[-1]).all()
+    # air is looked for beside it, where the beam has fallen by another percent
+    np.testing.assert_allclose(image[:-1, 3:], whole[:-1, 3:], rtol=0.02)
+
+
+def test_frames_without_time_stamps_have_the_time_they_are_said_to_have(tmp_path):
+    path = tmp_path / "references.h5"
+    with h5py.File(path, "w") as file:
+        file["entry/data/data"] = np.ones((2, 8, 8), np.uint16)
+    assert time_of(FrameSet(str(path), "entry/data/data", ((0, 2),), 12.5)) == 12.5
 
 
 def test_references_between_are_frames_of_the_projections_file(record):
