@@ -60,10 +60,10 @@ class JudgedVolume:
         self.seen = np.hypot(self.x_um, self.x_um[:, None]) < 0.95 * self.x_um[-1]
 
     def core(self, material):
-        """Voxels of a material with no other near."""
+        """Voxels of a material with no other near, as far as the rows tell."""
         true = _constants(material).delta if material.formula else 0.0
         wrong = np.abs(self.true_delta - true) > 1e-3 * self.true_delta.max()
-        return ~ndimage.maximum_filter(wrong, 2 * CORE_PX + 1) & self.seen
+        return ~ndimage.maximum_filter(wrong, 2 * CORE_PX + 1, mode="constant", cval=True) & self.seen
 
     def values(self, material):
         """Delta and beta of a material over their true values."""
