@@ -1,6 +1,7 @@
 """Synthetic speckle runs: a ball of glass before sandpaper, seen as the simulator's optics see it."""
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,24 @@ PHOTONS = 20_000.0
 PEDESTAL = 100.0
 OPTICS = SpeckleOptics().with_lengths(*LENGTHS_UM, PIXEL_UM)
 BALL = Phantom("ball", (Ellipsoid.sphere((3.0, 1.0, 2.0), 9.0, SILICA),))
+
+
+@lru_cache(maxsize=256)
+def _image(
+    shape: tuple[int, int], phantom: Phantom | None, theta_deg: float | None, place_um: tuple[float, float]
+) -> np.ndarray:
+    """Expected transmission (ny, nx) behind the sheet at ``place_um``, read only."""
+
+    def diffuser(x, y):
+        return SandpaperDiffuser().projected(ENERGY_EV, x, y, place_um)
+
+    def sample(x, y):
+        return phantom.projection(ENERGY_EV, theta_deg, x, y)
+
+    x_um, y_um = axis(shape[1], PIXEL_UM), axis(shape[0], PIXEL_UM)
+    image = speckle_image(OPTICS, x_um, y_um, sample=None if phantom is None else sample, diffuser=diffuser)
+    image.setflags(write=False)
+    return image
 
 
 @dataclass
@@ -54,18 +73,8 @@ class SpeckleRun(SyntheticRun):
 
     def image(self, theta_deg: float | None, drifted_um: float) -> np.ndarray:
         """Expected transmission (ny, nx), of the diffuser alone where there is no angle."""
-        x_um, y_um = axis(self.shape[1], PIXEL_UM), axis(self.shape[0], PIXEL_UM)
         place = self.position_mm[0] * 1e3 + drifted_um, self.position_mm[1] * 1e3
-        sample = None
-        if theta_deg is not None:
-
-            def sample(x, y):
-                return self.phantom.projection(ENERGY_EV, theta_deg, x, y)
-
-        def diffuser(x, y):
-            return SandpaperDiffuser().projected(ENERGY_EV, x, y, place)
-
-        return speckle_image(OPTICS, x_um, y_um, sample=sample, diffuser=diffuser)
+        return _image(self.shape, None if theta_deg is None else self.phantom, theta_deg, place)
 
     def start_metadata(self) -> dict[str, Any]:
         beamline = load_microscope("pls2-6c")

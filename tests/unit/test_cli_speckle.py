@@ -1,15 +1,22 @@
 """What the command line says of speckle microtomography before anything is connected, and of its runs."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from documents import SyntheticRun
+from speckle_run import SpeckleRun
+from speckle_stand_in import StandIn, know_the_light
 
-from xsn_acq.cli import main
+from xsn_acq.cli import conclude, main
+from xsn_acq.live import report, speckle_reconstruction
+from xsn_acq.live.results import read_status
+from xsn_acq.live.volume import VolumeFile
 from xsn_acq.storage.journal import Journal
 from xsn_acq.storage.layout import DataFolder
 
-EXAMPLE = Path(__file__).parents[2] / "docs" / "speckle_tomography.yaml"
+DOCS = Path(__file__).parents[2] / "docs"
+EXAMPLE = DOCS / "speckle_tomography.yaml"
 
 
 @pytest.fixture
@@ -28,6 +35,13 @@ def test_the_example_tells_time_dose_and_disk(dry_run):
     assert ended == 0
     assert "1 diffuser position, at each 881 frames of 512 x 512" in out
     assert "rotation axis of 2026-11-02, beamline file" in out
+
+
+def test_the_small_example_fits_and_blurs_nothing(dry_run):
+    ended, out, _ = dry_run((DOCS / "speckle_small.yaml").read_text())
+    assert ended == 0
+    assert "1 diffuser position, at each 361 frames of 192 x 96" in out
+    assert "NOTE" not in out
 
 
 def test_what_the_file_forbids(dry_run):
@@ -64,3 +78,79 @@ def test_a_list_of_runs_names_the_position(tmp_path, capsys):
         journal(name, doc)
     assert main(["runs", "--data", str(tmp_path)]) == 0
     assert "scan 5ca1ab1e 2/3, 0.1, -0.05 mm" in capsys.readouterr().out
+
+
+SMALL = (16, 24)
+PLACES = ((0.0, 0.0), (0.1, 0.0))
+SERIES = "5ca1ab1e-0000-4000-8000-000000000000"
+VOLUME = "results/5ca1ab1e/reconstruction.h5"
+
+
+@pytest.fixture
+def series(tmp_path, monkeypatch):
+    """A data folder with the runs of a series: (folder, uids, what was retrieved)."""
+    know_the_light(monkeypatch)
+    retrieved = StandIn(SMALL)
+    monkeypatch.setattr(speckle_reconstruction, "retrieve_views", retrieved)
+    data, uids = DataFolder(tmp_path), []
+    journal = Journal(data.journal)
+    for number, place in enumerate(PLACES):
+        later = {"seed": number, "time_s": 1.9e9 + number, "number": number, "position_mm": place}
+        run = SpeckleRun(shape=SMALL, projections=5, positions_mm=PLACES, series=SERIES, **later)
+        uids.append(run.journal(data.frames_root, journal))
+    return tmp_path, uids, retrieved
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_series_is_reconstructed_from_any_of_its_runs(series, capsys, which):
+    folder, uids, retrieved = series
+    given = ["--keep-background", "--rings", "angular_mean", "--diffuser-phase", "zero_phase"]
+    named = ["reconstruct", uids[which][:8], "--data", str(folder), "--beta-over-delta", "0.004", "--quiet"]
+    retrieved.strain = 9.0
+    assert main([*named, *given]) in (0, None)
+    out, err = capsys.readouterr()
+    assert out.splitlines() == [str(folder / VOLUME)]
+    assert err.startswith("xsn-acq reconstruct: done: the sample is not of one material")
+    assert [there for _, there in retrieved.asked] == [(True, True)] * 5
+    with VolumeFile(folder / VOLUME) as volume:
+        known = volume.parameters
+    assert (known["beta_over_delta"], known["diffuser_phase"]) == (0.004, "zero_phase")
+    assert (known["rings"], known["background"], known["diffuser_positions"]) == ("angular_mean", False, 2)
+    assert read_status(folder / "results" / "5ca1ab1e").run == uids[0]
+
+
+def test_mode_free_of_too_few_positions_is_refused_in_a_line(series, capsys):
+    folder, uids, retrieved = series
+    assert main(["reconstruct", uids[0], "--data", str(folder), "--mode", "free", "--quiet"]) not in (0, None)
+    out, err = capsys.readouterr()
+    assert out == ""
+    (line,) = err.splitlines()
+    assert "mode free: wanted 3 diffuser positions or more, found 2; take more, or mode single" in line
+    assert retrieved.asked == []
+
+
+def test_a_report_of_any_of_its_runs_is_that_of_the_volume(series, capsys, monkeypatch):
+    folder, uids, _ = series
+    asked = []
+    monkeypatch.setattr(report, "write_report", lambda path, record, output: asked.append((path, record)))
+    ended = main(["report", uids[1], "--data", str(folder)])
+    assert ended not in (0, None)
+    assert "reconstruction.h5: not there; of a tomogram, xsn-acq reconstruct" in capsys.readouterr().err
+    main(["reconstruct", uids[0], "--data", str(folder), "--beta-over-delta", "0.004", "--quiet"])
+    assert main(["report", uids[1], "--data", str(folder)]) == 0
+    ((path, record),) = asked
+    assert path == folder / VOLUME
+    assert record.uid == uids[0]
+
+
+def test_the_volume_of_a_series_is_told_once(series, capsys, monkeypatch):
+    folder, uids, retrieved = series
+    monkeypatch.setattr(conclude, "_MADE_OF", {})
+    retrieved.converged = 0.0
+    main(["reconstruct", uids[0], "--data", str(folder), "--beta-over-delta", "0.004", "--quiet"])
+    capsys.readouterr()
+    service = SimpleNamespace(finish=lambda timeout_s: 0)
+    assert conclude.conclude(uids, None, {"live": service}, DataFolder(folder)) == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines() == [f"run {uids[0]}", f"run {uids[1]}", f"volume {folder / VOLUME}"]
+    assert "done: 5 of 5 angles did not converge" in err

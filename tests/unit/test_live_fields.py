@@ -59,6 +59,38 @@ def test_stack_is_ordered_by_angle_and_read_by_rows(filled):
         np.testing.assert_array_equal(rows[position], (field.alpha + 1j * field.phi)[1:4])
 
 
+def numbered(folder, names=("rmse", "strain")):
+    return FieldStore(folder, "a", capacity=6, shape=SHAPE, iterations=2, numbers=names)
+
+
+def test_numbers_of_each_field_come_back_by_rising_angle(tmp_path):
+    order = (3, 0, 2, 1)  # 150, 0, 100 and 50 degrees
+    with numbered(tmp_path) as store:
+        for number in order:
+            strain = float("nan") if number == 2 else 0.1 * number
+            store.append(dataclasses.replace(pair(number), numbers=(float(number), strain)))
+    with numbered(tmp_path) as store:
+        assert len(store) == 4  # the checksum holds where a number is not one
+        found = store.numbers
+        assert [each.numbers[0] for each in store.pairs()] == list(order)
+        store.replace(dataclasses.replace(pair(1), numbers=(9.0, 9.0)))
+        assert store.numbers["rmse"].tolist() == [0, 9, 2, 3]
+    assert found["rmse"].tolist() == [0, 1, 2, 3]
+    np.testing.assert_array_equal(found["strain"], [0.0, 0.1, np.nan, 0.1 * 3])
+
+
+def test_other_numbers_begin_anew(tmp_path):
+    with numbered(tmp_path) as store:
+        store.append(dataclasses.replace(pair(0), numbers=(1.0, 2.0)))
+        with pytest.raises(ValueError, match="zip"):
+            store.append(pair(1))
+        assert len(store) == 1
+    with numbered(tmp_path, ("rmse", "chi2")) as store:
+        assert len(store) == 0
+    with opened(tmp_path) as store:
+        assert store.numbers == {}
+
+
 def test_another_digest_begins_anew(filled):
     with opened(filled, digest="b") as store:
         assert len(store) == 0

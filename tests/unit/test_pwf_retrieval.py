@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from speckle_scenes import CELLULOSE, GLASS, ONE_MATERIAL, PHOTONS, SAND, scene
 
+from xsn_acq.analysis.pwf.one_material import limit_of
 from xsn_acq.analysis.pwf.ratio import fitted_ratio, ratio_of
 from xsn_acq.analysis.pwf.retrieval import Retrieval
 from xsn_acq.analysis.pwf.series import FieldSeries
@@ -118,6 +119,14 @@ def test_three_positions_need_no_assumption():
     assert scene("beads", positions=3).slope(found.phi)[0] == pytest.approx(1, abs=0.05)
     assert found.check is None
     assert found.mode == "free"
+
+
+@pytest.mark.parametrize(("kind", "holds"), [("beads", True), ("beads in wood", False)])
+def test_three_exposures_tell_one_material_from_two(kind, holds):
+    one = retrieval(GLASS, 3, mode="free", mu=3.0).like(settings(GLASS, mu=10.0))
+    check = one.retrieve(scene(kind, positions=3).projections).check
+    assert check.holds is holds
+    assert check.limit == limit_of(3) > limit_of(1)
 
 
 def test_a_lost_image_leaves_the_others():

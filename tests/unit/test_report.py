@@ -1,6 +1,7 @@
 """The page of a reconstruction: all sections, honest warnings, nothing from people taken as HTML."""
 
 import base64
+import json
 import logging
 import shutil
 from html.parser import HTMLParser
@@ -137,6 +138,20 @@ def test_shifts_in_the_file_are_drawn_and_a_far_axis_warned_of(made, tmp_path):
     assert len(page.images) == 12
     assert "The rotation axis was -1.5 pixel off where the calibration has it." in page.text
     assert "axis_column 24.87" in page.text
+
+
+def test_what_a_volume_says_of_itself_is_warned_of_first(made, tmp_path):
+    path = tmp_path / "speckle.h5"
+    shutil.copy(made[0], path)
+    with h5py.File(path, "a") as file:
+        known = json.loads(file["entry/process/parameters"].asstr()[()])
+        del known["knife_edge"], file["entry/process/parameters"]
+        known |= {"warnings": ["the sample is not of one material"], "light": {"lengths_m": [3.5e-6, 4e-6]}}
+        file["entry/process"]["parameters"] = json.dumps(known)
+    text = Page(write_report(path, made[1]).read_text(encoding="utf-8")).text
+    assert "Please note the sample is not of one material" in text
+    assert "light lengths_m 3.5e-06, 4e-06" in text
+    assert "Hugonnet" not in text  # the figures of another technique
 
 
 def summary_of(theta, residual=None, curve=None):

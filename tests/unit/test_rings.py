@@ -66,6 +66,13 @@ def test_rings_fall_and_the_object_stays(method):
     np.testing.assert_allclose(disc_means(found), disc_means(true), atol=bias)
 
 
+def test_the_angular_mean_goes_with_large_pixels():
+    """Pixels of 650 nm hold stripes as those of 60 nm do: one column wide."""
+    dirty = (discs_sinogram() + stripes())[:, None]
+    small, large = (smooth_angular_mean(dirty, pixel) for pixel in (PIXEL_M, 650e-9))
+    np.testing.assert_allclose(large, small, atol=1e-12)
+
+
 def test_without_a_method_nothing_is_done():
     data = discs_sinogram()[:, None]
     assert remove_rings(data, pixel_size_m=PIXEL_M) is data

@@ -20,7 +20,8 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "uid",
         metavar="RUN",
-        help="'last', the first characters of the run's uid, or the path of an NXtomo file",
+        help="'last', the first characters of the run's uid, or the path of an NXtomo file; of speckle "
+        "tomography any run stands for its series",
     )
     options.add_data(parser)
     parser.add_argument(
@@ -36,7 +37,8 @@ def add_parser(subparsers: Any) -> None:
         default=0.0,
         metavar="RATIO",
         help="beta/delta of a sample of one material; of an XSN scan of 180 degrees or less, whose frames "
-        "have no partner half a turn on, each is then retrieved alone",
+        "have no partner half a turn on, each is then retrieved alone; of speckle tomography in the place of "
+        "what was measured with",
     )
     parser.add_argument(
         "--rings",

@@ -17,9 +17,12 @@ def add_parser(subparsers: Any) -> None:
         "--speed", type=float, default=1.0, help="how much faster than real time (default: 1)"
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of every random thing (default: 0)")
-    small = "microparticles (for xsn), nmc_graded, nickel_standard, three_cathodes (for nxsci), cobalt_target"
-    large = "glass_spheres (for pwf), few_spheres, toothpick, cumin, or one of these as 'cumin scale=0.3'"
-    parser.add_argument("--sample", help=f"{small}, empty; {large}")
+    parser.add_argument(
+        "--sample",
+        help="by technique, the first one unless told otherwise: xsn microparticles, nmc_graded, "
+        "nickel_standard; nxsci three_cathodes, cobalt_target; pwf glass_spheres, few_spheres, toothpick, "
+        "cumin, also as 'cumin scale=0.3'; empty of each",
+    )
     parser.add_argument(
         "--fault", action="append", default=[], metavar="'NAME KEY=VALUE'", help="inject a fault; repeatable"
     )

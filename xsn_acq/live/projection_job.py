@@ -46,8 +46,8 @@ Work = TypeVar("Work", bound=Growing)
 class ProjectionJob(Job, Generic[Work]):
     """One tomogram, as far as its documents have come.
 
-    An error while the run goes on ends the live view of it; at the run's end the reconstruction is tried
-    again.
+    An error in a projection ends the live view of the run; after its last document the reconstruction is
+    tried again.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ class ProjectionJob(Job, Generic[Work]):
         self._unpublished = False
         self._work: Work | None = None
         self._stopped_s: float | None = None
-        self._failed = False
+        self._failed = self._ending = False
         super().__init__(record, folder, publisher, expected=expected)
 
     @abstractmethod
@@ -113,6 +113,7 @@ class ProjectionJob(Job, Generic[Work]):
             return self._next_row()
         if self._stopped_s is None:
             return False
+        self._ending = True
         self._finish()
         return True
 
@@ -154,16 +155,19 @@ class ProjectionJob(Job, Generic[Work]):
         return False
 
     def _fail(self, message: str) -> None:
-        again = self._stopped_s is None
+        again = not self._ending
         self.close()
         self._rows.clear()
         self._failed = True
         self._tell(state="waiting" if again else "failed", message=message)
 
     def _publish_if_due(self) -> None:
-        due = time.monotonic() - self._published_s >= self._every_s
-        if self._unpublished and due and self._work is not None:
+        if self._unpublished and self._due and self._work is not None:
             self._publish(self._work.slices())
+
+    @property
+    def _due(self) -> bool:
+        return time.monotonic() - self._published_s >= self._every_s
 
     def _publish(self, slices: Mapping[Quantity, Mapping[Plane, FloatArray]]) -> None:
         for quantity, planes in slices.items():

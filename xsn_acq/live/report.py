@@ -107,7 +107,7 @@ def _values(volume: VolumeFile, record: RunRecord | None) -> dict[str, Any]:
     return {
         "title": note or f"run {summary.run[:8]}",
         "subtitle": f"Reconstruction of run {summary.run[:8]} at {energy:.1f} eV",
-        "warnings": facts.warnings(summary, series, record),
+        "warnings": [*volume.parameters.get("warnings", []), *facts.warnings(summary, series, record)],
         "cards": _cards(summary, energy),
         "slices": [_row(volume, summary, quantity) for quantity in QUANTITIES],
         "bar_um": _bar_um(volume),

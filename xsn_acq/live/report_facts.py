@@ -22,6 +22,8 @@ _LOW_CURRENT = 0.5
 _GAP = 1.8
 _FAR_AXIS_PIXELS = 1.0
 _HALF_TURN_DEG = 180.0
+_FEW_NUMBERS = 3
+"""Lists longer than this are curves."""
 _NAMES = {"delta": "δ", "beta": "β"}
 
 
@@ -97,15 +99,25 @@ def _calibrations(record: RunRecord) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def settings(parameters: Mapping[str, Any]) -> Facts:
-    """Settings of the reconstruction; curves are named by their length."""
+    """Settings of the reconstruction, one line each; curves are named by their length."""
     facts: Facts = []
     for name, value in parameters.items():
         if isinstance(value, Mapping):
             lengths = [len(part) for part in value.values() if isinstance(part, list)]
-            facts.append((name, f"{lengths[0]} points" if lengths else str(dict(value))))
+            curve = max(lengths, default=0) > _FEW_NUMBERS
+            facts.append((name, f"{lengths[0]} points" if curve else _in_words(dict(value))))
         else:
-            facts.append((name, f"{value:.8g}" if isinstance(value, float) else str(value)))
+            facts.append((name, _in_words(value)))
     return facts
+
+
+def _in_words(value: Any) -> str:
+    """Numbers with eight digits, lists and mappings without brackets."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_in_words(part)}" for name, part in value.items())
+    if isinstance(value, list):
+        return ", ".join(_in_words(part) for part in value) or "none"
+    return f"{value:.8g}" if isinstance(value, float) else str(value)
 
 
 def warnings(

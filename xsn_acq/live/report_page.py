@@ -121,8 +121,9 @@ No warnings: all angles are there, and all fit their images alike.</section>
 <table class="firm">
 <tr><th>threshold</th><th>δ</th><th>β</th></tr>
 {% for name, delta, beta in resolutions %}<tr><td>{{ name }}</td><td>{{ delta }}</td><td>{{ beta }}</td></tr>
-{% endfor %}<tr class="soft"><td>Hugonnet et al., 1/4</td><td>91 nm</td><td>158 nm</td></tr>
-</table>
+{% endfor %}{% if knife_edge %}
+<tr class="soft"><td>Hugonnet et al., 1/4</td><td>91 nm</td><td>158 nm</td></tr>
+{% endif %}</table>
 <p class="soft">Full period, in parentheses its range for one standard deviation of the curve. Half-bit and
 one-bit: van Heel and Schatz (2005).</p>
 </div></div>
@@ -150,7 +151,7 @@ one-bit: van Heel and Schatz (2005).</p>
 </section>
 
 <section id="alignment">
-<h2>Alignment</h2>
+<h2>Angles and alignment</h2>
 {% if series or alignment %}
 <div class="plots">{% for png, caption in series %}{{ picture(png, caption, caption) }}{% endfor %}</div>
 {{ table(alignment) }}

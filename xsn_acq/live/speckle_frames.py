@@ -38,6 +38,8 @@ class SpeckleFrames(ScanFrames):
     references : tuple of Reference
         In order of time, by their own time stamps: the diffuser also moves before the first projection and
         after the last one.
+    flat_frames : int
+        In the mean of the flat.
 
     Raises
     ------
@@ -55,6 +57,7 @@ class SpeckleFrames(ScanFrames):
             )
             for each in scan.references
         )
+        self.flat_frames = sum(stop - start for start, stop in scan.flats[0].spans)
         self._air = math.ceil(air_fraction * self.dark.shape[1])
 
     def projection(self, row: ScanRow, reference: FloatArray) -> FloatArray:

@@ -1,5 +1,6 @@
 """The live worker's work on a speckle tomogram: the light, reduced projections, the volume at its end."""
 
+import time
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -96,6 +97,7 @@ class GrowingSpeckle(Closing):
             beta_over_delta=ratio_of(start, SpeckleChoices()) or UNKNOWN_RATIO,
             photons=self.light.photons * pooled**2,
             reference_frames=self._reference.frames,
+            flat_frames=self._frames.flat_frames,
             diffuser_beta_over_delta=entry(start, "diffuser_beta_over_delta"),
             mu=_WEIGHT,
             most=_MOST_GRADIENTS,
@@ -211,10 +213,16 @@ class SpeckleJob(ProjectionJob[GrowingSpeckle]):
             return
         self._tell(state="volume")
         folder = self._data.results(series)
-        paths = reconstruct_speckle(runs, folder)
+        paths = reconstruct_speckle(runs, folder, progress=self._tell_progress)
         with VolumeFile(paths.volume) as volume:
             summary, warnings = volume.summary(), volume.parameters["warnings"]
         self._pixel_size_m = summary.pixel_size_m
         self.status = replace(self.status, pairs=len(summary.theta_deg))
         self._publish(summary.slices)
         self._tell(**with_warnings(ending_of(runs), warnings))
+
+    def _tell_progress(self, stage: str, done: int, _: int) -> None:
+        """Say how many fields of the volume there are, at most as often as slices are published."""
+        if stage == "retrieval" and self._due:
+            self._published_s = time.monotonic()
+            self._tell(pairs=done)

@@ -200,6 +200,7 @@ def prepare(
         photons=light.photons,
         mode=mode,
         reference_frames=references[0].frames,
+        flat_frames=frames[0].flat_frames,
         diffuser_beta_over_delta=entry(start, "diffuser_beta_over_delta"),
         diffuser_phase=choices.diffuser_phase,
         mu=choices.mu,
@@ -212,9 +213,9 @@ def prepare(
         found.append(f"beta/delta {fit.ratio:.5f}")
         if not fit.trusted:
             warnings.append(
-                f"beta/delta {fit.ratio:.5f}, found from the images, is not to be trusted: they are "
-                f"explained badly (chi-square {fit.chi2:.2f} of a pixel); give it with --beta-over-delta, "
-                "or take mode free"
+                f"beta/delta {fit.ratio:.5f} +- {fit.sigma:.5f}, found from the images, is not to be "
+                f"trusted: they are explained badly (chi-square {fit.chi2:.2f} of a pixel), or hardly "
+                "depend on it; give it with --beta-over-delta, or take mode free"
             )
     if settings.mu is None:
         settings = replace(settings, mu=trial.weight(settings.beta_over_delta))

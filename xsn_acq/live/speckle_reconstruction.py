@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from xsn_acq.analysis.pwf.one_material import STRAINED
+from xsn_acq.analysis.pwf.one_material import limit_of
 from xsn_acq.closing import Closing
 from xsn_acq.errors import ReconstructionError
 from xsn_acq.live.executors import Executor, InProcess
@@ -127,7 +127,8 @@ class SpeckleReconstruction(Closing):
         """What a person must know of the result, one line each."""
         found = list(self.prepared.warnings)
         strain = self.store.numbers["strain"]
-        strained = np.mean(strain > STRAINED) if len(strain) else 0.0
+        limit = limit_of(max(view.images for view in self._views))
+        strained = np.mean(strain > limit) if len(strain) else 0.0
         if strained > STRAINED_SHARE:
             found.append(
                 f"the sample is not of one material: {strained:.0%} of the angles contradict one beta/delta "

@@ -24,6 +24,8 @@ _LEAST_GAIN = 1e-3
 """Of chi-square: a ratio must explain so much more than others, or the images do not tell it."""
 TRUSTED_CHI2 = 1.15
 """Images that are explained worse than this hold details finer than the blur: then the ratio is too low."""
+_MOST_ERROR = 0.1
+"""Standard error, in parts of the ratio, beyond which the misfit hardly depends on it."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,8 @@ class RatioFit:
     chi2 : float
         Of a pixel, with that ratio.
     trusted : bool
-        Whether the images are explained well enough for the ratio to be believed to some 5 %.
+        Whether the images are explained well enough for the ratio to be believed to some 5 %, and depend
+        enough on it.
     """
 
     ratio: float
@@ -111,7 +114,7 @@ def search(chi2: Callable[[float], float], pixels: int) -> RatioFit:
         vertex, curvature = _vertex(centre, math.log(factor), found)
         least = min(found)
     sigma = math.sqrt(2 / (pixels * curvature)) if curvature > 0 else math.inf
-    return RatioFit(vertex, vertex * sigma, least, least < TRUSTED_CHI2)
+    return RatioFit(vertex, vertex * sigma, least, least < TRUSTED_CHI2 and sigma < _MOST_ERROR)
 
 
 def _vertex(centre: float, step: float, values: Sequence[float]) -> tuple[float, float]:

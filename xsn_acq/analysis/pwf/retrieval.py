@@ -177,10 +177,10 @@ class Retrieval:
         return self._ready[0], self._ready[1]
 
     def _weights(self, images: FloatArray) -> FloatArray:
-        """Inverse variance of each root; the reference's own noise adds to that of the image."""
+        """Inverse variance of each root; the noise of reference and flat adds to that of the image."""
         settings = self.settings
         usable = self._good & np.isfinite(images) & np.isfinite(self._references)
-        return usable * (4 * settings.photons / (1 + 1 / settings.reference_frames))
+        return usable * (4 * settings.photons / settings.noise)
 
     def _moved(self, shifts: Sequence[tuple[float, float]] | None) -> tuple[FloatArray, tuple[Any, ...]]:
         """References and diffusers where they stand in the projections."""

@@ -27,6 +27,8 @@ class PwfSettings:
         The latter needs three diffuser positions or more.
     reference_frames : int
         Exposures in the mean of each reference.
+    flat_frames : int, optional
+        Exposures in the mean of the flat: its noise is in reference and projection alike. None: it has none.
     diffuser_beta_over_delta : float
         Of its grains: SiC at 10 keV.
     diffuser_phase : "own_phase" or "zero_phase"
@@ -51,6 +53,7 @@ class PwfSettings:
     photons: float
     mode: Mode = "single_material"
     reference_frames: int = 1
+    flat_frames: int | None = None
     diffuser_beta_over_delta: float = 0.0109
     diffuser_phase: DiffuserPhase = "own_phase"
     mu: float | None = None
@@ -73,6 +76,12 @@ class PwfSettings:
                 raise ReconstructionError(f"speckle retrieval: {name}: wanted above 0, found {value}")
         if self.mu is not None and not 0 < self.mu < float("inf"):
             raise ReconstructionError(f"speckle retrieval: mu: wanted above 0 or none, found {self.mu}")
+
+    @property
+    def noise(self) -> float:
+        """Variance between image and model by chance, in units of one exposure's."""
+        of_flat = 0.0 if self.flat_frames is None else 1 / self.flat_frames
+        return 1 + 1 / self.reference_frames + of_flat
 
     @property
     def single_material(self) -> bool:

@@ -1,0 +1,247 @@
+"""The live worker's part of a speckle tomogram: projections as they come, the volume after the last one."""
+
+import threading
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from pixel_axes import axis
+from recorder import Recorder
+from speckle_run import PIXEL_UM, SpeckleRun
+from speckle_stand_in import LIGHT, StandIn, know_the_light
+
+from xsn_acq.errors import ReconstructionError
+from xsn_acq.live import speckle_job, speckle_preparing, speckle_reconstruction
+from xsn_acq.live.results import read_status
+from xsn_acq.live.speckle_job import SpeckleJob
+from xsn_acq.live.volume import FILE_NAME
+from xsn_acq.live.worker import LiveWorker
+from xsn_acq.storage.journal import Journal, JournalLine
+from xsn_acq.storage.layout import DataFolder
+from xsn_acq.storage.run import RunRecord
+
+SHAPE, SMALL = (48, 64), (16, 24)
+PLACES = ((0.0, 0.0), (0.1, 0.0))
+AT_X_UM, AT_Y_UM = axis(SHAPE[1], PIXEL_UM), axis(SHAPE[0], PIXEL_UM)
+SERIES = "5ca1ab1e-0000-4000-8000-000000000000"
+
+
+class Quick:
+    """In the place of the retrieval of reduced projections, and of the trial of weights: fields of noise."""
+
+    wrong = None
+    """What is raised instead."""
+
+    def __init__(self, settings, references, **_):
+        self.shape = references.shape[1:]
+
+    def retrieve(self, images, start=None, *, shifts=None):
+        if shifts is not None:
+            return SimpleNamespace(mu=30.0)
+        if self.wrong is not None:
+            raise self.wrong
+        phi = -np.random.default_rng(1).random(self.shape).astype(np.float32)
+        return SimpleNamespace(alpha=0.003 * phi, phi=phi, rmse=np.full(self.shape, 0.01, np.float32))
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    know_the_light(monkeypatch)
+    monkeypatch.setattr(speckle_job, "Retrieval", Quick)
+    monkeypatch.setattr(speckle_preparing, "Retrieval", Quick)
+    monkeypatch.setattr(Quick, "wrong", None)
+    volume = StandIn(SMALL)
+    monkeypatch.setattr(speckle_reconstruction, "retrieve_views", volume)
+    return volume
+
+
+@pytest.fixture
+def data(tmp_path):
+    return DataFolder(tmp_path)
+
+
+def follow(run, data, publisher=None, *, until=None, look=None, every_s=1e3):
+    """A job that took a run's documents as they came, and did all there was to do.
+
+    Slices take longer than all the rest: few are made where they are not looked at.
+    """
+    journal, job = Journal(data.journal), None
+    for name, doc in run.play(data.frames_root):
+        if name == until:
+            break
+        journal(name, doc)
+        if job is None:
+            record = RunRecord.from_documents([(name, doc)])
+            job = SpeckleJob(record, data, publisher or Recorder(), publish_every_s=every_s)
+            continue
+        job.take(JournalLine(None, 0, 0, name, doc, b""))
+        while job.step():
+            pass
+        if look is not None:
+            look(name, job.status)
+    return job
+
+
+def small(**options):
+    return SpeckleRun(**{"shape": SMALL, "projections": 5, "series": SERIES} | options)
+
+
+def position(number, **options):
+    later = {"seed": number, "time_s": 2e9 + number}
+    return small(number=number, position_mm=PLACES[number], positions_mm=PLACES, **later, **options)
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory):
+    """A run of three angles, followed to its volume; retrieved live as it is in earnest."""
+    root, publisher, seen = DataFolder(tmp_path_factory.mktemp("live")), Recorder(), []
+    with pytest.MonkeyPatch.context() as patch:
+        know_the_light(patch)
+        patch.setattr(speckle_reconstruction, "retrieve_views", StandIn(SHAPE))
+        patch.setattr(speckle_preparing, "Retrieval", Quick)
+        run = SpeckleRun(shape=SHAPE, projections=3, references=20, flats=20, per_flush=1, series=SERIES)
+        job = follow(run, root, publisher, look=lambda name, status: seen.append(status), every_s=0.0)
+    return SimpleNamespace(root=root, run=run, job=job, publisher=publisher, seen=seen)
+
+
+def test_each_projection_is_shown_with_what_its_model_misses(live):
+    shown = live.publisher.of("preview")
+    assert [header["quantity"] for header, _ in shown] == ["phi", "rmse"] * 3
+    angles = [header["theta_deg"] for header, _ in shown[::2]]
+    assert angles == pytest.approx([live.run.theta_mid_deg(target) for target in range(3)])
+    for header, image in shown:
+        assert image.shape == SHAPE
+        assert header["pixel_size_m"] == 0.65e-6
+        assert header["unit"] == {"phi": "rad", "rmse": ""}[header["quantity"]]
+
+
+def test_the_phase_shown_is_that_of_the_ball(live):
+    """-k0 times delta times 18 um of glass, in the middle of its shadow."""
+    ball = live.run.phantom
+    for header, phi in live.publisher.of("preview")[::2]:
+        delta_m, _ = ball.projection(10_000.0, header["theta_deg"], AT_X_UM, AT_Y_UM)
+        true = -2 * np.pi / 1.2398e-10 * delta_m
+        inside = true < 0.7 * true.min()
+        # one plane, few gradients and 2.3 um of blur: a tenth
+        assert phi[inside].mean() == pytest.approx(true[inside].mean(), rel=0.1)
+
+
+def test_noise_is_what_the_model_misses(live):
+    for _, rmse in live.publisher.of("preview")[1::2]:
+        # 20,000 photons, 0.7 %; the ball reaches the air of so small a field, and the fit is short
+        assert 0.005 < np.sqrt(np.mean(rmse**2)) < 0.012
+
+
+def test_slices_grow(live):
+    slices = live.publisher.of("slice")
+    counts = [header["pairs"] for header, _ in slices]
+    assert counts == [1] * 6 + [2] * 6 + [3] * 12  # at last those of the volume
+    assert {(header["quantity"], header["plane"]) for header, _ in slices} == {
+        (quantity, plane) for quantity in ("delta", "beta") for plane in ("xz", "xy", "zy")
+    }
+    (growing,) = [a for h, a in slices[12:18] if (h["quantity"], h["plane"]) == ("delta", "xy")]
+    assert growing.shape == SHAPE
+    assert growing.max() > 1e-6  # glass: 4.6e-6
+
+
+def test_the_light_is_told_while_the_run_goes_on(live):
+    (first, *_), (*_, last) = live.seen, live.seen
+    assert (first.state, first.message) == ("waiting", "")
+    during = [status for status in live.seen if status.state == "retrieving"]
+    assert {status.message for status in during} == {LIGHT.line()}
+    assert (last.state, last.message, last.pairs, last.behind) == ("done", "", 3, 0)
+
+
+def test_it_is_told_how_far_the_volume_is(quick, data):
+    publisher = Recorder()
+    follow(small(), data, publisher, every_s=0.0)
+    told = [header["pairs"] for header, _ in publisher.of("status") if header["state"] == "volume"]
+    assert told[-6:] == [1, 2, 3, 4, 5, 5]  # and once with the slices
+
+
+def test_bad_light_is_told(quick, data, monkeypatch):
+    faint = SimpleNamespace(**{name: getattr(LIGHT, name) for name in ("resolution_m", "photons", "line")})
+    faint.pooled_lengths, faint.warnings = LIGHT.pooled_lengths, lambda pixel_m: ["speckle contrast: faint"]
+    monkeypatch.setattr(speckle_job, "light_of", lambda *_: faint)
+    job = follow(small(), data, until="stop")
+    assert job.status.message == f"{LIGHT.line()}; speckle contrast: faint"
+
+
+def test_it_waits_for_the_references(quick, data):
+    """All of them come at the end: nothing is shown before, the volume is made after."""
+    publisher, seen = Recorder(), []
+    run = small(references=0, references_after=2)
+    job = follow(run, data, publisher, look=lambda name, status: seen.append((name, status)))
+    assert publisher.of("preview") == []
+    assert {(status.state, status.message) for name, status in seen if name != "stop"} == {("waiting", "")}
+    assert job.status.state == "done"
+    assert (data.results(SERIES) / FILE_NAME).is_file()
+
+
+def test_the_volume_is_made_after_the_last_position_only(quick, data):
+    first = follow(position(0), data)
+    said = "the volume waits for good projections at diffuser position 2 of 2"
+    assert (first.status.state, first.status.message) == ("done", said)
+    assert (quick.asked, (data.results(SERIES) / FILE_NAME).exists()) == ([], False)
+    second = follow(position(1), data)
+    assert (second.status.state, second.status.message) == ("done", "")
+    assert [there for _, there in quick.asked] == [(True, True)] * 5
+    assert (data.results(SERIES) / FILE_NAME).is_file()
+    assert read_status(data.results(SERIES)).frames == 10
+
+
+def test_a_position_that_lacks_projections_makes_the_whole_partial(quick, data):
+    follow(position(0, lost=(3,), retake=False), data)
+    second = follow(position(1), data)
+    assert second.status.state == "partial"
+    assert read_status(data.results(SERIES)).state == "partial"
+    assert quick.asked[3][1] == (False, True)
+
+
+def test_a_run_without_good_projections_says_which_position_is_missing(quick, data):
+    job = follow(small(lost=tuple(range(5)), retake=False), data)
+    assert job.status.state == "partial"
+    assert job.status.message.endswith("waits for good projections at diffuser position 1 of 1")
+
+
+def test_an_abandoned_run_says_what_to_do(quick, data):
+    job = follow(small(), data, until="stop")
+    assert not job.ended
+    job.abandon()
+    assert job.ended
+    assert job.status.state == "partial"
+    assert "the run was interrupted; xsn-acq reconstruct" in job.status.message
+    assert read_status(data.results(job.record.uid)).state == "partial"
+
+
+@pytest.mark.parametrize("wrong", [ReconstructionError("no speckle"), ValueError("no speckle")])
+def test_an_error_in_a_projection_ends_the_live_view_alone(quick, data, monkeypatch, wrong):
+    monkeypatch.setattr(Quick, "wrong", wrong)
+    publisher, seen = Recorder(), []
+    job = follow(small(), data, publisher, look=lambda name, status: seen.append(status))
+    assert publisher.of("preview") == []
+    failed = next(status for status in seen if "no speckle" in status.message)
+    assert failed.state == "waiting"
+    assert (job.status.state, job.status.message) == ("done", "")
+    assert len(quick.asked) == 5
+
+
+def test_warnings_of_the_volume_are_told_at_the_end(quick, data):
+    quick.strain = 9.0
+    job = follow(small(), data)
+    assert job.status.state == "done"
+    assert job.status.message.startswith("the sample is not of one material")
+    assert read_status(data.results(job.record.uid)).message == job.status.message
+
+
+def test_the_worker_takes_both_positions_and_goes_on_after_an_error(quick, data, monkeypatch):
+    """All of them have ended before it listens."""
+    monkeypatch.setattr(Quick, "wrong", ValueError("odd projection"))
+    stop, journal = threading.Event(), Journal(data.journal)
+    for number in range(2):
+        position(number).journal(data.frames_root, journal)
+    stop.set()
+    LiveWorker(data, None).run(stop, to_the_end=True, since=0.0)
+    assert len(quick.asked) == 5
+    states = [read_status(data.results(uid)).state for uid in (position(0).uid, position(1).uid, SERIES)]
+    assert states == ["done"] * 3
