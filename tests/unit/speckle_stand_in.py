@@ -8,7 +8,7 @@ from xsn_acq.analysis.pairing import NO_PARTNER
 from xsn_acq.analysis.retrieval import Field
 from xsn_acq.errors import StorageError
 from xsn_acq.live import speckle_job, speckle_preparing, speckle_reconstruction
-from xsn_acq.live.speckle_preparing import Light
+from xsn_acq.live.speckle_light import Light
 
 LIGHT = Light((LENGTHS_UM[0] * 1e-6, LENGTHS_UM[1] * 1e-6), (3e-8, 3e-8), 0.2, 2.29e-6, PHOTONS)
 """That of the simulated images; `test_pwf_coherence` looks at how it is measured."""

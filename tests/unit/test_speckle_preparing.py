@@ -15,7 +15,8 @@ from xsn_acq.live import speckle_preparing
 from xsn_acq.live.scan import ScanRow
 from xsn_acq.live.speckle_drift import still_reference
 from xsn_acq.live.speckle_frames import SpeckleFrames
-from xsn_acq.live.speckle_preparing import Prepared, _middle, images_of, light_of, prepare
+from xsn_acq.live.speckle_light import light_of
+from xsn_acq.live.speckle_preparing import Prepared, _middle, images_of, prepare
 from xsn_acq.live.speckle_scan import free_warnings, speckle_scan, views_of
 from xsn_acq.live.speckle_settings import SpeckleChoices, settings_from
 from xsn_acq.storage.run import RunRecord

@@ -20,7 +20,7 @@ from xsn_acq.live.settings import expected_projections
 from xsn_acq.live.speckle_chunks import without_air
 from xsn_acq.live.speckle_ending import ending_of, missing_positions, with_warnings
 from xsn_acq.live.speckle_frames import SpeckleFrames
-from xsn_acq.live.speckle_preparing import Light, light_of
+from xsn_acq.live.speckle_light import Light, light_of
 from xsn_acq.live.speckle_reconstruction import reconstruct_speckle
 from xsn_acq.live.speckle_reduced import Reduction
 from xsn_acq.live.speckle_settings import (

@@ -7,93 +7,28 @@ from typing import Any
 
 import numpy as np
 
-from xsn_acq.analysis.pwf.coherence import CoherenceFit, coherence_lengths
 from xsn_acq.analysis.pwf.ratio import fitted_ratio
 from xsn_acq.analysis.pwf.ratio_search import RatioFit, search_ratio
 from xsn_acq.analysis.pwf.retrieval import Retrieval
 from xsn_acq.analysis.pwf.settings import FEWEST_FREE, PwfSettings
 from xsn_acq.live.speckle_drift import StillReference, still_reference
 from xsn_acq.live.speckle_frames import SpeckleFrames
+from xsn_acq.live.speckle_light import Light, light_of
 from xsn_acq.live.speckle_scan import View, free_warnings
 from xsn_acq.live.speckle_settings import (
     UNKNOWN_RATIO,
     SpeckleChoices,
     entry,
     mode_of,
-    photons_of,
     plain_settings,
     ratio_of,
     settings_from,
     speckle_optics,
 )
 from xsn_acq.optics.arrays import FloatArray
-from xsn_acq.optics.coherence import CoherenceLengths, pooled_lengths, resolution_m
-from xsn_acq.units import UM
 
-LEAST_CONTRAST = 0.05
-"""Speckle fainter than this tells little of the phase."""
 TRIAL_ANGLES, TRIAL_PIXELS = 4, 384
 """Angles, and pixels along each axis, at which settings are tried."""
-LEAST_PIXELS = 2.0
-"""The finest detail that can be retrieved should have so many pixels."""
-
-
-@dataclass(frozen=True)
-class Light:
-    """What the first references tell of light and diffuser.
-
-    Attributes
-    ----------
-    lengths_m, errors_m : (x, y)
-        Coherence lengths at the detector, and their standard errors.
-    contrast : float
-        Standard deviation over mean of the speckle, without noise.
-    resolution_m : float
-        Finest detail that can be retrieved, where the sample's transfer is 0.1.
-    photons : float
-        Of one exposure, per pixel of the flat.
-    """
-
-    lengths_m: tuple[float, float]
-    errors_m: tuple[float, float]
-    contrast: float
-    resolution_m: float
-    photons: float
-
-    @property
-    def lengths(self) -> CoherenceLengths:
-        """Coherence lengths."""
-        return CoherenceLengths(*self.lengths_m)
-
-    def pooled_lengths(self, pixel_m: float, times: int) -> CoherenceLengths:
-        """Coherence lengths of images whose pixels of ``pixel_m`` were pooled so many times."""
-        return pooled_lengths(self.lengths, pixel_m, times)
-
-    def warnings(self, pixel_m: float) -> list[str]:
-        """What is wrong with the light, one line each."""
-        found = []
-        if self.contrast < LEAST_CONTRAST:
-            found.append(
-                f"speckle contrast: wanted {LEAST_CONTRAST:.0%} or more, found {self.contrast:.1%}; "
-                "is the diffuser in place? Choose a finer one, or a longer exposure"
-            )
-        if self.resolution_m < LEAST_PIXELS * pixel_m:
-            found.append(
-                f"resolution: the light resolves {self.resolution_m / UM:.2f} um, less than two pixels of "
-                f"{pixel_m / UM:.2f} um; take less binning"
-            )
-        return found
-
-    def line(self) -> str:
-        """All of it, for a person."""
-        x, y = (
-            f"{length / UM:.2f} +- {error / UM:.2f}"
-            for length, error in zip(self.lengths_m, self.errors_m, strict=True)
-        )
-        return (
-            f"coherence lengths {x} um (x), {y} um (y), speckle contrast {self.contrast:.1%}, "
-            f"resolution {self.resolution_m / UM:.2f} um"
-        )
 
 
 @dataclass(frozen=True)
@@ -136,27 +71,6 @@ class Prepared:
         return cls(settings_from(plain["settings"]), Light(**light), **lists, bad_pixels=plain["bad_pixels"])
 
 
-def light_of(start: Mapping[str, Any], reference: FloatArray, noise: float | None) -> Light:
-    """Measure the light from one reference (ny, nx).
-
-    Raises
-    ------
-    ReconstructionError
-        There is no speckle, or too little.
-    """
-    fit: CoherenceFit = coherence_lengths(
-        reference,
-        entry(start, "pixel_size_m"),
-        wavelength_m=entry(start, "wavelength_m"),
-        distance_m=entry(start, "diffuser_to_scintillator_m"),
-        diffuser_beta_over_delta=entry(start, "diffuser_beta_over_delta"),
-    )
-    lengths = fit.lengths
-    return Light(
-        (lengths.x_m, lengths.y_m), fit.errors_m, fit.contrast, resolution_m(lengths), photons_of(noise)
-    )
-
-
 def prepare(
     start: Mapping[str, Any],
     frames: Sequence[SpeckleFrames],
@@ -190,38 +104,57 @@ def prepare(
     light = light_of(start, references[0].image, frames[0].noise)
     warnings = light.warnings(entry(start, "pixel_size_m"))
     warnings += [each.said for each in references if each.said]
-    mode, ratio = mode_of(start, choices), ratio_of(start, choices)
-    if mode == "free":
+    settings = _settings(start, light, references[0], frames[0], choices)
+    if not settings.single_material:
         warnings += free_warnings(views)
     found: list[str] = []
-    settings = PwfSettings(
-        optics=speckle_optics(start, light.lengths, references[0].image.shape),
+    search = ratio_of(start, choices) is None and settings.single_material
+    if search or settings.mu is None:
+        trial = _Trial(settings, frames, references, views, round(entry(start, "axis_column")), workers)
+        if search:
+            fit = trial.ratio()
+            settings = replace(settings, beta_over_delta=fit.ratio)
+            found.append(f"beta/delta {fit.ratio:.5f}")
+            warnings += _ratio_warnings(fit)
+        if settings.mu is None:
+            settings = replace(settings, mu=trial.weight(settings.beta_over_delta))
+            found.append(f"weight of the prior {settings.mu:g}")
+    drift = tuple(each.largest_px for each in references)
+    bad = int(np.count_nonzero(np.any([each.bad for each in frames], axis=0)))
+    return Prepared(settings, light, tuple(found), tuple(warnings), drift, bad)
+
+
+def _settings(
+    start: Mapping[str, Any],
+    light: Light,
+    reference: StillReference,
+    frames: SpeckleFrames,
+    choices: SpeckleChoices,
+) -> PwfSettings:
+    """Settings as the scan and a person say; what neither does is still to be found."""
+    ratio = ratio_of(start, choices)
+    return PwfSettings(
+        optics=speckle_optics(start, light.lengths, reference.image.shape),
         beta_over_delta=UNKNOWN_RATIO if ratio is None else ratio,
         photons=light.photons,
-        mode=mode,
-        reference_frames=references[0].frames,
-        flat_frames=frames[0].flat_frames,
+        mode=mode_of(start, choices),
+        reference_frames=reference.frames,
+        flat_frames=frames.flat_frames,
         diffuser_beta_over_delta=entry(start, "diffuser_beta_over_delta"),
         diffuser_phase=choices.diffuser_phase,
         mu=choices.mu,
     )
-    drift = tuple(each.largest_px for each in references)
-    trial = _Trial(settings, frames, references, views, round(entry(start, "axis_column")), workers)
-    if ratio is None and settings.single_material:
-        fit = trial.ratio()
-        settings = replace(settings, beta_over_delta=fit.ratio)
-        found.append(f"beta/delta {fit.ratio:.5f}")
-        if not fit.trusted:
-            warnings.append(
-                f"beta/delta {fit.ratio:.5f} +- {fit.sigma:.5f}, found from the images, is not to be "
-                f"trusted: they are explained badly (chi-square {fit.chi2:.2f} of a pixel), or hardly "
-                "depend on it; give it with --beta-over-delta, or take mode free"
-            )
-    if settings.mu is None:
-        settings = replace(settings, mu=trial.weight(settings.beta_over_delta))
-        found.append(f"weight of the prior {settings.mu:g}")
-    bad = int(np.count_nonzero(np.any([each.bad for each in frames], axis=0)))
-    return Prepared(settings, light, tuple(found), tuple(warnings), drift, bad)
+
+
+def _ratio_warnings(fit: RatioFit) -> list[str]:
+    """What is to be known of a ratio that was found; nothing where it is to be trusted."""
+    if fit.trusted:
+        return []
+    return [
+        f"beta/delta {fit.ratio:.5f} +- {fit.sigma:.5f}, found from the images, is not to be trusted: "
+        f"they are explained badly (chi-square {fit.chi2:.2f} of a pixel), or hardly depend on it; "
+        "give it with --beta-over-delta, or take mode free"
+    ]
 
 
 class _Trial:
