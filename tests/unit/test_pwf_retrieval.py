@@ -129,6 +129,20 @@ def test_three_exposures_tell_one_material_from_two(kind, holds):
     assert check.limit == limit_of(3) > limit_of(1)
 
 
+def test_the_noise_of_the_flat_counts():
+    """A pattern over images and references alike, as a flat of two frames leaves, no field explains."""
+    sound = scene()
+    flat = np.random.default_rng(4).normal(1, (2 * PHOTONS) ** -0.5, SHAPE)
+    chi2 = [
+        Retrieval(settings(GLASS, flat_frames=frames), sound.references * flat)
+        .retrieve(sound.projections * flat)
+        .chi2
+        for frames in (None, 2)
+    ]
+    assert chi2[1] == pytest.approx(field("beads").chi2, abs=0.1)  # some of the pattern passes for speckle
+    assert chi2[0] > chi2[1] + 0.2
+
+
 def test_a_lost_image_leaves_the_others():
     images = np.array(scene("beads", positions=3).projections)
     images[1] = np.nan
