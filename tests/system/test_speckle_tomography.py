@@ -11,6 +11,7 @@ from tests.system.command import own_beamline, run_command
 from tests.system.speckle_volume import JudgedVolume
 from xsn_acq.live.volume import FILE_NAME
 from xsn_acq.sim.speckle_samples import GLASS
+from xsn_acq.sim.speckle_truth import SpeckleTruth
 from xsn_acq.storage.journal import find_run
 from xsn_acq.storage.layout import DataFolder
 
@@ -18,14 +19,14 @@ pytestmark = pytest.mark.system
 
 SAMPLE, SEED = "few_spheres scale=0.45", 1
 """Four spheres of 13 to 29 um in a field of 104 x 42 um, with voids of 6.7 and 2.8 um."""
-FIRST_ROW = 1048
+FIRST_ROW, FIRST_COLUMN = 1048, 1200
 RUN = f"""\
 projections: 61
 exposure_s: 0.1
 darks: 5
 flats: 10
 references: 10
-roi: {{min_x: 1200, min_y: {FIRST_ROW}, size_x: 160, size_y: 64}}
+roi: {{min_x: {FIRST_COLUMN}, min_y: {FIRST_ROW}, size_x: 160, size_y: 64}}
 material: {GLASS.formula}
 """
 PATIENCE_S = 200
@@ -68,3 +69,6 @@ def assert_volume_is_right(judged):
     # seen: 0.98; what light lets through is 0.78, and the sharp rim that the prior allows for makes it deeper
     assert void.true_depth < void.depth < 1.2
     assert judged.parameters["warnings"] == []
+    # found from the projections at 0 and 180 degrees, 0.08 pixels beside the beamline file's
+    column = SpeckleTruth().axis_column - FIRST_COLUMN
+    assert judged.parameters["axis_column"] == pytest.approx(column, abs=0.05)

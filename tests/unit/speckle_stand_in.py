@@ -7,7 +7,8 @@ from xsn_acq.analysis.pair_retrieval import PairField
 from xsn_acq.analysis.pairing import NO_PARTNER
 from xsn_acq.analysis.retrieval import Field
 from xsn_acq.errors import StorageError
-from xsn_acq.live import speckle_job, speckle_preparing, speckle_reconstruction
+from xsn_acq.live import speckle_job, speckle_preparing, speckle_reconstruction, speckle_trial
+from xsn_acq.live.speckle_axis import Axis
 from xsn_acq.live.speckle_light import Light
 
 LIGHT = Light((LENGTHS_UM[0] * 1e-6, LENGTHS_UM[1] * 1e-6), (3e-8, 3e-8), 0.2, 2.29e-6, PHOTONS)
@@ -15,9 +16,10 @@ LIGHT = Light((LENGTHS_UM[0] * 1e-6, LENGTHS_UM[1] * 1e-6), (3e-8, 3e-8), 0.2, 2
 
 
 def know_the_light(patch):
-    """Measuring the light and drawing a page take longer than the reconstructions of these tests."""
+    """Measuring light and axis and drawing a page take longer than the reconstructions of these tests."""
     patch.setattr(speckle_preparing, "light_of", lambda *_: LIGHT)
     patch.setattr(speckle_job, "light_of", lambda *_: LIGHT)
+    patch.setattr(speckle_trial, "find_axis", lambda views, phase, expected, first: Axis(expected))
     patch.setattr(speckle_reconstruction, "report_on", lambda path, record: None)
 
 

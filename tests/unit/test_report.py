@@ -146,12 +146,17 @@ def test_what_a_volume_says_of_itself_is_warned_of_first(made, tmp_path):
     with h5py.File(path, "a") as file:
         known = json.loads(file["entry/process/parameters"].asstr()[()])
         del known["knife_edge"], file["entry/process/parameters"]
+        residual = file["entry/pairs/residual"][:, -1:]
+        del file["entry/pairs/residual"]
+        file["entry/pairs/residual"] = residual
         known |= {"warnings": ["the sample is not of one material"], "light": {"lengths_m": [3.5e-6, 4e-6]}}
         file["entry/process"]["parameters"] = json.dumps(known)
     text = Page(write_report(path, made[1]).read_text(encoding="utf-8")).text
     assert "Please note the sample is not of one material" in text
     assert "light lengths_m 3.5e-06, 4e-06" in text
     assert "Hugonnet" not in text  # the figures of another technique
+    assert "Residual after each iteration" not in text  # one number each: there is no curve
+    assert "Residual at each angle." in text
 
 
 def summary_of(theta, residual=None, curve=None):

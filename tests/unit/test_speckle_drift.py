@@ -8,9 +8,8 @@ from speckle_run import PIXEL_UM, SpeckleRun
 
 from xsn_acq.analysis.shift import shift_image
 from xsn_acq.live.scan import good_rows, scan_of_run, scan_row, span_of
-from xsn_acq.live.speckle_drift import SEEN_PX, StillReference, still_reference
+from xsn_acq.live.speckle_drift import SEEN_PX, StillReference, images_of, still_reference
 from xsn_acq.live.speckle_frames import Reference, SpeckleFrames
-from xsn_acq.live.speckle_preparing import images_of
 from xsn_acq.live.speckle_scan import View
 from xsn_acq.storage.run import RunRecord
 

@@ -11,7 +11,7 @@ from speckle_run import PIXEL_UM, SpeckleRun
 from speckle_stand_in import LIGHT, StandIn, know_the_light
 
 from xsn_acq.errors import ReconstructionError
-from xsn_acq.live import speckle_job, speckle_preparing, speckle_reconstruction
+from xsn_acq.live import speckle_job, speckle_reconstruction, speckle_trial
 from xsn_acq.live.results import read_status
 from xsn_acq.live.speckle_job import SpeckleJob
 from xsn_acq.live.volume import FILE_NAME
@@ -35,6 +35,9 @@ class Quick:
     def __init__(self, settings, references, **_):
         self.shape = references.shape[1:]
 
+    def like(self, settings):
+        return self
+
     def retrieve(self, images, start=None, *, shifts=None):
         if shifts is not None:
             return SimpleNamespace(mu=30.0)
@@ -48,7 +51,7 @@ class Quick:
 def quick(monkeypatch):
     know_the_light(monkeypatch)
     monkeypatch.setattr(speckle_job, "Retrieval", Quick)
-    monkeypatch.setattr(speckle_preparing, "Retrieval", Quick)
+    monkeypatch.setattr(speckle_trial, "Retrieval", Quick)
     monkeypatch.setattr(Quick, "wrong", None)
     volume = StandIn(SMALL)
     monkeypatch.setattr(speckle_reconstruction, "retrieve_views", volume)
@@ -98,7 +101,7 @@ def live(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         know_the_light(patch)
         patch.setattr(speckle_reconstruction, "retrieve_views", StandIn(SHAPE))
-        patch.setattr(speckle_preparing, "Retrieval", Quick)
+        patch.setattr(speckle_trial, "Retrieval", Quick)
         run = SpeckleRun(shape=SHAPE, projections=3, references=20, flats=20, per_flush=1, series=SERIES)
         job = follow(run, root, publisher, look=lambda name, status: seen.append(status), every_s=0.0)
     return SimpleNamespace(root=root, run=run, job=job, publisher=publisher, seen=seen)

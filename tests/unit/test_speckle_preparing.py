@@ -11,14 +11,15 @@ from speckle_stand_in import LIGHT, know_the_light
 
 from xsn_acq.analysis.pwf.ratio_search import RatioFit
 from xsn_acq.errors import ReconstructionError
-from xsn_acq.live import speckle_preparing
+from xsn_acq.live import speckle_trial
 from xsn_acq.live.scan import ScanRow
-from xsn_acq.live.speckle_drift import still_reference
+from xsn_acq.live.speckle_drift import images_of, still_reference
 from xsn_acq.live.speckle_frames import SpeckleFrames
 from xsn_acq.live.speckle_light import light_of
-from xsn_acq.live.speckle_preparing import Prepared, _middle, images_of, prepare
+from xsn_acq.live.speckle_preparing import Prepared, prepare
 from xsn_acq.live.speckle_scan import free_warnings, speckle_scan, views_of
-from xsn_acq.live.speckle_settings import SpeckleChoices, settings_from
+from xsn_acq.live.speckle_settings import UNKNOWN_RATIO, SpeckleChoices, settings_from
+from xsn_acq.live.speckle_trial import middle
 from xsn_acq.storage.run import RunRecord
 
 SMALL = (16, 24)
@@ -104,7 +105,7 @@ def test_what_is_given_is_taken(tmp_path):
 @pytest.mark.usefixtures("known_light")
 def test_a_ratio_that_is_not_to_be_trusted_is_told(tmp_path, monkeypatch):
     fits = iter([RatioFit(0.006, 1e-4, 1.31, trusted=False), RatioFit(0.006, 1e-4, 1.02, trusted=True)])
-    monkeypatch.setattr(speckle_preparing, "search_ratio", lambda retrieval, angles: next(fits))
+    monkeypatch.setattr(speckle_trial, "search_ratio", lambda retrieval, angles: next(fits))
     scan, views = scan_of(tmp_path, beta_over_delta=0.0)
     found = prepared(scan, views)
     (warning,) = found.warnings
@@ -129,8 +130,8 @@ def test_three_positions_find_the_ratio_with_free_absorption(tmp_path, monkeypat
         used.append(("tied", angles[0][0].shape))
         return RatioFit(0.005, 1e-4, 1.0, trusted=True)
 
-    monkeypatch.setattr(speckle_preparing, "fitted_ratio", free)
-    monkeypatch.setattr(speckle_preparing, "search_ratio", tied)
+    monkeypatch.setattr(speckle_trial, "fitted_ratio", free)
+    monkeypatch.setattr(speckle_trial, "search_ratio", tied)
     scan, views = scan_of(tmp_path, positions=positions, lost=lost, beta_over_delta=0.0)
     found = prepared(scan, views)
     assert used == [(mode, (positions, *SMALL))]
@@ -141,7 +142,7 @@ def test_three_positions_find_the_ratio_with_free_absorption(tmp_path, monkeypat
 def test_mode_free_seeks_no_ratio(tmp_path):
     scan, views = scan_of(tmp_path, positions=3, beta_over_delta=0.0)
     found = prepared(scan, views, mode="free")
-    assert (found.settings.mode, found.settings.beta_over_delta) == ("free", speckle_preparing.UNKNOWN_RATIO)
+    assert (found.settings.mode, found.settings.beta_over_delta) == ("free", UNKNOWN_RATIO)
     assert found.found == ()
 
 
@@ -162,11 +163,14 @@ def test_the_weight_is_chosen_at_one_of_the_trial_angles(tmp_path, monkeypatch):
         def __init__(self, settings, references, **rest):
             asked.append((settings.beta_over_delta, references.shape))
 
+        def like(self, settings):
+            return self
+
         def retrieve(self, images, *, shifts):
             asked.append(images.mean())
             return SimpleNamespace(mu=100.0)
 
-    monkeypatch.setattr(speckle_preparing, "Retrieval", Weighed)
+    monkeypatch.setattr(speckle_trial, "Retrieval", Weighed)
     scan, views = scan_of(tmp_path, beta_over_delta=0.004)
     found = prepared(scan, views, mu=None)
     assert found.settings.mu == 100.0
@@ -187,7 +191,7 @@ def test_the_weight_is_chosen_at_one_of_the_trial_angles(tmp_path, monkeypatch):
     ],
 )
 def test_settings_are_tried_in_the_middle_about_the_axis(shape, axis, rows, columns):
-    assert _middle(shape, axis) == (slice(*rows), slice(*columns))
+    assert middle(shape, axis) == (slice(*rows), slice(*columns))
 
 
 def test_a_projection_that_was_lost_is_not_a_number(tmp_path):

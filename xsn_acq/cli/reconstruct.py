@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from xsn_acq.cli import options
 from xsn_acq.cli.sweeps import evaluated
 
 _FILES = (".nx", ".nxs", ".h5", ".hdf", ".hdf5")
-_OF_FILES = ("beamline", "calibration", "cutoff_x", "axis_column")
+_OF_FILES = ("beamline", "calibration", "cutoff_x")
 
 
 def add_parser(subparsers: Any) -> None:
@@ -108,7 +108,8 @@ def _add_of_files(parser: argparse.ArgumentParser) -> None:
         "--axis-column",
         type=float,
         metavar="PX",
-        help="column of the rotation axis in the frames (binned pixels of the region), centres at integers",
+        help="column of the rotation axis in the frames (binned pixels of the region), centres at integers; "
+        "of a run of speckle tomography too, in the place of the one found from it",
     )
 
 
@@ -121,11 +122,12 @@ def run(args: argparse.Namespace) -> int:
     path = Path(args.uid)
     if path.is_file() or path.suffix in _FILES:
         return _volume(args, partial(_file, args))
-    _refuse_of_files(args)
+    _refuse_of_files(args, _OF_FILES)
     data = DataFolder(args.data)
     record = _record(args, data)
     if is_speckle(record.start):
         return _volume(args, partial(_speckle, args, record, data))
+    _refuse_of_files(args, ("axis_column",))
     if not is_sweep(record.start):
         return _volume(args, partial(_run, args, record, data))
     print("\n".join(evaluated(record, data, solver=args.solver, held_out=args.check_strength)))
@@ -180,6 +182,7 @@ def _speckle(args: argparse.Namespace, record: Any, data: Any, chosen: Any, prog
         mode=args.mode,
         beta_over_delta=args.beta_over_delta,
         diffuser_phase=args.diffuser_phase,
+        axis_column=args.axis_column,
         rings=args.rings,
         background=not args.keep_background,
     )
@@ -203,10 +206,10 @@ def _file(args: argparse.Namespace, chosen: Any, progress: Any) -> Any:
     return reconstruct_file(path, folder, beside, choices=_choices(args), executor=chosen, progress=progress)
 
 
-def _refuse_of_files(args: argparse.Namespace) -> None:
+def _refuse_of_files(args: argparse.Namespace, names: Sequence[str]) -> None:
     from xsn_acq.errors import ConfigError
 
-    given = [f"--{name.replace('_', '-')}" for name in _OF_FILES if getattr(args, name) not in (None, "")]
+    given = [f"--{name.replace('_', '-')}" for name in names if getattr(args, name) not in (None, "")]
     if given:
         raise ConfigError(
             ", ".join(given), [f"of NXtomo files only, found run {args.uid!r}; xsn-acq export it first"]

@@ -118,7 +118,7 @@ def _values(volume: VolumeFile, record: RunRecord | None) -> dict[str, Any]:
         ],
         "histogram": _histogram(volume, summary),
         "angle": figures.angle_png(summary.theta_deg, summary.residual),
-        "convergence": figures.convergence_png(summary.residual),
+        "convergence": figures.convergence_png(summary.residual) if summary.residual.shape[1] > 1 else "",
         "series": [
             (figures.series_png(summary.theta_deg, values, name, unit), f"{name} at each angle")
             for name, (values, unit) in series.items()

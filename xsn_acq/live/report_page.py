@@ -144,9 +144,11 @@ one-bit: van Heel and Schatz (2005).</p>
 <section id="retrieval">
 <h2>Retrieval</h2>
 <div class="plots">
-{{ picture(angle, "Residual at each angle after the last iteration.",
+{{ picture(angle, "Residual at each angle" ~ (" after the last iteration." if convergence else "."),
   "residual against angle") }}
+{% if convergence %}
 {{ picture(convergence, "Residual after each iteration, over all angles.", "convergence") }}
+{% endif %}
 </div>
 </section>
 

@@ -25,8 +25,8 @@ from xsn_acq.live.fields import FieldStore
 from xsn_acq.storage.nexus import nxgroup
 
 GROUP = "resolution"
-RING_SIGMA_PER_M = 1e6
-"""The paper's: both halves carry the same rings, and would agree on them."""
+_RING_SIGMA_PER_M, _RING_SIGMA_PER_PIXEL = 1e6, 0.1
+"""The XSN paper's, and that of pixels above 100 nm: both halves carry the same rings, and would agree."""
 _ROWS = 8
 _PAIRS = 8
 _SIGNALS: Mapping[Quantity, str] = {"delta": "correlation", "beta": "correlation_beta"}
@@ -34,10 +34,23 @@ _SIGNALS: Mapping[Quantity, str] = {"delta": "correlation", "beta": "correlation
 
 @dataclass(frozen=True, eq=False)
 class HalfSets:
-    """Ring correlation and noise of a voxel, of each quantity that is known."""
+    """Ring correlation and noise of a voxel, of each quantity that is known.
+
+    ``ring_sigma_per_m``: low-pass that the angular mean of both halves went through; 0 where it is not known.
+    """
 
     curves: dict[Quantity, FrcCurve]
     noise: dict[Quantity, float]
+    ring_sigma_per_m: float = 0.0
+
+
+def ring_sigma_per_m(pixel_size_m: float) -> float:
+    """Sigma of the angular mean's low-pass, cycles per metre: the paper's, less where pixels are large.
+
+    >>> ring_sigma_per_m(60e-9)
+    1000000.0
+    """
+    return min(_RING_SIGMA_PER_M, _RING_SIGMA_PER_PIXEL / pixel_size_m)
 
 
 def compare_halves(store: FieldStore, slicing: Slicing) -> HalfSets | None:
@@ -53,19 +66,18 @@ def compare_halves(store: FieldStore, slicing: Slicing) -> HalfSets | None:
         return None
     middle = max(0, ny // 2 - _ROWS // 2)
     rows = slice(middle, min(ny, middle + _ROWS))
+    sigma = ring_sigma_per_m(slicing.pixel_size_m)
     halves = []
     for half in (slice(0, None, 2), slice(1, None, 2)):  # the store gives pairs by rising angle
         theta = np.deg2rad(store.theta_deg[half])
-        fields = smooth_angular_mean(
-            store.stack(half)[:, rows, :], slicing.pixel_size_m, sigma_per_m=RING_SIGMA_PER_M
-        )
+        fields = smooth_angular_mean(store.stack(half)[:, rows, :], slicing.pixel_size_m, sigma_per_m=sigma)
         halves.append(FilteredBackProjection(nx, theta).slices(fields) * slicing.factor)
     curves, noise = {}, {}
     for quantity in _SIGNALS:
         first, second = (half.imag if quantity == "delta" else half.real for half in halves)
         curves[quantity] = fourier_ring_correlation(first, second, slicing.pixel_size_m)
         noise[quantity] = voxel_noise(first, second)
-    return HalfSets(curves, noise)
+    return HalfSets(curves, noise, sigma)
 
 
 def write_halves(entry: h5py.Group, halves: HalfSets | None) -> None:
@@ -74,7 +86,7 @@ def write_halves(entry: h5py.Group, halves: HalfSets | None) -> None:
         return
     group = nxgroup(entry, GROUP, "NXdata")
     group.attrs.update({"signal": _SIGNALS["delta"], "auxiliary_signals": [_SIGNALS["beta"]]})
-    group.attrs.update({"axes": ["frequency"], "ring_filter_per_m": RING_SIGMA_PER_M})
+    group.attrs.update({"axes": ["frequency"], "ring_filter_per_m": halves.ring_sigma_per_m})
     curve = halves.curves["delta"]
     group["frequency"] = curve.frequency_per_m
     group["frequency"].attrs["units"] = "1/m"

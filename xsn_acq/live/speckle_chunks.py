@@ -21,9 +21,8 @@ from xsn_acq.analysis.shift import centre_on_axis
 from xsn_acq.closing import Closing
 from xsn_acq.live.chunks import keep
 from xsn_acq.live.scan import ScanRow
-from xsn_acq.live.speckle_drift import still_reference
+from xsn_acq.live.speckle_drift import images_of, still_reference
 from xsn_acq.live.speckle_frames import AIR_FRACTION, SpeckleFrames
-from xsn_acq.live.speckle_preparing import images_of
 from xsn_acq.live.speckle_scan import SpeckleScan, View
 from xsn_acq.live.speckle_settings import plain_settings, settings_from
 from xsn_acq.optics.arrays import FloatArray

@@ -1,4 +1,4 @@
-"""The reference speckle of one position of the diffuser, and where it stood at any time of the scan."""
+"""The reference speckle of one position of the diffuser, and where it stood when projections were taken."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,8 @@ import numpy as np
 from xsn_acq.analysis.pwf.drift import DriftingReference
 from xsn_acq.analysis.shift import shift_image
 from xsn_acq.errors import ReconstructionError
-from xsn_acq.live.speckle_frames import Reference
+from xsn_acq.live.speckle_frames import Reference, SpeckleFrames
+from xsn_acq.live.speckle_scan import View
 from xsn_acq.optics.arrays import FloatArray
 
 SEEN_PX = 0.02
@@ -92,3 +93,24 @@ def _said(drift_px: float) -> str:
         f"the speckle moved by {drift_px:.1f} pixels from reference to reference, which was taken out; is "
         "the diffuser held fast? With references_every the way between is known better"
     )
+
+
+def images_of(
+    view: View, frames: Sequence[SpeckleFrames], references: Sequence[StillReference]
+) -> tuple[FloatArray, list[tuple[float, float]]]:
+    """Projections (K, ny, nx) of an angle, NaN where one was lost, and the speckle's shift in each.
+
+    Raises
+    ------
+    StorageError
+        A frame cannot be read.
+    """
+    images, shifts = [], []
+    for row, each, reference in zip(view.rows, frames, references, strict=True):
+        if row is None:
+            images.append(np.full(reference.image.shape, np.nan, np.float32))
+            shifts.append((0.0, 0.0))
+            continue
+        shifts.append(reference.shift_at(row.time_s))
+        images.append(each.projection(row, reference.at(row.time_s)))
+    return np.stack(images), shifts

@@ -111,8 +111,8 @@ class SpeckleReconstruction(Closing):
 
     def _retrieved(self, views: Sequence[View], executor: Executor) -> Iterator[Retrieved]:
         """Fields of angles, in any order of chunks."""
-        axis = entry(self.scan.start, "axis_column")
-        job = speckle_job(self.scan, self.prepared.settings, axis, self._digest, threads=executor.threads)
+        prepared, threads = self.prepared, executor.threads
+        job = speckle_job(self.scan, prepared.settings, prepared.axis_column, self._digest, threads=threads)
         bytes_of_view = _MAPS * _REAL_BYTES * int(np.prod(self.store.shape))
         size = int(np.clip(_CHUNK_BYTES // bytes_of_view, 1, CHUNK_VIEWS))
         tasks = [
@@ -179,12 +179,10 @@ class SpeckleReconstruction(Closing):
         prepared, start = self.prepared.plain(), self.scan.start
         settings = prepared.pop("settings")
         optics = settings.pop("optics")
-        axis = entry(start, "axis_column")
         return {
             "technique": start["technique"],
             "pixel_size_m": entry(start, "pixel_size_m"),
             "wavelength_m": entry(start, "wavelength_m"),
-            "axis_column": axis,
             **{name: optics[name] for name in ("sample_to_diffuser_m", "diffuser_to_scintillator_m")},
             **settings,
             **prepared,
@@ -290,7 +288,13 @@ def _digest(
         for image in (each.dark, *each.flats, *(reference.image for reference in each.references))
     ]
     acquisition = scan.start["acquisition"]
-    chosen = [choices.mode, choices.beta_over_delta, choices.diffuser_phase, choices.mu]
+    chosen = [
+        choices.mode,
+        choices.beta_over_delta,
+        choices.diffuser_phase,
+        choices.mu,
+        choices.axis_column,
+    ]
     uids = [position.uid for position in scan.positions]
     angles = [plain_view(view) for view in views]
     times_s = [reference.time_s for each in frames for reference in each.references]

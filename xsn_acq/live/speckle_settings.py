@@ -33,6 +33,9 @@ class SpeckleChoices:
     diffuser_phase : "own_phase" or "zero_phase"
     mu : float, optional
         Weight of the prior; chosen from held-out pixels when left out.
+    axis_column : float, optional
+        Of the rotation axis in the frames; left out: found from two projections half a turn apart, where
+        there are any, else as the scan says.
     rings : str
         Ring removal, a method of `xsn_acq.analysis.rings.remove_rings`.
     background : bool
@@ -43,6 +46,7 @@ class SpeckleChoices:
     beta_over_delta: float = 0.0
     diffuser_phase: DiffuserPhase = "own_phase"
     mu: float | None = None
+    axis_column: float | None = None
     rings: str = NONE
     background: bool = True
 
