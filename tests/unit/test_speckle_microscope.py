@@ -98,6 +98,16 @@ def test_a_turning_sample_is_blurred_and_its_rim_most():
     assert np.abs(turning - middle).mean() < 0.5 * np.abs(turning - ends).mean()
 
 
+def test_each_energy_of_the_band_sees_as_much_of_the_turn():
+    """One angle, or an even number of them: energies take turns."""
+    turning, counts = scope(), set()
+    for degrees in (0.0, 0.5, 1.0, 2.0, 3.0, 5.0):
+        state = replace(OPEN, theta_start_deg=10.0, theta_end_deg=10.0 + degrees)
+        counts.add(len(turning._angles_deg(state, CAMERA)))
+    assert len(counts) > 2
+    assert all(count == 1 or count % 2 == 0 for count in counts)
+
+
 def test_the_sample_is_where_its_stage_is_and_nearer_the_diffuser_it_shows_less():
     ball = scope("few_spheres scale=0.35", **CLEAN)
     bare = replace(OPEN, diffuser_x_mm=BEAMLINE.diffuser.x_out_mm)

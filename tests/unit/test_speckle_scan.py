@@ -66,6 +66,18 @@ def test_runs_taken_otherwise_are_refused(tmp_path):
         speckle_scan([first, second])
 
 
+def test_a_count_of_the_monochromators_encoder_is_no_other_energy(tmp_path):
+    usual = 1.239841984e-10
+    first, second = records(
+        tmp_path, more={"wavelength_m": usual * (1 + 1e-6), "pixel_size_m": 0.65000001e-6}
+    )
+    scan, _ = speckle_scan([first, second])
+    assert len(scan.positions) == 2
+    first, second = records(tmp_path / "other", more={"wavelength_m": usual * 1.01})
+    with pytest.raises(ReconstructionError, match="wavelength_m: wanted"):
+        speckle_scan([first, second])
+
+
 def test_a_run_without_references_says_so(tmp_path):
     run = SpeckleRun(shape=(6, 8), references=0)
     with pytest.raises(ReconstructionError, match="wanted references, found none"):

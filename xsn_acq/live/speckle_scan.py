@@ -1,5 +1,6 @@
 """A speckle scan as a reconstruction sees it: a run for each position of the diffuser, matched by angle."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
@@ -16,8 +17,18 @@ from xsn_acq.storage.run import RunRecord
 TECHNIQUE = "pwf"
 _ALIKE = 0.1
 """Two angles are the same when they differ by less than this part of a step."""
-_AGREEING = ("frame_shape", "binning", "roi", "wavelength_m", "pixel_size_m", "mode")
-"""Entries of ``acquisition`` in which all runs of a scan must agree."""
+_AGREEING = {
+    "frame_shape": 0.0,
+    "binning": 0.0,
+    "roi": 0.0,
+    "mode": 0.0,
+    "wavelength_m": 1e-3,
+    "pixel_size_m": 1e-3,
+    "sample_to_diffuser_m": 1e-3,
+    "diffuser_to_scintillator_m": 1e-3,
+}
+"""Entries of ``acquisition`` in which all runs of a scan must agree, and by what part they may differ: energy
+is read back for each run, a count of the encoder is 1e-6 of it, and 1e-3 is a thousandth of the phase."""
 
 
 @dataclass(frozen=True)
@@ -173,9 +184,16 @@ def _require_alike(runs: Sequence[RunRecord]) -> None:
     for run in runs[1:]:
         if results_uid(run.start) != results_uid(first.start):
             raise ReconstructionError(f"runs {first.uid[:8]} and {run.uid[:8]}: wanted one series, found two")
-        for name in _AGREEING:
+        for name, part in _AGREEING.items():
             wanted, found = first.start["acquisition"].get(name), run.start["acquisition"].get(name)
-            if np.any(np.asarray(wanted) != np.asarray(found)):
+            if not _alike(wanted, found, part):
                 raise ReconstructionError(
                     f"runs {first.uid[:8]} and {run.uid[:8]}: {name}: wanted {wanted}, found {found}"
                 )
+
+
+def _alike(wanted: Any, found: Any, part: float) -> bool:
+    """Whether two entries agree within a part of the first; entries without numbers, exactly."""
+    if not part or wanted is None or found is None:
+        return bool(np.all(np.asarray(wanted) == np.asarray(found)))
+    return math.isclose(wanted, found, rel_tol=part)

@@ -151,10 +151,14 @@ class SpeckleMicroscope:
         return float(x) + wobble[0] + wander[0], float(y) + wobble[1] + wander[1]
 
     def _angles_deg(self, state: SpeckleState, camera: CameraSettings) -> Array:
-        """Angles that stand for the turn: from one to the next the rim moves less than a binned pixel."""
+        """Angles that stand for the turn: from one to the next the rim moves less than a binned pixel.
+
+        One, or an even number: they take turns with the two energies of the band.
+        """
         begin, end = state.theta_start_deg, state.theta_end_deg
         rim = self.phantom.reach_um * math.radians(abs(end - begin))
         steps = min(max(math.ceil(rim / (camera.binning * self._pixel_um)), 1), _MOST_ANGLES)
+        steps += steps % 2 if steps > 1 else 0
         angles: Array = begin + (end - begin) * (np.arange(steps) + 0.5) / steps
         return angles
 
