@@ -5,6 +5,7 @@ from speckle_run import LENGTHS_UM, PHOTONS
 
 from xsn_acq.analysis.pair_retrieval import PairField
 from xsn_acq.analysis.pairing import NO_PARTNER
+from xsn_acq.analysis.pwf.one_material import limit_of
 from xsn_acq.analysis.retrieval import Field
 from xsn_acq.errors import StorageError
 from xsn_acq.live import speckle_job, speckle_preparing, speckle_reconstruction, speckle_trial
@@ -29,8 +30,8 @@ class StandIn:
     After ``most`` angles a frame cannot be read.
     """
 
-    def __init__(self, shape, *, most=None, strain=1.0, converged=1.0, rmse=0.01):
-        self.shape, self.most = shape, most
+    def __init__(self, shape, *, most=None, strain=1.0, converged=1.0, rmse=0.01, chi2=1.0):
+        self.shape, self.most, self.chi2 = shape, most, chi2
         self.strain, self.converged, self.rmse = strain, converged, rmse
         self.asked = []
 
@@ -43,7 +44,9 @@ class StandIn:
         self.asked.append((theta, tuple(row is not None for row in rows)))
         index = next(row[0] for row in rows if row is not None)
         phi = -np.random.default_rng(index).random(self.shape).astype(np.float32)
-        numbers = (self.rmse, 1.0, 20.0, self.converged, self.strain)
+        limit = limit_of(sum(row is not None for row in rows))
+        one_material = np.nan if np.isnan(self.strain) else float(self.strain < limit)
+        numbers = (self.rmse, self.chi2, 20.0, self.converged, self.strain, one_material)
         field = Field(0.003 * phi, phi, numbers[:1])
         rmse = np.full(self.shape, self.rmse, np.float32)
         return PairField(index, NO_PARTNER, theta, field, numbers=numbers), rmse

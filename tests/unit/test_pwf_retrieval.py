@@ -150,6 +150,18 @@ def test_a_lost_image_leaves_the_others():
     assert scene("beads", positions=3).slope(found.phi)[0] == pytest.approx(1, abs=0.06)
 
 
+def test_a_position_that_lacks_an_angle_counts_as_if_it_were_not_there():
+    """A run that went on has references of its own: of each angle one of both runs has the projection."""
+    one = scene()
+    known = settings(GLASS, mu=10.0)
+    alone = Retrieval(known, one.references).retrieve(one.projections)
+    again = np.concatenate([np.roll(one.references, 5, axis=2), one.references])
+    lost = np.concatenate([np.full_like(one.projections, np.nan), one.projections])
+    both = Retrieval(known, again).retrieve(lost, shifts=[(0.0, 0.0)] * 2)
+    np.testing.assert_array_equal(both.phi, alone.phi)
+    assert (both.gradients, both.chi2, both.check) == (alone.gradients, alone.chi2, alone.check)
+
+
 def test_the_ratio_follows_from_a_free_field():
     free, one = retrieval(GLASS, 3, mode="free", mu=3.0), scene("beads", positions=3)
     true = GLASS.beta / GLASS.delta

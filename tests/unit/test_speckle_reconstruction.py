@@ -91,7 +91,7 @@ def test_the_volume_says_what_it_was_made_with(ball):
         assert volume.summary().theta_deg == pytest.approx(np.arange(8) * 22.5, abs=22.5)
     assert (known["technique"], known["mode"], known["diffuser_positions"]) == ("pwf", "single_material", 1)
     assert known["warnings"] == []
-    assert set(numbers) == {"rmse", "chi2", "gradients", "converged", "strain"}
+    assert set(numbers) == {"rmse", "chi2", "gradients", "converged", "strain", "one_material"}
     assert (numbers["converged"][0] == 1).all()
 
 
@@ -187,6 +187,19 @@ def test_a_sample_of_two_materials_is_told(record, tmp_path, stand_in):
     assert warning.startswith(said)
     status = read_status(tmp_path)
     assert (status.state, status.message) == ("done", warning)
+
+
+def test_a_second_position_of_one_angle_does_not_silence_that(tmp_path, stand_in):
+    """A strain of 8 contradicts one material where there is one exposure, not where there are two."""
+    places = ((0.0, 0.0), (0.1, 0.0))
+    first, begun = (
+        played(tmp_path / "frames", number=number, position_mm=place, positions_mm=places, seed=number)
+        for number, place in enumerate(places)
+    )
+    begun.correct("projections", 1, begun.ledger[:1])
+    stand_in(strain=8.0)
+    reconstruct_speckle([first, begun], tmp_path, choices=GIVEN)
+    assert "80% of the angles contradict one beta/delta" in read_status(tmp_path).message
 
 
 def test_angles_that_did_not_converge_are_told(record, tmp_path, stand_in):

@@ -29,8 +29,9 @@ from xsn_acq.optics.arrays import FloatArray
 from xsn_acq.optics.fourier import worthwhile_threads
 
 PlainView = tuple[float, list[tuple[int, float, float] | None]]
-NUMBERS = ("rmse", "chi2", "gradients", "converged", "strain")
-"""What is kept of each field beside it; converged is 0 or 1, the strain NaN where nothing was assumed."""
+NUMBERS = ("rmse", "chi2", "gradients", "converged", "strain", "one_material")
+"""What is kept of each field beside it; converged, and one_material where nothing speaks against it, are 0 or
+1; strain and one_material are NaN where nothing was assumed."""
 Retrieved = tuple[PairField, FloatArray]
 """A field, and its RMSE map, float32 (ny, nx)."""
 
@@ -108,10 +109,11 @@ class SpeckleWork(Closing):
 
     def centred(self, view: View, field: SpeckleField) -> Retrieved:
         """The same as it is stored: air at 0, the axis in the centre column; and its RMSE map."""
-        strain = np.nan if field.check is None else field.check.strain
+        check = field.check
+        strain, holds = (np.nan, np.nan) if check is None else (check.strain, float(check.holds))
         seen = field.rmse[field.rmse > 0]
         rmse = float(np.sqrt(np.mean(seen**2))) if seen.size else 0.0
-        numbers = (rmse, field.chi2, float(field.gradients), float(field.converged), float(strain))
+        numbers = (rmse, field.chi2, float(field.gradients), float(field.converged), float(strain), holds)
         alpha, phi = (
             centre_on_axis(without_air(part), self._axis_column) for part in (field.alpha, field.phi)
         )

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from xsn_acq.analysis.pwf.one_material import limit_of
 from xsn_acq.closing import Closing
 from xsn_acq.errors import ReconstructionError
 from xsn_acq.live.executors import Executor, InProcess
@@ -24,6 +23,7 @@ from xsn_acq.live.speckle_frames import SpeckleFrames
 from xsn_acq.live.speckle_preparing import Prepared, prepare
 from xsn_acq.live.speckle_scan import SpeckleScan, View, speckle_scan
 from xsn_acq.live.speckle_settings import SpeckleChoices, entry, slicing_of
+from xsn_acq.live.speckle_warnings import of_fields
 from xsn_acq.live.volume import FILE_NAME
 from xsn_acq.live.volume_writing import write_volume
 from xsn_acq.optics.arrays import FloatArray
@@ -37,8 +37,6 @@ CHUNK_VIEWS, _CHUNK_BYTES = 16, 512 * 2**20
 _MAPS, _REAL_BYTES = 3, 4
 SPARE_FIELDS = 8
 _SAME_DEG = 1e-9
-STRAINED_SHARE = 0.05
-"""With more of its angles strained than this, a sample is not of one material."""
 
 
 class SpeckleReconstruction(Closing):
@@ -125,20 +123,8 @@ class SpeckleReconstruction(Closing):
     @property
     def warnings(self) -> list[str]:
         """What a person must know of the result, one line each."""
-        found = list(self.prepared.warnings)
-        strain = self.store.numbers["strain"]
-        limit = limit_of(max(view.images for view in self._views))
-        strained = np.mean(strain > limit) if len(strain) else 0.0
-        if strained > STRAINED_SHARE:
-            found.append(
-                f"the sample is not of one material: {strained:.0%} of the angles contradict one beta/delta "
-                "(docs/speckle.md); its phase and absorption are wrong: take three diffuser positions or "
-                "more and mode free"
-            )
-        loose = int(np.sum(self.store.numbers["converged"] == 0))
-        if loose:
-            found.append(f"{loose} of {len(strain)} angles did not converge; see pairs/gradients")
-        return found
+        exposures = round(float(np.median([view.images for view in self._views])))
+        return [*self.prepared.warnings, *of_fields(self.store.numbers, exposures)]
 
     def finish(
         self,

@@ -74,6 +74,7 @@ class Retrieval:
         self._assumption = Assumption(settings.beta_over_delta, settings.single_material)
         self.diffusers = tuple(self._diffuser(each) for each in self._references)
         self._weight: WeightChoice | None = None
+        self._parts: dict[tuple[int, ...], Self] = {}
         self._ready: tuple[Objective, Preconditioner, OneMaterial] | None = None
         if settings.mu is not None:
             self._prepare(settings.mu)
@@ -91,7 +92,7 @@ class Retrieval:
         other = copy(self)
         other.settings = settings
         other._assumption = Assumption(settings.beta_over_delta, settings.single_material)
-        other._weight, other._ready = None, None
+        other._weight, other._ready, other._parts = None, None, {}
         _check(settings, self._references)
         if settings.mu is not None:
             other._prepare(settings.mu)
@@ -110,7 +111,7 @@ class Retrieval:
         ----------
         projections : (K, ny, nx), or (ny, nx) where there is one position
             With sample and diffuser, dark-subtracted and over the flat, positions as in the references; a
-            pixel or a whole image that is not finite is left out.
+            pixel that is not finite has no weight, and a position without any counts as if it were not there.
         start : SpeckleField, optional
             Of the neighbouring angle.
         shifts : sequence of (dy, dx), optional
@@ -130,6 +131,10 @@ class Retrieval:
         weights = self._weights(images)
         if not np.any(weights):
             raise ReconstructionError("speckle retrieval: wanted a projection, found no pixel with a value")
+        there = tuple(k for k, weight in enumerate(weights) if np.any(weight))
+        if len(there) < len(images):
+            by = None if shifts is None else [shifts[k] for k in there]
+            return self._of(there).retrieve(images[list(there)], start, shifts=by)
         references, diffusers = self._moved(shifts)
         x = self.guess(images, references) if start is None else start.variables
         if self._ready is None:
@@ -149,6 +154,18 @@ class Retrieval:
             most=self.settings.most,
         )
         return self._field(objective, check, data, found.x, found.gradients, found.converged)
+
+    def _of(self, there: tuple[int, ...]) -> Self:
+        """The same behind some of the diffusers, for angles that others lack."""
+        if there not in self._parts:
+            part = copy(self)
+            part._references = self._references[list(there)]
+            part.diffusers = tuple(self.diffusers[k] for k in there)
+            part._weight, part._ready, part._parts = None, None, {}
+            if self._ready is not None:
+                part._prepare(self._ready[0].mu)
+            self._parts[there] = part
+        return self._parts[there]
 
     def _diffuser(self, reference: FloatArray) -> Any:
         settings = self.settings
