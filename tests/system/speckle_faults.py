@@ -63,16 +63,16 @@ def disturbed(folder, hidden=(*DRIFTS, f"dead_fraction={DEAD}"), faults=(LOST,),
     return done, RunRecord.from_journal(find_run(DataFolder(folder).journal, "last").path)
 
 
-def phase_error(record, settings):
+def phase_error(record, prepared):
     """Rms error of the phase over its variation, as far as the light lets both pass; every third angle."""
     scan, views = speckle_scan([record])
-    axis_column = record.start["acquisition"]["axis_column"]
-    errors, last = [], None
-    with SpeckleWork(scan.plain(), plain_settings(settings), axis_column) as work:
+    optics, errors, last = prepared.settings.optics, [], None
+    plain = plain_settings(prepared.settings)
+    with SpeckleWork(scan.plain(), plain, prepared.axis_column, prepared.seen) as work:
         for view in views[::3]:
             last = work.field(view, last)
             found = work.centred(view, last)[0].field.phi
-            errors.append(_error(found, true_phase(view.theta_deg, settings.optics.pixel_m), settings.optics))
+            errors.append(_error(found, true_phase(view.theta_deg, optics.pixel_m), optics))
     return float(np.sqrt(np.mean(np.square(errors))))
 
 
@@ -96,7 +96,7 @@ def _error(found, true, optics):
 def drift_ignored():
     """References as if nothing moved: the first stands for all."""
 
-    def first(references):
+    def first(references, seen):
         return StillReference(references[0].image, references[0].frames, references[0].time_s)
 
     with patch.object(speckle_chunks, "still_reference", first):
@@ -123,10 +123,10 @@ def main(folder):
         prepared = prepared_of(record, folder / name / "own")
         print(name, done.returncode, done.stderr, len(good_rows(record.ledger)), "angles")
         print({key: getattr(prepared, key) for key in ("drift_px", "bad_pixels", "warnings", "found")})
-        print(f"corrected: {phase_error(record, prepared.settings):.4f}", flush=True)
+        print(f"corrected: {phase_error(record, prepared):.4f}", flush=True)
     for without in (drift_ignored, bad_pixels_kept):
         with without():
-            print(f"{without.__name__}: {phase_error(record, prepared.settings):.4f}", flush=True)
+            print(f"{without.__name__}: {phase_error(record, prepared):.4f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -7,8 +7,8 @@ import pytest
 from tests.system.speckle_faults import bad_pixels_kept, disturbed, drift_ignored, phase_error
 from xsn_acq.cli import status
 from xsn_acq.live.results import read_status
+from xsn_acq.live.speckle_preparing import Prepared
 from xsn_acq.live.speckle_reconstruction import reconstruct_speckle
-from xsn_acq.live.speckle_settings import settings_from
 from xsn_acq.live.volume import VolumeFile
 
 pytestmark = pytest.mark.system
@@ -26,13 +26,13 @@ def test_drift_dead_pixels_and_a_lost_frame(tmp_path):
     paths = reconstruct_speckle([record], tmp_path / "results")
     assert_told(paths)
 
-    settings = settings_from(json.loads((tmp_path / "results/speckle.json").read_text())["settings"])
-    corrected = phase_error(record, settings)
+    prepared = Prepared.from_plain(json.loads((tmp_path / "results/speckle.json").read_text()))
+    corrected = phase_error(record, prepared)
     assert corrected < 0.08  # seen: 0.04; 0.03 of a sound run
     with drift_ignored():
-        assert phase_error(record, settings) > 3 * corrected
+        assert phase_error(record, prepared) > 3 * corrected
     with bad_pixels_kept():
-        assert phase_error(record, settings) > 3 * corrected
+        assert phase_error(record, prepared) > 3 * corrected
 
 
 def assert_told(paths):

@@ -1,5 +1,6 @@
 """Synthetic speckle runs: a ball of glass before sandpaper, seen as the simulator's optics see it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -58,6 +59,7 @@ class SpeckleRun(SyntheticRun):
     positions_mm: tuple[tuple[float, float], ...] = ((0.0, 0.0),)
     series: str = "series-1"
     drift_um: float = 0.0
+    drift_way: Callable[[float], float] | None = None
     mode: str = "single_material"
     beta_over_delta: float | None = None
     noisy: bool = True
@@ -123,8 +125,14 @@ class SpeckleRun(SyntheticRun):
             "scan_id": 1,
         }
 
+    def drifted_um(self, theta_deg: float) -> float:
+        """Where the diffuser has drifted to at an angle: evenly, or the way it is said."""
+        if self.drift_way is not None:
+            return self.drift_way(theta_deg)
+        return self.drift_um * (theta_deg - self.start_deg) / self.span_deg
+
     def _drifted(self, theta_deg: float) -> float:
-        self._flown = self.drift_um * (theta_deg - self.start_deg) / self.span_deg
+        self._flown = self.drifted_um(theta_deg)
         return self._flown
 
     def _noisy(self, image: np.ndarray) -> np.ndarray:

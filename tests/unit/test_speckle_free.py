@@ -47,7 +47,7 @@ def retrieved(tmp_path_factory):
         prepared = prepare(scan.start, frames, views, SpeckleChoices(mu=10.0))
         for each in frames:
             each.close()
-    job = speckle_job(scan, prepared.settings, (SHAPE[1] - 1) / 2, "free")
+    job = speckle_job(scan, prepared, "free")
     yield prepared, views, retrieve_views(job, [plain_view(view) for view in views])
     let_go(jobs=[job])
 

@@ -93,7 +93,7 @@ def test_what_is_given_is_taken(tmp_path):
     scan, views = scan_of(tmp_path, beta_over_delta=0.004)
     found = prepared(scan, views)
     assert (found.settings.beta_over_delta, found.settings.mu) == (0.004, 30.0)
-    assert (found.found, found.warnings, found.drift_px) == ((), (), (0.0,))
+    assert (found.found, found.warnings, found.drift_px, found.seen) == ((), (), (0.0,), ((),))
     assert (found.settings.reference_frames, found.settings.flat_frames) == (4, 3)
     assert found.settings.optics.shape == SMALL
     assert prepared(scan, views, beta_over_delta=0.02).settings.beta_over_delta == 0.02

@@ -15,14 +15,14 @@ from xsn_acq.analysis.pair_retrieval import PairField
 from xsn_acq.analysis.pairing import NO_PARTNER
 from xsn_acq.analysis.pwf.field import SpeckleField
 from xsn_acq.analysis.pwf.retrieval import Retrieval
-from xsn_acq.analysis.pwf.settings import PwfSettings
 from xsn_acq.analysis.retrieval import Field
 from xsn_acq.analysis.shift import centre_on_axis
 from xsn_acq.closing import Closing
 from xsn_acq.live.chunks import keep
 from xsn_acq.live.scan import ScanRow
-from xsn_acq.live.speckle_drift import images_of, still_reference
+from xsn_acq.live.speckle_drift import Seen, images_of, still_reference
 from xsn_acq.live.speckle_frames import AIR_FRACTION, SpeckleFrames
+from xsn_acq.live.speckle_preparing import Prepared
 from xsn_acq.live.speckle_scan import SpeckleScan, View
 from xsn_acq.live.speckle_settings import plain_settings, settings_from
 from xsn_acq.optics.arrays import FloatArray
@@ -36,11 +36,11 @@ Retrieved = tuple[PairField, FloatArray]
 """A field, and its RMSE map, float32 (ny, nx)."""
 
 
-def speckle_job(
-    scan: SpeckleScan, settings: PwfSettings, axis_column: float, digest: str, *, threads: int = 0
-) -> str:
+def speckle_job(scan: SpeckleScan, prepared: Prepared, digest: str, *, threads: int = 0) -> str:
     """What all chunks of `retrieve_views` have in common, as JSON; see `xsn_acq.live.chunks`."""
-    known = {"scan": scan.plain(), "settings": plain_settings(settings), "axis_column": axis_column}
+    settings = plain_settings(prepared.settings)
+    known = {"scan": scan.plain(), "settings": settings, "axis_column": prepared.axis_column}
+    known["seen"] = prepared.seen
     return json.dumps({**known, "threads": threads, "digest": digest})
 
 
@@ -83,16 +83,25 @@ class SpeckleWork(Closing):
     scan, settings : dict
         Plain values, see `speckle_job`.
     axis_column : float
+    seen : list
+        See `xsn_acq.live.speckle_preparing.Prepared`.
     threads : int
         At most so many for the FFTs; 0: as many as are worth it.
     """
 
     def __init__(
-        self, scan: dict[str, Any], settings: dict[str, Any], axis_column: float, threads: int = 0
+        self,
+        scan: dict[str, Any],
+        settings: dict[str, Any],
+        axis_column: float,
+        seen: Sequence[Sequence[Seen]],
+        threads: int = 0,
     ) -> None:
         known = settings_from(settings)
         self._frames = [SpeckleFrames(each) for each in SpeckleScan.from_plain(scan).positions]
-        self._references = [still_reference(each.references) for each in self._frames]
+        self._references = [
+            still_reference(each.references, air) for each, air in zip(self._frames, seen, strict=True)
+        ]
         self._axis_column = axis_column
         worthwhile = worthwhile_threads(known.optics.shape)
         self._retrieval = Retrieval(

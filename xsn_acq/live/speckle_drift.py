@@ -5,13 +5,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xsn_acq.analysis.pwf.drift import DriftingReference
+from xsn_acq.analysis.pwf.drift import DriftingReference, SpeckleShift
 from xsn_acq.analysis.shift import shift_image
 from xsn_acq.errors import ReconstructionError
 from xsn_acq.live.speckle_frames import Reference, SpeckleFrames
 from xsn_acq.live.speckle_scan import View
 from xsn_acq.optics.arrays import FloatArray
 
+Seen = tuple[float, float, float, float, float]
+"""Time in seconds, shift (dy, dx) from the first reference and its standard errors, pixels."""
 SEEN_PX = 0.02
 """Drifts of the speckle that stay below this, pixels, are left in."""
 TOLD_PX = 1.0
@@ -70,14 +72,24 @@ def _entered(shift_px: float, count: int) -> slice:
     return slice(0, border) if shift_px > 0 else slice(count - border, count)
 
 
-def still_reference(references: Sequence[Reference]) -> StillReference:
-    """Join the references of one position; where they do not agree the first one stands alone."""
+def still_reference(references: Sequence[Reference], seen: Sequence[Seen] = ()) -> StillReference:
+    """Join the references of one position; where they do not agree the first one stands alone.
+
+    Parameters
+    ----------
+    references : sequence of Reference
+        One or more.
+    seen : sequence of Seen
+        Shifts from the first one in the air of projections, where they say more than the references.
+    """
     first = references[0]
     times = [each.time_s for each in references]
-    if len(references) < 2 or len(set(times)) < len(times):
+    if len(references) + len(seen) < 2 or len(set(times)) < len(times):
         return StillReference(first.image, first.frames, first.time_s)
     try:
         drift = DriftingReference(np.stack([each.image for each in references]), times)
+        if seen:
+            drift.take([each[0] for each in seen], [SpeckleShift(*each[1:]) for each in seen])
     except ReconstructionError as error:
         return StillReference(first.image, first.frames, first.time_s, said=f"references: {error}")
     image = drift.at(first.time_s).astype(np.float32)
@@ -90,8 +102,8 @@ def _said(drift_px: float) -> str:
     if drift_px < TOLD_PX:
         return ""
     return (
-        f"the speckle moved by {drift_px:.1f} pixels from reference to reference, which was taken out; is "
-        "the diffuser held fast? With references_every the way between is known better"
+        f"the speckle moved by {drift_px:.1f} pixels in the course of the run, which was taken out; is the "
+        "diffuser held fast? With references_every the way between is known better"
     )
 
 

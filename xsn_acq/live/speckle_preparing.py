@@ -1,15 +1,17 @@
 """What is found once for a speckle scan, before its projections are retrieved one by one."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from xsn_acq.analysis.pwf.ratio_search import LEAST_FIELD_M, RatioFit
 from xsn_acq.analysis.pwf.settings import PwfSettings
+from xsn_acq.live.scan import ScanRow
 from xsn_acq.live.speckle_axis import Axis
-from xsn_acq.live.speckle_drift import StillReference, still_reference
+from xsn_acq.live.speckle_drift import Seen, StillReference
+from xsn_acq.live.speckle_following import follow
 from xsn_acq.live.speckle_frames import SpeckleFrames
 from xsn_acq.live.speckle_light import Light, light_of
 from xsn_acq.live.speckle_scan import View, free_warnings
@@ -42,8 +44,10 @@ class Prepared:
         Which of the settings were found from the data.
     warnings : tuple of str
         What a person must know, one line each.
-    drift_px : tuple of float
-        Largest drift of the speckle at each position of the diffuser, taken out.
+    drift_px : tuple of float or None
+        Largest drift of the speckle in each run, taken out; None where nothing tells it.
+    seen : tuple of tuple of Seen
+        Of each run, drift in the air of projections; empty where the references say as much.
     bad_pixels : int
         Dead, hot or odd at any position; they have no weight.
     """
@@ -53,7 +57,8 @@ class Prepared:
     axis_column: float
     found: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
-    drift_px: tuple[float, ...] = field(default=())
+    drift_px: tuple[float | None, ...] = ()
+    seen: tuple[tuple[Seen, ...], ...] = ()
     bad_pixels: int = 0
 
     def plain(self) -> dict[str, Any]:
@@ -67,6 +72,7 @@ class Prepared:
             name: tuple(value) if isinstance(value, list) else value for name, value in plain["light"].items()
         }
         lists = {name: tuple(plain[name]) for name in ("found", "warnings", "drift_px")}
+        lists["seen"] = tuple(tuple(tuple(each) for each in run) for run in plain["seen"])
         settings, axis, bad = settings_from(plain["settings"]), plain["axis_column"], plain["bad_pixels"]
         return cls(settings, Light(**light), axis, **lists, bad_pixels=bad)
 
@@ -100,10 +106,11 @@ def prepare(
     StorageError
         A frame cannot be read.
     """
-    references = [still_reference(each.references) for each in frames]
+    followed = [follow(each, _rows_of(views, run)) for run, each in enumerate(frames)]
+    references = [each.reference for each in followed]
     light = light_of(start, references[0].image, frames[0].noise)
     warnings = light.warnings(entry(start, "pixel_size_m"))
-    warnings += [each.said for each in references if each.said]
+    warnings += dict.fromkeys(said for each in followed for said in each.warnings)
     settings = _settings(start, light, references[0], frames[0], choices)
     if not settings.single_material:
         warnings += free_warnings(views)
@@ -122,9 +129,14 @@ def prepare(
     axis = trial.axis(settings) if given is None else Axis(given)
     found += axis.found
     warnings += axis.warnings
-    drift = tuple(each.largest_px for each in references)
+    drift, seen = tuple(each.drift_px for each in followed), tuple(each.seen for each in followed)
     bad = int(np.count_nonzero(np.any([each.bad for each in frames], axis=0)))
-    return Prepared(settings, light, axis.column, tuple(found), tuple(warnings), drift, bad)
+    return Prepared(settings, light, axis.column, tuple(found), tuple(warnings), drift, seen, bad)
+
+
+def _rows_of(views: Sequence[View], run: int) -> list[ScanRow]:
+    """Projections of a run."""
+    return [row for row in (view.rows[run] for view in views) if row is not None]
 
 
 def _settings(

@@ -109,8 +109,7 @@ class SpeckleReconstruction(Closing):
 
     def _retrieved(self, views: Sequence[View], executor: Executor) -> Iterator[Retrieved]:
         """Fields of angles, in any order of chunks."""
-        prepared, threads = self.prepared, executor.threads
-        job = speckle_job(self.scan, prepared.settings, prepared.axis_column, self._digest, threads=threads)
+        job = speckle_job(self.scan, self.prepared, self._digest, threads=executor.threads)
         bytes_of_view = _MAPS * _REAL_BYTES * int(np.prod(self.store.shape))
         size = int(np.clip(_CHUNK_BYTES // bytes_of_view, 1, CHUNK_VIEWS))
         tasks = [
@@ -164,6 +163,7 @@ class SpeckleReconstruction(Closing):
         """All that the fields were made with, and what is to be known of them, as plain values."""
         prepared, start = self.prepared.plain(), self.scan.start
         settings = prepared.pop("settings")
+        del prepared["seen"]  # speckle.json has it
         optics = settings.pop("optics")
         return {
             "technique": start["technique"],

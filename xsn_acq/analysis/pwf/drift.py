@@ -237,27 +237,22 @@ class DriftingReference:
         self.path = drift_path(self._time, self.shifts)
         self._still = _joined(frames, self.shifts)
 
-    def follow(
-        self, projections: Sequence[FloatArray], time_s: ArrayLike, region: tuple[slice, slice]
-    ) -> None:
-        """Take the speckle in the air of projections into the path.
+    def take(self, time_s: Sequence[float], shifts: Sequence[SpeckleShift]) -> None:
+        """Take shifts seen at other times into the path, as in the air of projections.
 
         Parameters
         ----------
-        projections : sequence of real (ny, nx)
-            Some of the scan, or all.
         time_s : (n,)
-            Of the projections; no reference's.
-        region : (rows, columns)
-            Where they see air.
+            No reference's.
+        shifts : (n,)
+            From the first reference.
 
         Raises
         ------
         ReconstructionError
-            A projection does not show the reference's speckle there.
+            Two times are equal.
         """
-        seen = [speckle_shift(self._still, image, region) for image in projections]
-        self.path = drift_path([*self._time, *np.asarray(time_s, float)], [*self.shifts, *seen])
+        self.path = drift_path([*self._time, *time_s], [*self.shifts, *shifts])
 
     def at(self, time_s: float) -> FloatArray:
         """Reference as it was at a time, mean of all references moved there, (ny, nx)."""
