@@ -65,7 +65,7 @@ def test_an_even_drift_that_two_references_tell_needs_no_air(tmp_path):
     found, rows, truth = followed(tmp_path, references_after=6, drift_um=0.6 * PIXEL_UM)
     assert found.seen == ()
     # the diffuser stands still here while references are taken, as it would not
-    np.testing.assert_allclose(way(found, rows)[:, 1], truth, atol=0.1)
+    np.testing.assert_allclose(way(found, rows)[:, 1], truth, atol=0.15)
 
 
 def test_a_sample_in_both_strips_leaves_the_drift_unknown(tmp_path):
