@@ -140,6 +140,9 @@ def test_shifts_in_the_file_are_drawn_and_a_far_axis_warned_of(made, tmp_path):
     assert "axis_column 24.87" in page.text
 
 
+LIGHT = {"lengths_m": [3.5e-6, 4e-6], "resolution_m": 2.29e-6}
+
+
 def test_what_a_volume_says_of_itself_is_warned_of_first(made, tmp_path):
     path = tmp_path / "speckle.h5"
     shutil.copy(made[0], path)
@@ -149,11 +152,15 @@ def test_what_a_volume_says_of_itself_is_warned_of_first(made, tmp_path):
         residual = file["entry/pairs/residual"][:, -1:]
         del file["entry/pairs/residual"]
         file["entry/pairs/residual"] = residual
-        known |= {"warnings": ["the sample is not of one material"], "light": {"lengths_m": [3.5e-6, 4e-6]}}
+        known |= {"warnings": ["the sample is not of one material"], "light": LIGHT}
         file["entry/process"]["parameters"] = json.dumps(known)
     text = Page(write_report(path, made[1]).read_text(encoding="utf-8")).text
     assert "Please note the sample is not of one material" in text
     assert "light lengths_m 3.5e-06, 4e-06" in text
+    assert "Even against odd angles Both halves lie behind one diffuser" in text
+    assert "2290 nm resolution that the light allows" in text
+    assert "even and odd angles agree to this, δ at 1/4" in text
+    assert "resolution of δ" not in text
     assert "Hugonnet" not in text  # the figures of another technique
     assert "Residual after each iteration" not in text  # one number each: there is no curve
     assert "Residual at each angle." in text

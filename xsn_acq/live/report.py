@@ -104,11 +104,14 @@ def _values(volume: VolumeFile, record: RunRecord | None) -> dict[str, Any]:
     energy = energy_ev(volume.wavelength_m)
     note = str(record.start.get("note") or record.start.get("plan_name", "")) if record else volume.title
     curve = volume.parameters.get("knife_edge")
+    light_m = volume.parameters.get("light", {}).get("resolution_m")
+    found = facts.warnings(summary, series, record, alike=light_m is not None)
     return {
         "title": note or f"run {summary.run[:8]}",
         "subtitle": f"Reconstruction of run {summary.run[:8]} at {energy:.1f} eV",
-        "warnings": [*volume.parameters.get("warnings", []), *facts.warnings(summary, series, record)],
-        "cards": _cards(summary, energy),
+        "warnings": [*volume.parameters.get("warnings", []), *found],
+        "cards": _cards(summary, energy, light_m),
+        "light": "" if light_m is None else f"{light_m / NM:.0f} nm",
         "slices": [_row(volume, summary, quantity) for quantity in QUANTITIES],
         "bar_um": _bar_um(volume),
         "frc": figures.frc_png(summary.halves.curves, THRESHOLDS) if summary.halves.curves else "",
@@ -135,14 +138,17 @@ def _values(volume: VolumeFile, record: RunRecord | None) -> dict[str, Any]:
     }
 
 
-def _cards(summary: Summary, energy: float) -> list[tuple[str, str]]:
+def _cards(summary: Summary, energy: float, light_m: float | None) -> list[tuple[str, str]]:
     cards = [
         (f"{energy:.1f} eV", "photon energy"),
         (str(len(summary.theta_deg)), "angles retrieved"),
         (f"{summary.pixel_size_m / NM:.1f} nm", "voxel"),
     ]
+    if light_m is not None:
+        cards.append((f"{light_m / NM:.0f} nm", "resolution that the light allows"))
+    what = "resolution of" if light_m is None else "even and odd angles agree to this,"
     for quantity, curve in summary.halves.curves.items():
-        cards.append((_period(curve, 0.25), f"resolution of {figures.NAMES[quantity]} at 1/4"))
+        cards.append((_period(curve, 0.25), f"{what} {figures.NAMES[quantity]} at 1/4"))
     for quantity, noise in summary.halves.noise.items():
         cards.append((f"{noise:.1e}", f"noise of a voxel, {figures.NAMES[quantity]}"))
     cards.append((f"{float(np.median(summary.residual[:, -1])):.2g}", "residual, median of the angles"))

@@ -121,9 +121,16 @@ def _in_words(value: Any) -> str:
 
 
 def warnings(
-    summary: Summary, series: Mapping[str, tuple[FloatArray, str]], record: RunRecord | None
+    summary: Summary,
+    series: Mapping[str, tuple[FloatArray, str]],
+    record: RunRecord | None,
+    *,
+    alike: bool = False,
 ) -> list[str]:
-    """Everything that makes the result less than it looks, worst first."""
+    """Everything that makes the result less than it looks, worst first.
+
+    ``alike``: the halves of the angles share more than the sample, so that they do not tell the resolution.
+    """
     found = _of_run(record, summary) if record is not None else []
     found += _of_angles(summary.theta_deg)
     found += _of_residuals(summary)
@@ -137,7 +144,7 @@ def warnings(
     if not summary.halves.curves:
         found.append("Too few angles for a ring correlation: the resolution is not known.")
     for quantity, curve in summary.halves.curves.items():
-        if reaches_nyquist(curve):
+        if not alike and reaches_nyquist(curve):
             found.append(
                 f"The resolution of {_NAMES[quantity]} is limited by the voxel: the halves agree up to "
                 f"{2 * summary.pixel_size_m / NM:.0f} nm, two voxels. A smaller pixel would show more."

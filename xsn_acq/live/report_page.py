@@ -111,11 +111,15 @@ No warnings: all angles are there, and all fit their images alike.</section>
 </section>
 
 <section id="resolution">
-<h2>Resolution: two halves of the angles compared</h2>
+<h2>{{ "Even against odd angles" if light else "Resolution: two halves of the angles compared" }}</h2>
+{% if light %}
+<p>Both halves lie behind one diffuser, and share what is not known of it: they agree to more than is
+resolved. The light resolves {{ light }} (half a period at a transfer of 0.1).</p>
+{% endif %}
 {% if frc %}
 <div class="plots">
 {{ picture(frc, "Fourier ring correlation of even against odd angles; bands are one standard deviation, "
-  "dotted lines the resolution at 1/4. The angular mean of both halves was freed of rings first.",
+  "dotted lines where they fall to 1/4. The angular mean of both halves was freed of rings first.",
   "ring correlation") }}
 <div>
 <table class="firm">
