@@ -20,6 +20,7 @@ from speckle_scenes import (  # noqa: F401
     scene,
 )
 
+from xsn_acq.analysis.pwf.descent import LONGER
 from xsn_acq.analysis.pwf.settings import PwfSettings
 
 REFERENCE_FRAMES = 20
@@ -36,18 +37,19 @@ def settings(one: Scene, material: Any, **changed: Any) -> PwfSettings:
 def plain_descent(
     value: Callable[[Any], tuple[float, Any]], x: Any, square: Any, least: float, most: int
 ) -> tuple[Any, list[float]]:
-    """Go along F^-1 k^-2 F gradient with the largest of halved and doubled steps that lowers the value.
+    """Go along F^-1 k^-2 F gradient; a step that does not lower the value is halved.
 
-    It ends at the value ``least`` or after ``most`` gradients; it returns the variables and all values.
+    Until the first one fails each step is twice the last, then a tenth longer. It ends at the value ``least``
+    or after ``most`` gradients; it returns the variables and all values.
     """
     total, gradient = value(x)
-    values, step = [total], 1e-3
+    values, step, longer = [total], 1e-3, 2.0
     while values[-1] > least and len(values) < most:
         way = np.fft.irfft2(np.fft.rfft2(gradient) / square, gradient.shape[-2:]).astype(x.dtype)
         new, turned = value(x - step * way)
         values.append(new)
         if new < total:
-            x, total, gradient, step = x - step * way, new, turned, 2 * step
+            x, total, gradient, step = x - step * way, new, turned, longer * step
         else:
-            step *= 0.5
+            step, longer = 0.5 * step, LONGER
     return x, values

@@ -3,7 +3,8 @@
 phi <- phi - s F^-1{k^-2 F{dL/dphi}} and alpha <- alpha - s dL/dalpha (Eqs. 6-11), with the priors
 Gamma^2 (mu_a |alpha^|^2 + mu_p |phi^|^2), Gamma^2 = 1 - STF (Eq. 15). It stops when the normalised
 correlation of the field exp(psi) with that of the step before exceeds 10^-0.00001 (Methods). The paper's step
-is not in its text: here it is halved until the loss falls, and doubled after each step that lowered it.
+is not in its text: here it is halved until the loss falls, and a tenth longer after each step that lowered
+it. How many gradients the rule takes depends on the step, and on mu.
 """
 
 import math
@@ -15,6 +16,8 @@ from xsn_acq.analysis.pwf.forward import Data, ImageModel
 from xsn_acq.optics.coherence import sample_transfer
 
 STILL = 10**-0.00001
+LONGER = 1.1
+"""Twice as long, every second step would fail."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +84,7 @@ class PlainDescent:
                 step *= 0.5
                 continue
             alike = self._correlation((alpha, phi), ahead)
-            (alpha, phi), value, slopes, step = ahead, new, turned, 2 * step
+            (alpha, phi), value, slopes, step = ahead, new, turned, LONGER * step
             if alike > self._still:
                 return Descended(alpha, phi, tuple(values), True)
         return Descended(alpha, phi, tuple(values), False)
