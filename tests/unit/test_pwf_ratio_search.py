@@ -9,7 +9,7 @@ from speckle_run import ENERGY_EV, LENGTHS_UM, PHOTONS, PIXEL_UM, SpeckleRun
 
 from xsn_acq.analysis.pwf import ratio_search
 from xsn_acq.analysis.pwf.forward import SpeckleOptics
-from xsn_acq.analysis.pwf.ratio_search import SEARCHED, TRUSTED_CHI2, _vertex, search, search_ratio
+from xsn_acq.analysis.pwf.ratio_search import SEARCHED, TRUSTED_CHI2, search, search_ratio
 from xsn_acq.analysis.pwf.retrieval import Retrieval
 from xsn_acq.analysis.pwf.settings import PwfSettings
 from xsn_acq.errors import ReconstructionError
@@ -19,22 +19,21 @@ from xsn_acq.sim.phantoms import SILICA, Phantom
 from xsn_acq.sim.shapes import Ellipsoid
 from xsn_acq.units import wavelength_m
 
-PIXELS = 100_000
 BALL = Phantom("ball", (Ellipsoid.sphere((0.0, 0.0, 0.0), 9.0, SILICA),))
 
 
-def parabola(least_at, *, floor=1.0, bend=0.2):
-    return lambda ratio: floor + bend * math.log(ratio / least_at) ** 2
+def parabola(*least_at, floor=1.0, bend=0.2):
+    """Chi-square of some angles, each least at a ratio of its own."""
+    return lambda ratio: floor + bend * np.log(ratio / np.array(least_at)) ** 2
 
 
 @pytest.mark.parametrize("true", [0.0011, 0.004, 0.00777, 0.019])
 def test_the_least_of_a_parabola_is_found(true):
-    found = search(parabola(true), PIXELS)
+    found = search(parabola(true, true, true))
     assert found.ratio == pytest.approx(true, rel=1e-6)  # exact but for rounding
-    # chi-square of all pixels rises by 1 one sigma away: bend x^2 x pixels = 1
-    assert found.sigma == pytest.approx(true / math.sqrt(0.2 * PIXELS), rel=1e-3)
+    assert found.sigma == pytest.approx(0, abs=1e-6)
     assert found.chi2 == pytest.approx(1.0, abs=0.01)
-    assert found.trusted
+    assert (found.angles, found.trusted) == (3, True)
 
 
 def test_a_ratio_is_tried_as_often_as_said():
@@ -44,44 +43,64 @@ def test_a_ratio_is_tried_as_often_as_said():
         next(calls)
         return parabola(0.008)(ratio)
 
-    search(chi2, PIXELS)
-    assert next(calls) == len(SEARCHED) + 6
+    search(chi2)
+    assert next(calls) == len(SEARCHED) + 5
+
+
+def test_angles_that_differ_are_the_error():
+    found = search(parabola(0.007, 0.008, 0.0085, 0.009))
+    assert found.ratio == pytest.approx(math.sqrt(0.008 * 0.0085))
+    assert found.sigma / found.ratio == pytest.approx(
+        1.25 * np.std(np.log([7, 8, 8.5, 9]), ddof=1) / 2, rel=0.01
+    )
+    assert not found.trusted  # 7 %
+    assert search(parabola(0.0079, 0.008, 0.0085, 0.0081)).trusted  # 2 %
 
 
 def test_what_explains_the_images_badly_is_not_trusted():
-    assert search(parabola(0.008, floor=TRUSTED_CHI2 - 0.01), PIXELS).trusted
-    assert not search(parabola(0.008, floor=TRUSTED_CHI2 + 0.01), PIXELS).trusted
+    near = (0.008, 0.0081, 0.0079)
+    assert search(parabola(*near, floor=TRUSTED_CHI2 - 0.01)).trusted
+    assert not search(parabola(*near, floor=TRUSTED_CHI2 + 0.01)).trusted
 
 
-def test_what_hardly_depends_on_the_ratio_is_not_trusted():
-    """Few pixels, or a floor as flat as noise makes it."""
-    assert not search(parabola(0.008), 100).trusted
-    well = search(lambda ratio: 1 + max(0.0, abs(math.log(ratio / 0.008)) - 1), PIXELS)
-    assert (well.sigma, well.trusted) == (math.inf, False)
+def test_angles_that_tell_no_ratio_are_left_out():
+    """Two of four are bent the other way: too few are left."""
+
+    def chi2(ratio):
+        return np.append(parabola(0.008, 0.0081)(ratio), 1 - 0.01 * math.log(ratio / 0.008) ** 2 * np.ones(2))
+
+    found = search(chi2)
+    assert (found.angles, found.trusted) == (2, False)
+    assert found.ratio == pytest.approx(0.00805, rel=1e-3)
+    one = search(parabola(0.008))
+    assert (one.angles, one.sigma, one.trusted) == (1, math.inf, False)
+
+
+def test_no_angle_with_a_least_value_near_the_best():
+    def step(ratio):
+        return np.array([1.0 if 0.006 < ratio < 0.007 else 1.1])
+
+    found = search(step)
+    assert (found.ratio, found.angles, found.trusted) == (pytest.approx(0.0064), 1, False)
+    flat = search(lambda ratio: np.array([1.0 if 0.004 < ratio < 0.02 else 1.1]))
+    assert (flat.angles, flat.sigma, flat.trusted) == (0, math.inf, False)
 
 
 @pytest.mark.parametrize("end", [SEARCHED[0] / 2, SEARCHED[-1] * 2])
 def test_a_least_value_at_an_end_is_refused(end):
     with pytest.raises(ReconstructionError, match="found the best at its end"):
-        search(parabola(end), PIXELS)
+        search(parabola(end))
 
 
 def test_images_that_tell_nothing_are_refused():
     with pytest.raises(ReconstructionError, match="every ratio explains the images alike"):
-        search(parabola(0.008, bend=1e-5), PIXELS)
-
-
-def test_the_vertex_stays_near_its_three_places():
-    assert _vertex(0.008, 0.3, (1.0, 1.0, 2.0))[0] == pytest.approx(0.008 * math.exp(-0.15))
-    # the lines nearly straight: one and a half steps at most; bent the other way: one step down
-    assert _vertex(0.008, 0.3, (1.0, 1.9, 2.9))[0] == pytest.approx(0.008 * math.exp(-0.45))
-    assert _vertex(0.008, 0.3, (1.0, 2.0, 2.9)) == (pytest.approx(0.008 * math.exp(-0.3)), 0.0)
-    assert _vertex(0.008, 0.3, (2.9, 2.0, 1.0)) == (pytest.approx(0.008 * math.exp(0.3)), 0.0)
+        search(parabola(0.008, bend=1e-5))
 
 
 def test_the_ratio_of_glass_is_found_from_one_image(monkeypatch):
-    """A ball before sandpaper; fewer ratios are tried, for time."""
-    monkeypatch.setattr(ratio_search, "SEARCHED", (0.002, 0.004, 0.008, 0.016, 0.032))
+    """A ball before sandpaper; fewer ratios are tried, less exactly, for time."""
+    monkeypatch.setattr(ratio_search, "SEARCHED", (0.004, 0.008, 0.016))
+    monkeypatch.setattr(ratio_search, "_ENOUGH", 2e-3)
     shape, rng = (48, 64), np.random.default_rng(1)
     run = SpeckleRun(shape=shape, phantom=BALL)
     reference, image = (

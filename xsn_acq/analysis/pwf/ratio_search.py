@@ -11,23 +11,29 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from xsn_acq.analysis.pwf.field import SpeckleField
 from xsn_acq.analysis.pwf.retrieval import Retrieval
 from xsn_acq.errors import ReconstructionError
 from xsn_acq.optics.arrays import FloatArray
 
 Angle = tuple[FloatArray, Sequence[tuple[float, float]] | None]
 SEARCHED = tuple(0.0004 * 2.0**power for power in range(8))
-"""0.0004 to 0.05: polymers to heavy metals at 5 to 20 keV."""
-_FINER = (1.35, 1.12)
+"""0.0004 to 0.05: polymers to aluminium and minerals at 10 keV; metals have more."""
+_PLACES = (-0.4, -0.2, 0.0, 0.2, 0.4)
+"""About the best of these, in logarithms: chi-square differs there by more than fits end apart."""
+_ENOUGH, _MOST = 1e-4, 400
+"""Fits go on until their end moves chi-square by less than the ratio does; see `PwfSettings`."""
 _USUAL_WEIGHT = 30.0
 _LEAST_GAIN = 1e-3
 """Of chi-square: a ratio must explain so much more than others, or the images do not tell it."""
 TRUSTED_CHI2 = 1.15
 """Images that are explained worse than this hold details finer than the blur: then the ratio is too low."""
 LEAST_FIELD_M = 1e-4
-"""Of the shorter side, to be trusted: glass balls came out within 5 % on 104 um, 20 to 45 % low on less."""
-_MOST_ERROR = 0.1
-"""Standard error, in parts of the ratio, beyond which the misfit hardly depends on it."""
+"""Of the shorter side, to be trusted: on less, ratios came out 20 to 45 % low."""
+_LEAST_BEND = 1e-4
+"""Of chi-square over the logarithm's square: with less an angle tells nothing; beads have 0.05."""
+_FEWEST, _MOST_ERROR, _OF_MEDIAN = 3, 0.05, 1.25
+"""Angles that tell a ratio and its standard error, to be trusted; error of a median over that of a mean."""
 
 
 @dataclass(frozen=True)
@@ -38,17 +44,20 @@ class RatioFit:
     ----------
     ratio : float
     sigma : float
-        Standard error by the curvature of chi-square, of chance alone.
+        Standard error, by the scatter of the angles; what is wrong at all of them alike it does not tell.
     chi2 : float
         Of a pixel, with that ratio.
+    angles : int
+        That told a ratio.
     trusted : bool
-        Whether the images are explained well enough for the ratio to be believed to some 5 %, depend
-        enough on it, and show a field that is large enough.
+        Whether it may be believed to some 5 %: the images are explained well, three angles or more agree,
+        and the field is large enough.
     """
 
     ratio: float
     sigma: float
     chi2: float
+    angles: int
     trusted: bool
 
 
@@ -60,34 +69,39 @@ def search_ratio(retrieval: Retrieval, angles: Sequence[Angle]) -> RatioFit:
     retrieval : Retrieval
         In ``single_material`` mode; its own ratio does not matter.
     angles : sequence of (projections (K, ny, nx), shifts or None)
-        Some angles, as different as may be, see `Retrieval.retrieve`: each more makes the ratio surer.
+        Some angles, as different as may be, see `Retrieval.retrieve`. Each gives a ratio of its own: their
+        scatter is the error.
 
     Raises
     ------
     ReconstructionError
         All ratios explain the images alike (no sample in the field), or the best is at an end of `SEARCHED`.
     """
+    known = retrieval.settings
+    known = replace(known, mu=known.mu or _USUAL_WEIGHT, enough=_ENOUGH, most=_MOST)
+    fields: list[SpeckleField | None] = [None] * len(angles)
 
-    def chi2(ratio: float) -> float:
-        settings = retrieval.settings
-        tied = retrieval.like(replace(settings, beta_over_delta=ratio, mu=settings.mu or _USUAL_WEIGHT))
-        return float(np.mean([tied.retrieve(images, shifts=shifts).chi2 for images, shifts in angles]))
+    def chi2(ratio: float) -> FloatArray:
+        tied = retrieval.like(replace(known, beta_over_delta=ratio))
+        fields[:] = [
+            tied.retrieve(images, last, shifts=shifts)
+            for (images, shifts), last in zip(angles, fields, strict=True)
+        ]
+        return np.array([field.chi2 for field in fields if field is not None])
 
-    found = search(chi2, sum(int(np.isfinite(images).sum()) for images, _ in angles))
+    found = search(chi2)
     optics = retrieval.settings.optics
     large = min(optics.shape) * optics.pixel_m >= LEAST_FIELD_M
     return replace(found, trusted=found.trusted and large)
 
 
-def search(chi2: Callable[[float], float], pixels: int) -> RatioFit:
-    """Find the ratio of the least chi-square of a pixel.
+def search(chi2: Callable[[float], FloatArray]) -> RatioFit:
+    """Find the ratio of the least chi-square of a pixel, angle by angle.
 
     Parameters
     ----------
     chi2 : callable
-        Of a ratio.
-    pixels : int
-        That it is the mean of.
+        Of a ratio: chi-square of a pixel at each angle, (n,).
 
     Raises
     ------
@@ -96,10 +110,11 @@ def search(chi2: Callable[[float], float], pixels: int) -> RatioFit:
 
     Examples
     --------
-    >>> round(search(lambda c: 1 + 0.2 * math.log(c / 0.008) ** 2, 10_000).ratio, 5)
-    0.008
+    >>> fit = search(lambda c: 1 + np.array([0.1, 0.2, 0.3]) * math.log(c / 0.008) ** 2)
+    >>> round(fit.ratio, 5), fit.trusted
+    (0.008, True)
     """
-    tried = {ratio: chi2(ratio) for ratio in SEARCHED}
+    tried = {ratio: float(np.mean(chi2(ratio))) for ratio in SEARCHED}
     best = min(tried, key=tried.__getitem__)
     if max(tried.values()) - tried[best] < _LEAST_GAIN:
         raise ReconstructionError(
@@ -111,22 +126,23 @@ def search(chi2: Callable[[float], float], pixels: int) -> RatioFit:
             f"beta/delta: wanted a value from {SEARCHED[0]:g} to {SEARCHED[-1]:g}, found the best at its "
             f"end, {best:g}; is the sample of one material? Give it: --beta-over-delta"
         )
-    vertex, curvature = best, math.inf
-    for factor in _FINER:
-        centre = vertex
-        places = (centre / factor, centre, centre * factor)
-        found = [chi2(place) for place in places]
-        vertex, curvature = _vertex(centre, math.log(factor), found)
-        least = min(found)
-    sigma = math.sqrt(2 / (pixels * curvature)) if curvature > 0 else math.inf
-    return RatioFit(vertex, vertex * sigma, least, least < TRUSTED_CHI2 and sigma < _MOST_ERROR)
+    values = np.array([chi2(best * math.exp(place)) for place in _PLACES])
+    each = np.array([_vertex(column) for column in values.T])
+    told = each[np.isfinite(each)]
+    if not told.size:
+        return RatioFit(best, math.inf, float(values.mean(axis=1).min()), 0, trusted=False)
+    ratio = best * math.exp(float(np.median(told)))
+    scatter = float(np.std(told, ddof=1)) if told.size > 1 else math.inf
+    sigma = _OF_MEDIAN * scatter / math.sqrt(told.size)
+    least = float(values.mean(axis=1).min())
+    sure = told.size >= _FEWEST and sigma < _MOST_ERROR and least < TRUSTED_CHI2
+    return RatioFit(ratio, ratio * sigma, least, int(told.size), trusted=sure)
 
 
-def _vertex(centre: float, step: float, values: Sequence[float]) -> tuple[float, float]:
-    """Place of a parabola's least value through three, a step of the logarithm apart; and its curvature."""
-    low, middle, high = values
-    bend = low - 2 * middle + high
-    if not bend > 0:
-        return (centre * math.exp(-step) if low < high else centre * math.exp(step)), 0.0
-    moved = float(np.clip(0.5 * (low - high) / bend, -1.5, 1.5))
-    return centre * math.exp(moved * step), bend / step**2
+def _vertex(values: FloatArray) -> float:
+    """Logarithm at which a parabola through the places is least; NaN where it has no least near them."""
+    bend, slope, _ = np.polyfit(_PLACES, values, 2)
+    if not bend > _LEAST_BEND:
+        return math.nan
+    vertex = -slope / (2 * bend)
+    return float(vertex) if abs(vertex) < 2 * _PLACES[-1] else math.nan
