@@ -8,6 +8,7 @@ import numpy as np
 
 from xsn_acq.analysis.pwf.ratio_search import LEAST_FIELD_M, RatioFit
 from xsn_acq.analysis.pwf.settings import PwfSettings
+from xsn_acq.live.saturation import saturation_warnings
 from xsn_acq.live.speckle_axis import Axis
 from xsn_acq.live.speckle_drift import StillReference, still_reference
 from xsn_acq.live.speckle_frames import SpeckleFrames
@@ -25,6 +26,9 @@ from xsn_acq.live.speckle_settings import (
 )
 from xsn_acq.live.speckle_trial import Trial
 from xsn_acq.units import UM
+
+LOOKED_AT = 4
+"""Angles whose projections are looked at for pixels at full scale: the air is as bright in all."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class Prepared:
     drift_px : tuple of float
         Largest drift of the speckle at each position of the diffuser, taken out.
     bad_pixels : int
-        Dead, hot or odd at any position; they have no weight.
+        Dead, hot, odd or at full scale at any position; they have no weight.
     """
 
     settings: PwfSettings
@@ -102,7 +106,8 @@ def prepare(
     """
     references = [still_reference(each.references) for each in frames]
     light = light_of(start, references[0].image, frames[0].noise)
-    warnings = light.warnings(entry(start, "pixel_size_m"))
+    warnings = _saturation(frames, views)
+    warnings += light.warnings(entry(start, "pixel_size_m"), saturated=bool(warnings))
     warnings += [each.said for each in references if each.said]
     settings = _settings(start, light, references[0], frames[0], choices)
     if not settings.single_material:
@@ -125,6 +130,19 @@ def prepare(
     drift = tuple(each.largest_px for each in references)
     bad = int(np.count_nonzero(np.any([each.bad for each in frames], axis=0)))
     return Prepared(settings, light, axis.column, tuple(found), tuple(warnings), drift, bad)
+
+
+def _saturation(frames: Sequence[SpeckleFrames], views: Sequence[View]) -> list[str]:
+    """What is to be known of pixels at full scale, at the worst position; of projections at some angles."""
+    shares = {name: max(each.full_shares[name] for each in frames) for name in frames[0].full_shares}
+    places = np.linspace(0, len(views) - 1, min(LOOKED_AT, len(views))).round().astype(int)
+    shares["projections"] = max(
+        each.full_share(row)
+        for place in places
+        for row, each in zip(views[place].rows, frames, strict=True)
+        if row is not None
+    )
+    return saturation_warnings(shares, frames[0].full_scale)
 
 
 def _settings(
