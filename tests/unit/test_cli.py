@@ -171,6 +171,26 @@ def test_a_progress_bar_tells_the_pace_of_a_simulated_clock(monkeypatch, speed, 
     assert bars == [what]
 
 
+def test_the_bar_of_projections_counts_references_between_and_what_was_taken(monkeypatch):
+    totals = {}
+
+    def bar(*, total, desc, **_):
+        totals[desc] = total
+        return SimpleNamespace(n=0, update=lambda frames: None, close=lambda: None)
+
+    monkeypatch.setattr(progress, "tqdm", bar)
+    show = progress.FrameProgress()
+    expected = {"references": 20, "projections": 801}
+    for name, taken in (("whole", []), ("rest", [[0, 390], [400, 799]])):
+        acquisition = {"expected": expected, "references_between": 60}
+        params = {"references_every": 250}
+        show("start", {"speckle": {"taken": taken}, "acquisition": acquisition, "params": params})
+        show("descriptor", {"uid": name, "name": "projections"})
+        show("stream_datum", {"descriptor": name, "indices": {"stop": 3}})
+        show("stop", {})
+        assert totals == {"projections": {"whole": 861, "rest": 10}[name]}
+
+
 def test_one_bar_for_all_energies_of_a_scan(monkeypatch):
     bars = []
 

@@ -119,6 +119,25 @@ def test_references_between_are_frames_of_the_projections_file(record):
     assert found[1].path.endswith("projections.h5")
 
 
+@pytest.mark.parametrize(("taken", "to_come"), [([], 6 + 3 + 2), ([[0, 3]], 2 + 2)])
+def test_frames_to_come_count_references_between_and_not_what_was_taken(tmp_path, taken, to_come):
+    """Three darks, four flats and three references have come."""
+    run = SyntheticRun(projections=6, darks=3, flats=4, references=3, shape=SHAPE, per_flush=1)
+    expected = {"darks": 3, "flats": 4, "references": 3, "projections": 6, "references_after": 2}
+    run.acquisition |= {"expected": expected, "references_between": 3}
+    documents = []
+    for name, doc in run.play(tmp_path):
+        documents.append((name, doc))
+        if name == "stream_datum" and len([each for each, _ in documents if each == name]) == 4:
+            break
+    start = documents[0][1]
+    start["params"] |= {"references_every": 3}
+    start["speckle"] = {"taken": taken}
+    record = RunRecord.from_documents(documents)
+    assert record.streams["projections"].n_frames == 1
+    assert scan_of_run(record).frames_to_come == to_come - 1
+
+
 def test_a_scan_with_references_travels_as_json(record):
     scan = scan_of_run(record)
     again = Scan.from_plain(json.loads(json.dumps(scan.plain())))
