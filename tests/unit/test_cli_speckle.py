@@ -4,11 +4,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from bluesky.utils import RunEngineInterrupted
 from documents import SyntheticRun
 from speckle_run import SpeckleRun
 from speckle_stand_in import StandIn, know_the_light
 
-from xsn_acq.cli import conclude, main
+from xsn_acq.cli import conclude, main, status
 from xsn_acq.live import report, speckle_reconstruction
 from xsn_acq.live.results import read_status
 from xsn_acq.live.volume import VolumeFile
@@ -141,6 +142,32 @@ def test_a_report_of_any_of_its_runs_is_that_of_the_volume(series, capsys, monke
     ((path, record),) = asked
     assert path == folder / VOLUME
     assert record.uid == uids[0]
+
+
+@pytest.mark.parametrize(
+    ("stop", "failure", "ended", "told"),
+    [
+        (
+            {"exit_status": "abort", "reason": "broken off: SIGTERM"},
+            RunEngineInterrupted(),
+            status.BROKEN_OFF,
+            "ABORTED: diffuser position 2 of 3: broken off: SIGTERM; what was measured is being catalogued; ",
+        ),
+        (
+            {"exit_status": "success", "reason": "incomplete: 1 of 13 projections missing: 4"},
+            None,
+            status.INCOMPLETE,
+            "INCOMPLETE: diffuser position 2 of 3: 1 of 13 projections missing: 4; ",
+        ),
+    ],
+)
+def test_a_series_that_is_not_whole_says_where_and_how_to_go_on(tmp_path, capsys, stop, failure, ended, told):
+    data = DataFolder(tmp_path)
+    journal, part = Journal(data.journal), {"series": SERIES, "number": 1, "count": 3}
+    journal("start", {"uid": "0123abcd", "time": 1e9, "plan_name": "speckle_tomography", "speckle": part})
+    journal("stop", {"uid": "stop", "run_start": "0123abcd", **stop})
+    assert conclude.conclude(["0123abcd"], failure, {}, data) == ended
+    assert f"xsn-acq run: {told}run --resume 5ca1ab1e takes the rest\n" in capsys.readouterr().err
 
 
 def test_the_volume_of_a_series_is_told_once(series, capsys, monkeypatch):
