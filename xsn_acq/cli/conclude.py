@@ -142,10 +142,13 @@ def _tell_volumes(runs: Sequence[Any], data: Any) -> None:
 
 def _evaluate(run: Any, data: Any, tried: Try) -> bool:
     """Make of a run what it was taken for; whether that went well."""
+    from xsn_acq.live.run_times import run_time
     from xsn_acq.storage.run import RunRecord
 
     print(f"run {run.uid}", flush=True)
     record = RunRecord.from_journal(run.path)
+    if took := run_time(record):
+        print(f"time {took}", flush=True)
     made = None if run.hyperspectral else _MADE_OF.get(record.start.get("technique", ""))
     return made is None or tried(lambda: made[1](record, data), made[0])
 
