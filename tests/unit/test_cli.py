@@ -72,6 +72,17 @@ def test_wrong_input_is_refused(dry_run):
     assert left.value.code == status.REFUSED
 
 
+@pytest.mark.parametrize("command", [["sim", "pls2-6c"], ["demo"], ["run", "pls2-6c", "plan", "p.yaml"]])
+def test_a_simulated_clock_that_is_too_slow_is_refused_in_a_line(command, capsys):
+    with pytest.raises(SystemExit) as left:
+        main([*command, "--speed", "0.25"])
+    assert left.value.code == status.REFUSED
+    told = (
+        "argument --speed: wanted 0.5 times real time or more, found 0.25: moves are waited for in real time"
+    )
+    assert capsys.readouterr().err.splitlines()[-1].endswith(told)
+
+
 @pytest.mark.parametrize(
     ("error", "ended"),
     [
