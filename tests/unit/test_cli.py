@@ -261,6 +261,20 @@ def test_the_exit_status_of_several_runs_is_that_of_the_worst(words, failure, we
     assert conclude._exit_status(words, failure, well=well) == ended
 
 
+@pytest.mark.parametrize(
+    ("number", "told"), [(1, "INCOMPLETE: 8333 eV: 2 lost; run --resume 5ca1ab1e"), (None, ": 2 lost; run")]
+)
+def test_a_hyperspectral_scan_that_is_not_whole_says_at_which_energy(tmp_path, capsys, number, told):
+    data = layout.DataFolder(tmp_path)
+    part = {"scan": "5ca1ab1e-0000", "number": number, "count": 2, "energies_ev": [8300.0, 8333.0]}
+    journal = Journal(data.journal)
+    journal("start", {"uid": "0123abcd", "time": 1e9, "plan_name": "hyper", "hyperspectral": part})
+    stop = {"exit_status": "success", "reason": "incomplete: 2 lost"}
+    journal("stop", {"uid": "stop", "run_start": "0123abcd", **stop})
+    conclude.conclude(["0123abcd"], None, {}, data)
+    assert told in capsys.readouterr().err
+
+
 class FinishedService:
     """A process beside the run that ends well; whether it was waited for."""
 
