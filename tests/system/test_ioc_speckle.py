@@ -74,5 +74,15 @@ def test_frames_of_a_region_are_dark_flat_reference_and_projection(ca, tmp_path)
 
 def test_every_device_of_the_file_connects(speckle_ioc):
     with connected(FILE, timeout_s=30.0) as devices:
-        assert devices.camera.connected
-        assert devices.diffuser is not None
+        assert [device.name for device in devices.devices() if not device.connected] == []
+        assert devices.mono.energy_ev.get() == pytest.approx(10_000, rel=1e-4)  # steps of the pitch's record
+        assert devices.own_problems() == []
+
+
+def test_a_diffuser_that_was_left_out_is_told(ca, speckle_ioc):
+    ca.put("6C:DIF:m1", FILE.diffuser.x_out_mm)
+    with connected(FILE, timeout_s=30.0) as devices:
+        (told,) = devices.own_problems()
+    ca.put("6C:DIF:m1", 0.0)
+    assert told.startswith("diffuser_x: the diffuser is out of the beam, at 15.00 mm")
+    assert told.endswith("move it back (caput 6C:DIF:m1 0)")

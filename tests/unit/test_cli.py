@@ -72,6 +72,17 @@ def test_wrong_input_is_refused(dry_run):
     assert left.value.code == status.REFUSED
 
 
+@pytest.mark.parametrize("command", [["sim", "pls2-6c"], ["demo"], ["run", "pls2-6c", "plan", "p.yaml"]])
+def test_a_simulated_clock_that_is_too_slow_is_refused_in_a_line(command, capsys):
+    with pytest.raises(SystemExit) as left:
+        main([*command, "--speed", "0.25"])
+    assert left.value.code == status.REFUSED
+    told = (
+        "argument --speed: wanted 0.5 times real time or more, found 0.25: moves are waited for in real time"
+    )
+    assert capsys.readouterr().err.splitlines()[-1].endswith(told)
+
+
 @pytest.mark.parametrize(
     ("error", "ended"),
     [
@@ -171,6 +182,26 @@ def test_a_progress_bar_tells_the_pace_of_a_simulated_clock(monkeypatch, speed, 
     assert bars == [what]
 
 
+def test_the_bar_of_projections_counts_references_between_and_what_was_taken(monkeypatch):
+    totals = {}
+
+    def bar(*, total, desc, **_):
+        totals[desc] = total
+        return SimpleNamespace(n=0, update=lambda frames: None, close=lambda: None)
+
+    monkeypatch.setattr(progress, "tqdm", bar)
+    show = progress.FrameProgress()
+    expected = {"references": 20, "projections": 801}
+    for name, taken in (("whole", []), ("rest", [[0, 390], [400, 799]])):
+        acquisition = {"expected": expected, "references_between": 60}
+        params = {"references_every": 250}
+        show("start", {"speckle": {"taken": taken}, "acquisition": acquisition, "params": params})
+        show("descriptor", {"uid": name, "name": "projections"})
+        show("stream_datum", {"descriptor": name, "indices": {"stop": 3}})
+        show("stop", {})
+        assert totals == {"projections": {"whole": 861, "rest": 10}[name]}
+
+
 def test_one_bar_for_all_energies_of_a_scan(monkeypatch):
     bars = []
 
@@ -228,6 +259,20 @@ STOPPED, BROKEN = RunEngineInterrupted(), DeviceError("undulator", "move", 7.7, 
 )
 def test_the_exit_status_of_several_runs_is_that_of_the_worst(words, failure, well, ended):
     assert conclude._exit_status(words, failure, well=well) == ended
+
+
+@pytest.mark.parametrize(
+    ("number", "told"), [(1, "INCOMPLETE: 8333 eV: 2 lost; run --resume 5ca1ab1e"), (None, ": 2 lost; run")]
+)
+def test_a_hyperspectral_scan_that_is_not_whole_says_at_which_energy(tmp_path, capsys, number, told):
+    data = layout.DataFolder(tmp_path)
+    part = {"scan": "5ca1ab1e-0000", "number": number, "count": 2, "energies_ev": [8300.0, 8333.0]}
+    journal = Journal(data.journal)
+    journal("start", {"uid": "0123abcd", "time": 1e9, "plan_name": "hyper", "hyperspectral": part})
+    stop = {"exit_status": "success", "reason": "incomplete: 2 lost"}
+    journal("stop", {"uid": "stop", "run_start": "0123abcd", **stop})
+    conclude.conclude(["0123abcd"], None, {}, data)
+    assert told in capsys.readouterr().err
 
 
 class FinishedService:

@@ -4,16 +4,18 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from bluesky.utils import RunEngineInterrupted
 from documents import SyntheticRun
 from speckle_run import SpeckleRun
 from speckle_stand_in import StandIn, know_the_light
 
-from xsn_acq.cli import conclude, main
-from xsn_acq.live import report, speckle_reconstruction
+from xsn_acq.cli import conclude, main, status
+from xsn_acq.live import report, report_facts, speckle_reconstruction
 from xsn_acq.live.results import read_status
 from xsn_acq.live.volume import VolumeFile
 from xsn_acq.storage.journal import Journal
 from xsn_acq.storage.layout import DataFolder
+from xsn_acq.storage.run import RunRecord
 
 DOCS = Path(__file__).parents[2] / "docs"
 EXAMPLE = DOCS / "speckle_tomography.yaml"
@@ -141,6 +143,59 @@ def test_a_report_of_any_of_its_runs_is_that_of_the_volume(series, capsys, monke
     ((path, record),) = asked
     assert path == folder / VOLUME
     assert record.uid == uids[0]
+
+
+TIMES = {"duration_s": 67.9, "exposures_s": 49.6, "motors_s": 13.3, "overhead_s": 5.0}
+
+
+@pytest.mark.parametrize(
+    ("times", "told"),
+    [
+        (TIMES, "68 s: exposures 49.6, motors 13.3, all else 5.0"),
+        (
+            TIMES | {"duration_s": 7.1, "overhead_s": -55.8},
+            "7 s; nominal, the clock of a simulation runs faster: exposures 49.6, motors 13.3",
+        ),
+    ],
+)
+def test_where_the_time_of_a_run_went_is_told_at_its_end_and_in_its_report(tmp_path, capsys, times, told):
+    data = DataFolder(tmp_path)
+    journal, stream = Journal(data.journal), {"uid": "times", "run_start": "0123abcd", "name": "run_times"}
+    journal("start", {"uid": "0123abcd", "time": 1e9, "plan_name": "speckle_tomography"})
+    journal("descriptor", {**stream, "data_keys": {}})
+    page = {name: [value] for name, value in times.items()}
+    journal("event_page", {"descriptor": "times", "seq_num": [1], "time": [1e9], "data": page})
+    journal("stop", {"uid": "stop", "run_start": "0123abcd", "exit_status": "success", "reason": ""})
+    assert conclude.conclude(["0123abcd"], None, {}, data) == status.WELL
+    assert capsys.readouterr().out.splitlines() == ["run 0123abcd", f"time {told}"]
+    (path,) = data.journal.iterdir()
+    assert ("time", told) in report_facts.measured(RunRecord.from_journal(path))
+
+
+@pytest.mark.parametrize(
+    ("stop", "failure", "ended", "told"),
+    [
+        (
+            {"exit_status": "abort", "reason": "broken off: SIGTERM"},
+            RunEngineInterrupted(),
+            status.BROKEN_OFF,
+            "ABORTED: diffuser position 2 of 3: broken off: SIGTERM; what was measured is being catalogued; ",
+        ),
+        (
+            {"exit_status": "success", "reason": "incomplete: 1 of 13 projections missing: 4"},
+            None,
+            status.INCOMPLETE,
+            "INCOMPLETE: diffuser position 2 of 3: 1 of 13 projections missing: 4; ",
+        ),
+    ],
+)
+def test_a_series_that_is_not_whole_says_where_and_how_to_go_on(tmp_path, capsys, stop, failure, ended, told):
+    data = DataFolder(tmp_path)
+    journal, part = Journal(data.journal), {"series": SERIES, "number": 1, "count": 3}
+    journal("start", {"uid": "0123abcd", "time": 1e9, "plan_name": "speckle_tomography", "speckle": part})
+    journal("stop", {"uid": "stop", "run_start": "0123abcd", **stop})
+    assert conclude.conclude(["0123abcd"], failure, {}, data) == ended
+    assert f"xsn-acq run: {told}run --resume 5ca1ab1e takes the rest\n" in capsys.readouterr().err
 
 
 def test_the_volume_of_a_series_is_told_once(series, capsys, monkeypatch):

@@ -1,16 +1,19 @@
 """The multilayer monochromator, the pco.edge, and cameras whose frames wait for another trigger."""
 
 import math
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from tests.unit.fake_devices import fake
+from xsn_acq.beamline.speckle import SpeckleInstrument
 from xsn_acq.config import load_microscope
 from xsn_acq.devices.camera_setup import CameraSetup
 from xsn_acq.devices.frame_setup import Rearm
 from xsn_acq.devices.kinetix import Kinetix
 from xsn_acq.devices.multilayer import MultilayerMono
+from xsn_acq.devices.optics import SpeckleDiffuser
 from xsn_acq.devices.pco_edge import PcoEdge
 from xsn_acq.devices.pco_edge_driver import PcoEdgeDriver
 from xsn_acq.errors import LimitError
@@ -50,6 +53,28 @@ def test_both_multilayers_turn(mono, monkeypatch):
     mono.set(10000.0)
     assert [name for name, _ in moved] == ["mono_first", "mono_second"]
     assert [value for _, value in moved] == pytest.approx([PITCH_DEG] * 2, abs=1e-5)  # digits as above
+
+
+@pytest.fixture
+def instrument(mono):
+    """As far as `own_problems` looks at it; the diffuser in the beam."""
+    diffuser = fake(
+        SpeckleDiffuser, axes={"x": FILE.axes.diffuser_x, "y": FILE.axes.diffuser_y}, name="diffuser"
+    )
+    for motor in (diffuser.x, diffuser.y):
+        motor.user_readback.sim_put(9.9)
+    parts = {field.name: None for field in fields(SpeckleInstrument)}
+    return SpeckleInstrument(**parts | {"file": FILE, "mono": mono, "diffuser": diffuser})
+
+
+@pytest.mark.parametrize("axis", ["x", "y"])
+def test_a_diffuser_that_was_left_out_of_the_beam_is_told(instrument, axis):
+    """By a session that was killed while flats were taken."""
+    assert instrument.own_problems() == []
+    motor = getattr(instrument.diffuser, axis)
+    motor.user_readback.sim_put(-15.0)
+    told = f"diffuser_{axis}: the diffuser is out of the beam, at -15.00 mm, where runs would leave it; "
+    assert instrument.own_problems() == [f"{told}move it back (caput {motor.prefix} 0)"]
 
 
 class _Moved:

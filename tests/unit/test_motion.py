@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 
@@ -101,5 +103,10 @@ def test_clock_runs_speed_times_as_fast():
     assert clock.elapsed() == 30.0
     assert clock.wall_delay(5.0) == 0.5
     assert clock.wall_delay(-5.0) == 0.0
-    with pytest.raises(ValueError, match="speed"):
-        SimClock(0.0)
+
+
+@pytest.mark.parametrize("speed", [0.0, 0.49, math.inf, math.nan])
+def test_a_clock_on_which_moves_would_fail_is_refused(speed):
+    with pytest.raises(ValueError, match=r"speed: wanted 0\.5 times real time or more"):
+        SimClock(speed)
+    assert SimClock(0.5).speed == 0.5

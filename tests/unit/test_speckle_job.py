@@ -164,10 +164,21 @@ def test_it_is_told_how_far_the_volume_is(quick, data):
 
 def test_bad_light_is_told(quick, data, monkeypatch):
     faint = SimpleNamespace(**{name: getattr(LIGHT, name) for name in ("resolution_m", "photons", "line")})
-    faint.pooled_lengths, faint.warnings = LIGHT.pooled_lengths, lambda pixel_m: ["speckle contrast: faint"]
+    faint.pooled_lengths, faint.warnings = (
+        LIGHT.pooled_lengths,
+        lambda pixel_m, saturated: ["speckle contrast: faint"],
+    )
     monkeypatch.setattr(speckle_job, "light_of", lambda *_: faint)
     job = follow(small(), data, until="stop")
     assert job.status.message == f"{LIGHT.line()}; speckle contrast: faint"
+
+
+def test_a_saturated_camera_is_told_with_the_first_projections(quick, data):
+    run = small()
+    run.reference = lambda index: np.where(np.arange(SMALL[1]) < 6, 65535.0, 20000.0) + np.zeros(SMALL)
+    job = follow(run, data, until="stop")
+    said = "references: 25.0% of the pixels are at 65535, full scale; take a shorter exposure"
+    assert job.status.message == f"{LIGHT.line()}; {said}"
 
 
 def test_it_waits_for_the_references(quick, data):

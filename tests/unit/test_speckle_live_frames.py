@@ -65,6 +65,44 @@ def test_where_the_reference_is_not_known_a_projection_is_not(record):
     np.testing.assert_allclose(image[:-1, 3:], whole[:-1, 3:], rtol=0.02)
 
 
+@pytest.fixture
+def full(tmp_path):
+    """Seen in a run: the left border of the projections, and one pixel of one reference, at full scale."""
+    run = SyntheticRun(projections=6, shape=SHAPE, references=3)
+    run.dark = lambda index: np.full(SHAPE, 100.0)
+    run.flat = lambda index: np.full(SHAPE, 60100.0)
+    run.reference = lambda index: np.where(
+        (INDEX == (4, 7)).all(-1) & (index == 1), 1e6, 100 + 30000 * SPECKLE
+    )
+    run.projection = lambda index, theta: np.where(INDEX[..., 1] < 1, 1e6, 100 + 27000 * SPECKLE)
+    return RunRecord.from_documents(run.play(tmp_path))
+
+
+INDEX = np.stack(np.indices(SHAPE), axis=-1)
+
+
+def test_pixels_at_full_scale_do_not_count(full):
+    row = scan_row(good_rows(full.ledger)[0])
+    with SpeckleFrames(scan_of_run(full)) as frames:
+        assert np.argwhere(frames.bad).tolist() == [[4, 7]]
+        assert frames.full_share(row) == 1 / SHAPE[1]
+        reference = frames.references[0].image
+        image = frames.projection(row, reference)
+    assert np.isnan(image[:, 0]).all()
+    assert np.isfinite(image[:, 1:]).all()
+    # the air that is left is as bright as the same pixels of the reference; whole counts of 27000
+    good = ~frames.bad[:, 1:]
+    np.testing.assert_allclose(image[:, 1:][good], reference[:, 1:][good], rtol=1e-4)
+
+
+def test_air_at_full_scale_leaves_the_other_border_to_tell_the_brightness(full):
+    row = scan_row(good_rows(full.ledger)[0])
+    with SpeckleFrames(scan_of_run(full), air_fraction=1 / SHAPE[1]) as frames:
+        image, reference = frames.projection(row, frames.references[0].image), frames.references[0].image
+        good = ~frames.bad[:, 1:]
+        np.testing.assert_allclose(image[:, 1:][good], reference[:, 1:][good], rtol=1e-4)
+
+
 def test_frames_without_time_stamps_have_the_time_they_are_said_to_have(tmp_path):
     path = tmp_path / "references.h5"
     with h5py.File(path, "w") as file:
@@ -79,6 +117,25 @@ def test_references_between_are_frames_of_the_projections_file(record):
     found = references_of(record, (rows[0]["frame_time"], rows[-1]["frame_time"]))
     assert [each.spans for each in found] == [((0, 3),), ((2, 4),), ((0, 2),)]
     assert found[1].path.endswith("projections.h5")
+
+
+@pytest.mark.parametrize(("taken", "to_come"), [([], 6 + 3 + 2), ([[0, 3]], 2 + 2)])
+def test_frames_to_come_count_references_between_and_not_what_was_taken(tmp_path, taken, to_come):
+    """Three darks, four flats and three references have come."""
+    run = SyntheticRun(projections=6, darks=3, flats=4, references=3, shape=SHAPE, per_flush=1)
+    expected = {"darks": 3, "flats": 4, "references": 3, "projections": 6, "references_after": 2}
+    run.acquisition |= {"expected": expected, "references_between": 3}
+    documents = []
+    for name, doc in run.play(tmp_path):
+        documents.append((name, doc))
+        if name == "stream_datum" and len([each for each, _ in documents if each == name]) == 4:
+            break
+    start = documents[0][1]
+    start["params"] |= {"references_every": 3}
+    start["speckle"] = {"taken": taken}
+    record = RunRecord.from_documents(documents)
+    assert record.streams["projections"].n_frames == 1
+    assert scan_of_run(record).frames_to_come == to_come - 1
 
 
 def test_a_scan_with_references_travels_as_json(record):

@@ -12,6 +12,7 @@ from speckle_machine import FILE, PARAMS, SpeckleMachine, instrument
 
 from xsn_acq.devices.camera_setup import CameraSetup
 from xsn_acq.errors import LedgerError, LimitError
+from xsn_acq.live.expected import frames_expected
 from xsn_acq.params import Roi, SpeckleTomography
 from xsn_acq.params.progress import EnergyProgress, Progress
 from xsn_acq.plans import fly
@@ -117,6 +118,7 @@ def test_what_a_reconstruction_must_know(devices, tmp_path):
         "projections": 37,
         "references_after": 5,
     }
+    assert told["references_between"] == 0
     assert start["speckle"]["position_mm"] == [0.0, 0.0]
 
 
@@ -153,6 +155,8 @@ def test_references_between_trains(devices, tmp_path):
     assert [(row["first_frame"], row["frames"]) for row in spans] == [(15, 5), (35, 5)]
     frames = [row["frame_index"] for row in machine.rows["ledger"]]
     assert frames == [*range(15), *range(20, 35), *range(40, 47)]
+    (start,) = starts(messages)
+    assert (start["acquisition"]["references_between"], frames_expected(start)["projections"]) == (10, 47)
     (summary,) = machine.rows["ledger_summary"]
     assert (summary["counted"], summary["written"], summary["complete"]) == (37, 37, 1)
     assert summary["message"] == "all 37 projections accounted for"

@@ -81,6 +81,56 @@ def test_what_is_wrong_with_the_light_is_told():
     )
 
 
+def test_faint_speckle_of_a_full_camera_is_not_blamed_on_a_short_exposure():
+    (faint,) = replace(LIGHT, contrast=0.04).warnings(PIXEL_M, saturated=True)
+    assert faint.startswith("speckle contrast: wanted 5% or more, found 4.0%")
+    assert "exposure" not in faint
+
+
+FULL = "of the pixels are at 65535, full scale; take a shorter exposure"
+
+
+def saturated(images, columns):
+    """Frames with some columns at full scale."""
+    return lambda *which: np.where(np.arange(SMALL[1]) < columns, 65535.0, images(*which))
+
+
+def scan_of_full(folder, **columns):
+    run = SpeckleRun(shape=SMALL, projections=5)
+    for name, count in columns.items():
+        setattr(run, name, saturated(getattr(run, name), count))
+    return speckle_scan([RunRecord.from_documents(run.play(folder))])
+
+
+@pytest.mark.usefixtures("known_light")
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({"reference": 6}, [f"references: 25.0% {FULL}"]),
+        (
+            {"flat": 6, "reference": 3, "projection": 3},
+            [f"flats: 25.0% {FULL}", f"references: 12.5% {FULL}"],
+        ),
+        ({"projection": 12}, [f"projections: 50.0% {FULL}"]),
+        ({}, []),
+    ],
+)
+def test_frames_at_full_scale_are_told(tmp_path, columns, said):
+    """Pixels that are bad already, by flat or reference, are not counted again in the projections."""
+    found = prepared(*scan_of_full(tmp_path, **columns))
+    assert list(found.warnings) == said
+    bad = max(columns.get("flat", 0), columns.get("reference", 0)) * SMALL[0]
+    assert found.bad_pixels == bad
+
+
+@pytest.mark.parametrize("kind", ["flat", "reference"])
+def test_frames_mostly_at_full_scale_are_refused(tmp_path, kind):
+    scan, _ = scan_of_full(tmp_path, **{kind: 13})
+    said = f"run {scan.uid[:8]}: {kind}s: wanted pixels below 65535 counts, found 54.2% at it, full scale"
+    with pytest.raises(ReconstructionError, match=said):
+        SpeckleFrames(scan.positions[0])
+
+
 def test_a_diffuser_that_is_out_is_told(tmp_path):
     scan, views = scan_of(tmp_path, shape=(64, 96), projections=1)
     flat = replace(scan.positions[0], references=(replace(scan.positions[0].flats[0], spans=((0, 2),)),))

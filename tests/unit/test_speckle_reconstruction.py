@@ -11,8 +11,10 @@ from speckle_stand_in import StandIn, know_the_light
 
 from xsn_acq.errors import ReconstructionError, StorageError
 from xsn_acq.live import speckle_reconstruction
+from xsn_acq.live.fields import FieldStore
 from xsn_acq.live.results import read_status
 from xsn_acq.live.speckle_reconstruction import PREPARED_NAME, RMSE_NAME, reconstruct_speckle
+from xsn_acq.live.speckle_rmse import FILE_NAME
 from xsn_acq.live.speckle_settings import SpeckleChoices
 from xsn_acq.live.volume import VolumeFile
 from xsn_acq.optics.materials import optical_constants
@@ -158,6 +160,55 @@ def test_what_was_interrupted_goes_on(record, tmp_path, stand_in):
     rest = stand_in()
     reconstruct_speckle([record], tmp_path, choices=GIVEN)
     assert [theta for theta, _ in rest.asked] == [record.ledger[4]["theta_mid_deg"]]
+
+
+def test_the_rmse_map_is_of_all_angles_whenever_they_were_retrieved(record, tmp_path, stand_in):
+    """Four of 0.01 before the end, one of 0.02 after it."""
+    stand_in(most=4)
+    with pytest.raises(StorageError, match="gone"):
+        reconstruct_speckle([record], tmp_path, choices=GIVEN)
+    stand_in(rmse=0.02)
+    paths = reconstruct_speckle([record], tmp_path, choices=GIVEN)
+    wanted = np.sqrt((4 * 0.01**2 + 0.02**2) / 5)
+    assert np.load(tmp_path / RMSE_NAME) == pytest.approx(wanted, rel=1e-6)  # float32
+    with VolumeFile(paths.volume) as volume:
+        assert volume.parameters["rmse_angles"] == 5
+
+
+def test_an_angle_whose_field_was_not_stored_counts_once_in_the_rmse_map(
+    record, tmp_path, stand_in, monkeypatch
+):
+    """The process ends between the sums and the second field of the second chunk."""
+    stand_in()
+    append, stored = FieldStore.append, []
+
+    def cut_short(store, pair):
+        if len(stored) == 3:
+            raise KeyboardInterrupt
+        stored.append(pair)
+        append(store, pair)
+
+    with monkeypatch.context() as context:
+        context.setattr(FieldStore, "append", cut_short)
+        with pytest.raises(KeyboardInterrupt):
+            reconstruct_speckle([record], tmp_path, choices=GIVEN)
+    rest = stand_in()
+    paths = reconstruct_speckle([record], tmp_path, choices=GIVEN)
+    assert len(rest.asked) == 2
+    assert np.load(tmp_path / RMSE_NAME) == pytest.approx(0.01)
+    with VolumeFile(paths.volume) as volume:
+        assert volume.parameters["rmse_angles"] == 5
+
+
+@pytest.mark.parametrize("damage", [b"", b"PK\x03\x04", None])
+def test_sums_that_are_damaged_or_of_another_choice_are_begun_anew(record, tmp_path, stand_in, damage):
+    stand_in(rmse=0.02)
+    reconstruct_speckle([record], tmp_path, choices=GIVEN)
+    if damage is not None:
+        (tmp_path / FILE_NAME).write_bytes(damage)
+    stand_in()
+    reconstruct_speckle([record], tmp_path, choices=replace(GIVEN, mu=10.0))
+    assert np.load(tmp_path / RMSE_NAME) == pytest.approx(0.01)
 
 
 def test_projections_that_come_later_are_retrieved_with_their_angles(tmp_path, stand_in):

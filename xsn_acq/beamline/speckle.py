@@ -25,8 +25,20 @@ class SpeckleInstrument(FullFieldInstrument):
         return [self.mono.first, self.mono.second, self.diffuser.x, self.diffuser.y]
 
     def own_problems(self) -> list[str]:
-        """Multilayers that do not reflect the same."""
-        return self.mono.beam_faults()
+        """Multilayers that do not reflect the same, a diffuser that a killed session left out of the beam."""
+        return [*self.mono.beam_faults(), *self._diffuser_problems()]
+
+    def _diffuser_problems(self) -> list[str]:
+        """The beam misses the sheet: a run would put it back there at its end."""
+        sheet, found = self.file.diffuser, []
+        for motor, size_mm in ((self.diffuser.x, sheet.width_mm), (self.diffuser.y, sheet.height_mm)):
+            place_mm = float(motor.user_readback.get(use_monitor=False))
+            if abs(place_mm) > size_mm / 2:
+                found.append(
+                    f"{motor.name}: the diffuser is out of the beam, at {place_mm:.2f} mm, where runs would "
+                    f"leave it; move it back (caput {motor.prefix} 0)"
+                )
+        return found
 
 
 def speckle_instrument(file: SpeckleBeamline) -> SpeckleInstrument:

@@ -48,7 +48,7 @@ def conclude(
         runs = [find_run(data.journal, uid) for uid in uids]
         ends = [state_of(run) for run in runs]
         if failure is not None:
-            _say_failure(*ends[-1], failure)
+            _say_failure(runs[-1], *ends[-1], failure)
         well = [_evaluate(run, data, tried) for run, end in zip(runs, ends, strict=True) if _is_whole(end)]
         exported = [(scan, *export_scan(scan, data, tried)) for scan in _scans(runs, data)]
     except Exception:
@@ -64,7 +64,7 @@ def conclude(
         _tell_volumes(runs, data)
     for run, (word, reason) in zip(runs, ends, strict=True):
         if word == "INCOMPLETE":
-            say(f"{word}: {_energy(run)}{reason}")
+            say(f"{word}: {_part(run)}{reason}{_goes_on(run)}")
     return _exit_status([word for word, _ in ends], failure, well=all(well))
 
 
@@ -84,10 +84,13 @@ def _is_whole(end: tuple[str, str]) -> bool:
     return end[0] in ("complete", "INCOMPLETE")
 
 
-def _say_failure(word: str, reason: str, failure: BaseException) -> None:
+def _say_failure(run: Any, word: str, reason: str, failure: BaseException) -> None:
     """How the last run ended; where it ended well, what came after it failed."""
-    found = f"FAILED: {failure}" if word in ("complete", "INCOMPLETE") else f"{word}: {reason or failure}"
-    say(f"{found}; what was measured is being catalogued")
+    ended = f"{word}: {_part(run)}{reason or failure}"
+    found = f"FAILED: {failure}" if word in ("complete", "INCOMPLETE") else ended
+    last = run.part.get("number") == run.part.get("count", 0) - 1
+    rest = "" if word == "complete" and last else _goes_on(run)
+    say(f"{found}; what was measured is being catalogued{rest}")
 
 
 def _scans(runs: Sequence[Any], data: Any) -> list[Any]:
@@ -98,10 +101,28 @@ def _scans(runs: Sequence[Any], data: Any) -> list[Any]:
     return [scan for scan in hyperspectral_scans(data.journal) if scan.uid in uids] if uids else []
 
 
-def _energy(run: Any) -> str:
-    """Energy of a run of a hyperspectral scan."""
-    part = run.hyperspectral
-    return f"{part['energies_ev'][part['number']]:g} eV: " if part else ""
+def _part(run: Any) -> str:
+    """Which part of a series a run is: its energy, or its diffuser position where there are several.
+
+    >>> from types import SimpleNamespace
+    >>> _part(SimpleNamespace(hyperspectral={"energies_ev": [8333.0], "number": 0}, speckle={}))
+    '8333 eV: '
+    >>> _part(SimpleNamespace(hyperspectral={}, speckle={"number": 1, "count": 3}))
+    'diffuser position 2 of 3: '
+    """
+    energy, position = run.hyperspectral, run.speckle
+    if energy and energy["number"] is not None:
+        return f"{energy['energies_ev'][energy['number']]:g} eV: "
+    if position.get("count", 1) > 1:
+        return f"diffuser position {position['number'] + 1} of {position['count']}: "
+    return ""
+
+
+def _goes_on(run: Any) -> str:
+    """How to take the rest of a series."""
+    part = run.part
+    series = str(part.get("scan") or part.get("series") or "")
+    return f"; run --resume {series[:8]} takes the rest" if series else ""
 
 
 def _tell_volumes(runs: Sequence[Any], data: Any) -> None:
@@ -121,10 +142,13 @@ def _tell_volumes(runs: Sequence[Any], data: Any) -> None:
 
 def _evaluate(run: Any, data: Any, tried: Try) -> bool:
     """Make of a run what it was taken for; whether that went well."""
+    from xsn_acq.live.run_times import run_time
     from xsn_acq.storage.run import RunRecord
 
     print(f"run {run.uid}", flush=True)
     record = RunRecord.from_journal(run.path)
+    if took := run_time(record):
+        print(f"time {took}", flush=True)
     made = None if run.hyperspectral else _MADE_OF.get(record.start.get("technique", ""))
     return made is None or tried(lambda: made[1](record, data), made[0])
 

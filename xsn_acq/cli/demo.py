@@ -32,7 +32,10 @@ def add_parser(subparsers: Any) -> None:
         "--output", type=Path, default=Path("demo"), help="folder for everything (default: ./demo)"
     )
     parser.add_argument(
-        "--speed", type=options.positive, default=40.0, help="speed of the simulated clock (default: 40)"
+        "--speed",
+        type=options.speed,
+        default=40.0,
+        help="speed of the simulated clock, 0.5 or more (default: 40)",
     )
     parser.set_defaults(run=run)
 

@@ -18,6 +18,18 @@ def positive(text: str) -> float:
     return number
 
 
+def speed(text: str) -> float:
+    """Speed of a simulated clock, for argparse."""
+    from xsn_acq.sim.clock import LEAST_SPEED
+
+    number = positive(text)
+    if number < LEAST_SPEED:
+        raise argparse.ArgumentTypeError(
+            f"wanted {LEAST_SPEED:g} times real time or more, found {text}: moves are waited for in real time"
+        )
+    return number
+
+
 def count(text: str) -> int:
     """A whole number above 0, for argparse."""
     number = int(text) if text.isdecimal() else 0

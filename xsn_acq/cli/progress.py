@@ -6,6 +6,7 @@ from typing import Any
 from tqdm import tqdm
 
 from xsn_acq.closing import Closing
+from xsn_acq.live.expected import frames_expected
 
 _UNITS: Mapping[str, str] = {"retrieval": "pair", "volume": "row"}
 """What is counted in a stage."""
@@ -30,8 +31,9 @@ class FrameProgress:
     def __call__(self, name: str, doc: dict[str, Any]) -> None:
         """Take one document."""
         if name == "start":
-            self._expected = doc.get("acquisition", {}).get("expected", {})
-            self._scan.begin(doc.get("hyperspectral"), self._expected.get("projections", 0))
+            self._expected = frames_expected(doc)
+            whole = doc.get("acquisition", {}).get("expected", {})
+            self._scan.begin(doc.get("hyperspectral"), whole.get("projections", 0))
         elif name == "descriptor":
             self._streams[doc["uid"]] = doc["name"]
         elif name == "stream_datum":

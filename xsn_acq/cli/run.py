@@ -27,9 +27,9 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--live", action="store_true", help="reconstruct meanwhile, in a process of its own")
     parser.add_argument(
         "--speed",
-        type=options.positive,
+        type=options.speed,
         default=1.0,
-        help="speed of a simulated beamline's clock, to tell times by (default: 1)",
+        help="speed of a simulated beamline's clock, 0.5 or more, to tell times by (default: 1)",
     )
     resume.add_option(parser)
     options.add_data(parser)

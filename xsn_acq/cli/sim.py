@@ -14,7 +14,10 @@ def add_parser(subparsers: Any) -> None:
     options.add_beamline(parser)
     parser.add_argument("--port", type=int, default=5064, help="Channel Access port (default: 5064)")
     parser.add_argument(
-        "--speed", type=float, default=1.0, help="how much faster than real time (default: 1)"
+        "--speed",
+        type=options.speed,
+        default=1.0,
+        help="how much faster than real time, 0.5 or more: moves are waited for in real time (default: 1)",
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of every random thing (default: 0)")
     parser.add_argument(

@@ -78,7 +78,10 @@ class SpeckleGeometry(SamplePlace):
 
 
 class SpeckleDetection(Sensor):
-    """Scintillator, objective and sCMOS camera; ``readout_s`` is that of the full sensor."""
+    """Scintillator, objective and sCMOS camera; ``readout_s`` is that of the full sensor.
+
+    ``numerical_aperture`` of the objective and ``scintillator_um`` are for the record: nothing reads them.
+    """
 
     numerical_aperture: Positive
     scintillator_um: Positive

@@ -11,6 +11,7 @@ from xsn_acq.closing import Closing
 from xsn_acq.config.calibration_file import recorded_beamline
 from xsn_acq.errors import CalibrationError
 from xsn_acq.live.frames import mean_of
+from xsn_acq.live.saturation import MOST_FULL
 from xsn_acq.live.scan import frame_set, has_frames
 from xsn_acq.optics.arrays import FloatArray
 from xsn_acq.optics.knife_edge import KnifeEdge
@@ -20,8 +21,6 @@ from xsn_acq.storage.frames import FrameReader
 from xsn_acq.storage.run import Row, RunRecord
 
 TECHNIQUE = "calibration"
-MOST_FULL = 1e-3
-"""Fraction of a point's pixels that may be full: hot ones."""
 
 
 WHOLE = (slice(None), slice(None))

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from xsn_acq.analysis.frc import reaches_nyquist
+from xsn_acq.live.run_times import run_time
 from xsn_acq.live.settings import expected_fields
 from xsn_acq.live.volume import Summary
 from xsn_acq.optics.arrays import FloatArray
@@ -53,6 +54,8 @@ def measured(record: RunRecord) -> Facts:
         facts.append(("cutoff filter", f"{float(seen['cutoff_per_m']) * 1e-6:.4g} /µm, {side}"))
     facts += [("frames of " + name, str(count)) for name, count in seen.get("expected", {}).items()]
     facts += _frames(record)
+    if took := run_time(record):
+        facts.append(("time", took))
     if params.get("note"):
         facts.append(("note", str(params["note"])))
     return facts

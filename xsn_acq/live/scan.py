@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 from xsn_acq.errors import ReconstructionError
+from xsn_acq.live.expected import frames_expected
 from xsn_acq.storage.frames import DATASET, path_of
 from xsn_acq.storage.run import Row, RunRecord
 
@@ -141,7 +142,7 @@ def scan_of_run(record: RunRecord, span_s: tuple[float, float] | None = None) ->
     if not names:
         _require_frames(record, "flats")
     ends = dict(zip(FLATS, span_s or (0.0, 0.0), strict=True))
-    expected = record.start["acquisition"]["expected"]
+    expected = frames_expected(record.start)
     taken = sum(record.streams[name].n_frames for name in expected if name in record.streams)
     return Scan(
         start=record.start,

@@ -15,6 +15,7 @@ from xsn_acq.closing import Closing
 from xsn_acq.live.offline import ending
 from xsn_acq.live.projection_job import ProjectionJob
 from xsn_acq.live.results import ResultPublisher
+from xsn_acq.live.saturation import saturation_warnings
 from xsn_acq.live.scan import Scan, ScanRow, scan_of_run
 from xsn_acq.live.settings import expected_projections
 from xsn_acq.live.speckle_chunks import without_air
@@ -64,6 +65,8 @@ class GrowingSpeckle(Closing):
     ----------
     light : Light
         What the first references tell.
+    warnings : tuple of str
+        What is wrong with flats, references and light, one line each.
     reduction : Reduction
         What of a frame is looked at.
     """
@@ -74,6 +77,9 @@ class GrowingSpeckle(Closing):
         self._reference = self._frames.references[0]
         full = self._reference.image
         self.light: Light = light_of(start, full, self._frames.noise)
+        saturated = saturation_warnings(self._frames.full_shares, self._frames.full_scale)
+        bad_light = self.light.warnings(entry(start, "pixel_size_m"), saturated=bool(saturated))
+        self.warnings = (*saturated, *bad_light)
         self.reduction = Reduction.of(full.shape, entry(start, "pixel_size_m"), self.light.resolution_m)
         small = self.reduction(full)
         self._axis = self.reduction.column(entry(start, "axis_column"))
@@ -188,9 +194,7 @@ class SpeckleJob(ProjectionJob[GrowingSpeckle]):
     def _begin(self) -> GrowingSpeckle:
         work = GrowingSpeckle(scan_of_run(self.record))
         self._pixel_size_m = work.pixel_size_m
-        light = work.light
-        lines = [light.line(), *light.warnings(entry(self.record.start, "pixel_size_m"))]
-        self._tell(state="retrieving", message="; ".join(lines))
+        self._tell(state="retrieving", message="; ".join([work.light.line(), *work.warnings]))
         return work
 
     def _take_result(self, result: Glimpse) -> None:

@@ -47,13 +47,14 @@ class Light:
         """Coherence lengths of images whose pixels of ``pixel_m`` were pooled so many times."""
         return pooled_lengths(self.lengths, pixel_m, times)
 
-    def warnings(self, pixel_m: float) -> list[str]:
-        """What is wrong with the light, one line each."""
+    def warnings(self, pixel_m: float, *, saturated: bool = False) -> list[str]:
+        """What is wrong with the light, one line each; ``saturated``: pixels were at full scale."""
         found = []
         if self.contrast < LEAST_CONTRAST:
+            advice = "is the diffuser in place? Choose a finer one, or a longer exposure"
             found.append(
                 f"speckle contrast: wanted {LEAST_CONTRAST:.0%} or more, found {self.contrast:.1%}; "
-                "is the diffuser in place? Choose a finer one, or a longer exposure"
+                + ("pixels at full scale show none" if saturated else advice)
             )
         if self.resolution_m < LEAST_PIXELS * pixel_m:
             found.append(

@@ -8,6 +8,7 @@ import numpy as np
 
 from xsn_acq.analysis.pwf.ratio_search import LEAST_FIELD_M, RatioFit
 from xsn_acq.analysis.pwf.settings import PwfSettings
+from xsn_acq.live.saturation import saturation_warnings
 from xsn_acq.live.scan import ScanRow
 from xsn_acq.live.speckle_axis import Axis
 from xsn_acq.live.speckle_drift import Seen, StillReference
@@ -27,6 +28,9 @@ from xsn_acq.live.speckle_settings import (
 )
 from xsn_acq.live.speckle_trial import Trial
 from xsn_acq.units import UM
+
+LOOKED_AT = 4
+"""Angles whose projections are looked at for pixels at full scale: the air is as bright in all."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ class Prepared:
     seen : tuple of tuple of Seen
         Of each run, drift in the air of projections; empty where the references say as much.
     bad_pixels : int
-        Dead, hot or odd at any position; they have no weight.
+        Dead, hot, odd or at full scale at any position; they have no weight.
     """
 
     settings: PwfSettings
@@ -109,7 +113,8 @@ def prepare(
     followed = [follow(each, _rows_of(views, run)) for run, each in enumerate(frames)]
     references = [each.reference for each in followed]
     light = light_of(start, references[0].image, frames[0].noise)
-    warnings = light.warnings(entry(start, "pixel_size_m"))
+    warnings = _saturation(frames, views)
+    warnings += light.warnings(entry(start, "pixel_size_m"), saturated=bool(warnings))
     warnings += dict.fromkeys(said for each in followed for said in each.warnings)
     settings = _settings(start, light, references[0], frames[0], choices)
     if not settings.single_material:
@@ -137,6 +142,19 @@ def prepare(
 def _rows_of(views: Sequence[View], run: int) -> list[ScanRow]:
     """Projections of a run."""
     return [row for row in (view.rows[run] for view in views) if row is not None]
+
+
+def _saturation(frames: Sequence[SpeckleFrames], views: Sequence[View]) -> list[str]:
+    """What is to be known of pixels at full scale, at the worst position; of projections at some angles."""
+    shares = {name: max(each.full_shares[name] for each in frames) for name in frames[0].full_shares}
+    places = np.linspace(0, len(views) - 1, min(LOOKED_AT, len(views))).round().astype(int)
+    shares["projections"] = max(
+        each.full_share(row)
+        for place in places
+        for row, each in zip(views[place].rows, frames, strict=True)
+        if row is not None
+    )
+    return saturation_warnings(shares, frames[0].full_scale)
 
 
 def _settings(

@@ -21,12 +21,12 @@ from xsn_acq.live.speckle_chunks import NUMBERS, Retrieved, plain_view, retrieve
 from xsn_acq.live.speckle_ending import ending_of, number_of, with_warnings
 from xsn_acq.live.speckle_frames import SpeckleFrames
 from xsn_acq.live.speckle_preparing import Prepared, prepare
+from xsn_acq.live.speckle_rmse import RmseSums
 from xsn_acq.live.speckle_scan import SpeckleScan, View, speckle_scan
 from xsn_acq.live.speckle_settings import SpeckleChoices, entry, slicing_of
 from xsn_acq.live.speckle_warnings import of_fields
 from xsn_acq.live.volume import FILE_NAME
 from xsn_acq.live.volume_writing import write_volume
-from xsn_acq.optics.arrays import FloatArray
 from xsn_acq.storage.json_file import write_json
 from xsn_acq.storage.run import RunRecord
 
@@ -86,8 +86,7 @@ class SpeckleReconstruction(Closing):
                 each.close()
         self._digest = known
         self.store = FieldStore(folder, known, capacity=capacity, shape=shape, iterations=1, numbers=NUMBERS)
-        self._rmse_squared = np.zeros(shape)
-        self._seen = 0
+        self._rmse = RmseSums(folder, known, shape)
 
     def retrieve(self, executor: Executor, progress: Progress | None = None) -> None:
         """Retrieve the fields of all angles that are not in the store yet.
@@ -101,14 +100,14 @@ class SpeckleReconstruction(Closing):
         left = [view for view in self._views if not np.any(np.abs(done - view.theta_deg) < _SAME_DEG)]
         total = len(self.store) + len(left)
         tell(progress, "retrieval", len(self.store), total)
-        for field, rmse in self._retrieved(left, executor):
-            self.store.append(field)
-            self._rmse_squared += rmse.astype(float) ** 2
-            self._seen += 1
-            tell(progress, "retrieval", len(self.store), total)
+        for fields in self._retrieved(left, executor):
+            self._rmse.add((field.theta_deg, rmse) for field, rmse in fields)
+            for field, _ in fields:
+                self.store.append(field)
+                tell(progress, "retrieval", len(self.store), total)
 
-    def _retrieved(self, views: Sequence[View], executor: Executor) -> Iterator[Retrieved]:
-        """Fields of angles, in any order of chunks."""
+    def _retrieved(self, views: Sequence[View], executor: Executor) -> Iterator[list[Retrieved]]:
+        """Fields of angles, chunk by chunk in any order."""
         job = speckle_job(self.scan, self.prepared, self._digest, threads=executor.threads)
         bytes_of_view = _MAPS * _REAL_BYTES * int(np.prod(self.store.shape))
         size = int(np.clip(_CHUNK_BYTES // bytes_of_view, 1, CHUNK_VIEWS))
@@ -116,8 +115,7 @@ class SpeckleReconstruction(Closing):
             (job, [plain_view(view) for view in views[first : first + size]])
             for first in range(0, len(views), size)
         ]
-        for _, fields in executor.map(retrieve_views, tasks):
-            yield from fields
+        return (fields for _, fields in executor.map(retrieve_views, tasks))
 
     @property
     def warnings(self) -> list[str]:
@@ -141,8 +139,8 @@ class SpeckleReconstruction(Closing):
         path = self._folder / FILE_NAME
         if not len(self.store):
             raise ReconstructionError(f"run {self.scan.uid[:8]}: wanted fields, found none")
-        if self._seen:
-            np.save(self._folder / RMSE_NAME, self.rmse_map())
+        if self._rmse.angles:
+            np.save(self._folder / RMSE_NAME, self._rmse.map())
         write_volume(
             path,
             self.store,
@@ -154,10 +152,6 @@ class SpeckleReconstruction(Closing):
         )
         report_on(path, record)
         return Paths(path, self.store.path)
-
-    def rmse_map(self) -> FloatArray:
-        """Root mean square over the angles retrieved now of measured less modelled intensity, (ny, nx)."""
-        return np.sqrt(self._rmse_squared / max(self._seen, 1)).astype(np.float32)
 
     def _parameters(self) -> dict[str, object]:
         """All that the fields were made with, and what is to be known of them, as plain values."""
@@ -175,6 +169,7 @@ class SpeckleReconstruction(Closing):
             "diffuser_positions": len({number_of(position.start) for position in self.scan.positions}),
             "rings": self._choices.rings,
             "background": self._choices.background,
+            "rmse_angles": self._rmse.angles,
             "warnings": self.warnings,
         }
 

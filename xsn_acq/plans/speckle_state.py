@@ -92,6 +92,7 @@ def speckle_acquisition(
         "beta_over_delta": beta_over_delta(params, energy),
         "diffuser_beta_over_delta": _ratio(file.diffuser.material, energy),
         "expected": {stream: frames for stream, frames in expected.items() if frames},
+        "references_between": params.references * params.spans,
     }
 
 

@@ -5,6 +5,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+LEAST_SPEED = 0.5
+"""Motors are given twice the time of a move, by a real clock: on a slower simulated one moves fail."""
+
 
 @dataclass(frozen=True)
 class SimClock:
@@ -13,7 +16,7 @@ class SimClock:
     Parameters
     ----------
     speed : float
-        Simulated seconds in a real second, above 0.
+        Simulated seconds in a real second, `LEAST_SPEED` or more.
     monotonic : callable
         Source of real seconds that never goes back.
     epoch_s : float
@@ -22,7 +25,7 @@ class SimClock:
     Raises
     ------
     ValueError
-        The speed is not a positive number.
+        The speed is less, or no number.
 
     Examples
     --------
@@ -37,8 +40,11 @@ class SimClock:
     _begin: float = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if not 0 < self.speed < math.inf:
-            raise ValueError(f"speed must be above 0, found {self.speed}")
+        if not LEAST_SPEED <= self.speed < math.inf:
+            raise ValueError(
+                f"speed: wanted {LEAST_SPEED:g} times real time or more, found {self.speed:g}: moves are "
+                "waited for in real time"
+            )
         object.__setattr__(self, "_begin", self.monotonic())
 
     def now(self) -> float:

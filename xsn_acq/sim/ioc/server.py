@@ -38,7 +38,7 @@ def serve(
     port : int
         Channel Access port, UDP and TCP.
     speed : float
-        Simulated seconds in a real second.
+        Simulated seconds in a real second, `xsn_acq.sim.clock.LEAST_SPEED` or more.
     seed : int
         Of every random thing.
     sample : str
@@ -54,7 +54,7 @@ def serve(
     Raises
     ------
     ConfigError
-        A fault or a hidden truth is written wrongly, there is no such sample, the speed is not above 0, or
+        A fault or a hidden truth is written wrongly, there is no such sample, the speed is too low, or
         the port is in use.
     """
     truth = hidden_truth(hidden, _usual_truth(beamline))
