@@ -12,7 +12,7 @@ from speckle_stand_in import LIGHT, StandIn, know_the_light
 
 from xsn_acq.errors import ReconstructionError
 from xsn_acq.live import speckle_job, speckle_reconstruction, speckle_trial
-from xsn_acq.live.results import read_status
+from xsn_acq.live.results import Status, read_status, write_status
 from xsn_acq.live.speckle_job import SpeckleJob
 from xsn_acq.live.volume import FILE_NAME
 from xsn_acq.live.worker import LiveWorker
@@ -191,6 +191,57 @@ def test_the_volume_is_made_after_the_last_position_only(quick, data):
     assert [there for _, there in quick.asked] == [(True, True)] * 5
     assert (data.results(SERIES) / FILE_NAME).is_file()
     assert read_status(data.results(SERIES)).frames == 10
+
+
+def begun(run, data):
+    """Journal a run as far as its first page of projections, and no further; its session is alive."""
+    journal = Journal(data.journal)
+    for name, doc in run.play(data.frames_root):
+        journal(name, doc)
+        if name == "event_page":
+            return journal
+    raise AssertionError
+
+
+def test_the_volume_waits_for_the_end_of_a_position_that_is_being_taken(quick, data):
+    session = begun(position(1), data)
+    first = follow(position(0), data)
+    said = "the volume waits for the end of diffuser position 2 of 2"
+    assert (first.status.state, first.status.message) == ("done", said)
+    assert (quick.asked, (data.results(SERIES) / FILE_NAME).exists()) == ([], False)
+    session.close()
+
+
+def test_a_position_whose_session_died_is_not_waited_for(quick, data):
+    begun(position(1, per_flush=3), data).close()
+    first = follow(position(0), data)
+    assert (first.status.state, first.status.message) == ("partial", "the run was interrupted")
+    assert [there for _, there in quick.asked] == [(True, True)] * 3 + [(True, False)] * 2
+
+
+def test_of_runs_that_have_ended_the_last_one_makes_the_volume(quick, data):
+    """The worker is behind: both have ended before it comes to the end of the first."""
+    documents, journal = list(position(1).play(data.frames_root)), Journal(data.journal)
+    for name, doc in documents:
+        journal(name, doc)
+    second = SpeckleJob(RunRecord.from_documents(documents[:1]), data, Recorder())
+    first = follow(position(0), data)
+    assert first.status.message == "the volume waits for the end of diffuser position 2 of 2"
+    assert quick.asked == []
+    for name, doc in documents[1:]:
+        second.take(JournalLine(None, 0, 0, name, doc, b""))
+    while second.step():
+        pass
+    assert (second.status.state, second.status.message) == ("done", "")
+    assert [there for _, there in quick.asked] == [(True, True)] * 5
+
+
+def test_a_later_run_that_nobody_works_on_is_not_waited_for(quick, data):
+    second, journal = position(1), Journal(data.journal)
+    second.journal(data.frames_root, journal)
+    write_status(data.results(second.uid), Status(second.uid, state="failed"))
+    assert follow(position(0), data).status.state == "done"
+    assert (data.results(SERIES) / FILE_NAME).is_file()
 
 
 def test_a_position_that_lacks_projections_makes_the_whole_partial(quick, data):

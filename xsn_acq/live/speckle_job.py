@@ -1,7 +1,9 @@
 """The live worker's work on a speckle tomogram: the light, reduced projections, the volume at its end."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +20,7 @@ from xsn_acq.live.results import ResultPublisher
 from xsn_acq.live.scan import Scan, ScanRow, scan_of_run
 from xsn_acq.live.settings import expected_projections
 from xsn_acq.live.speckle_chunks import without_air
-from xsn_acq.live.speckle_ending import ending_of, missing_positions, with_warnings
+from xsn_acq.live.speckle_ending import awaited_position, ending_of, missing_positions, with_warnings
 from xsn_acq.live.speckle_frames import SpeckleFrames
 from xsn_acq.live.speckle_light import Light, light_of
 from xsn_acq.live.speckle_reconstruction import reconstruct_speckle
@@ -200,19 +202,31 @@ class SpeckleJob(ProjectionJob[GrowingSpeckle]):
         self._unpublished = True
 
     def _finish(self) -> None:
-        """Make the volume of the series in full, if this was its last position."""
+        """Make the volume of the series in full, if this was the last of its runs."""
         self.close()
         series = results_uid(self.record.start)
+        awaited = awaited_position(self._data, self.record.start)
+        if awaited is not None:
+            return self._leave_volume("the end of", [awaited])
         runs = records_of_series(self._data.journal, series)
-        count = int((self.record.start.get("speckle") or {}).get("count", 1))
-        missing = missing_positions(runs, count)
+        missing = missing_positions(runs, self._positions)
         if missing:
-            numbers = ", ".join(str(number + 1) for number in missing)
-            said = f"the volume waits for good projections at diffuser position {numbers} of {count}"
-            self._tell(**with_warnings(ending(self.record), [said]))
-            return
+            return self._leave_volume("good projections at", missing)
+        self._make_volume(runs, self._data.results(series))
+
+    @property
+    def _positions(self) -> int:
+        """Number of diffuser positions of the series."""
+        return int((self.record.start.get("speckle") or {}).get("count", 1))
+
+    def _leave_volume(self, what: str, positions: Sequence[int]) -> None:
+        """End without the volume, which another run of the series makes."""
+        numbers = ", ".join(str(number + 1) for number in positions)
+        said = f"the volume waits for {what} diffuser position {numbers} of {self._positions}"
+        self._tell(**with_warnings(ending(self.record), [said]))
+
+    def _make_volume(self, runs: Sequence[RunRecord], folder: Path) -> None:
         self._tell(state="volume")
-        folder = self._data.results(series)
         paths = reconstruct_speckle(runs, folder, progress=self._tell_progress)
         with VolumeFile(paths.volume) as volume:
             summary, warnings = volume.summary(), volume.parameters["warnings"]
