@@ -204,9 +204,23 @@ def test_a_position_that_went_on_gives_every_angle_once(tmp_path, stand_in):
     assert [there for _, there in retrieved.asked] == [(True, False)] * 3 + [(False, True)] * 2
     assert len({theta for theta, _ in retrieved.asked}) == 5
     with VolumeFile(paths.volume) as volume:
-        assert volume.parameters["diffuser_positions"] == 1
+        assert (volume.parameters["diffuser_positions"], volume.parameters["ended"]) == (1, "")
     status = read_status(tmp_path)
     assert (status.run, status.frames, status.pairs, status.expected_pairs) == (first.uid, 5, 5, 5)
+
+
+def test_a_fault_of_a_later_run_is_told_with_the_volume(tmp_path, stand_in):
+    places = ((0.0, 0.0), (0.1, 0.0))
+    first, second = (
+        played(tmp_path / "frames", number=number, position_mm=place, positions_mm=places, seed=number,
+               stopped=number == 0)
+        for number, place in enumerate(places)
+    )  # fmt: skip
+    stand_in()
+    paths = reconstruct_speckle([first, second], tmp_path, choices=GIVEN)
+    with VolumeFile(paths.volume) as volume:
+        assert volume.parameters["ended"] == "the run was interrupted"
+    assert read_status(tmp_path).message == "the run was interrupted"
 
 
 def test_mode_free_counts_positions_not_runs(tmp_path):

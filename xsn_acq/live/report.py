@@ -103,11 +103,12 @@ def _values(volume: VolumeFile, record: RunRecord | None) -> dict[str, Any]:
     summary, series = volume.summary(), volume.per_pair()
     energy = energy_ev(volume.wavelength_m)
     note = str(record.start.get("note") or record.start.get("plan_name", "")) if record else volume.title
-    curve = volume.parameters.get("knife_edge")
+    curve, ended = volume.parameters.get("knife_edge"), volume.parameters.get("ended")
+    found = facts.warnings(summary, series, record, ended)
     return {
         "title": note or f"run {summary.run[:8]}",
         "subtitle": f"Reconstruction of run {summary.run[:8]} at {energy:.1f} eV",
-        "warnings": [*volume.parameters.get("warnings", []), *facts.warnings(summary, series, record)],
+        "warnings": [*volume.parameters.get("warnings", []), *found],
         "cards": _cards(summary, energy),
         "slices": [_row(volume, summary, quantity) for quantity in QUANTITIES],
         "bar_um": _bar_um(volume),

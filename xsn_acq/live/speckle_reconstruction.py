@@ -144,9 +144,9 @@ class SpeckleReconstruction(Closing):
         self,
         executor: Executor,
         progress: Progress | None = None,
-        record: RunRecord | None = None,
+        runs: Sequence[RunRecord] = (),
     ) -> Paths:
-        """Write the volume slab by slab, and its report.
+        """Write the volume slab by slab, and its report: facts of the first run, how all of them ended.
 
         Raises
         ------
@@ -162,12 +162,12 @@ class SpeckleReconstruction(Closing):
             path,
             self.store,
             self._slicing,
-            self._parameters(),
+            self._parameters() | _ended(runs),
             self.scan.start,
             executor=executor,
             progress=lambda done, total: tell(progress, "volume", done, total),
         )
-        report_on(path, record)
+        report_on(path, runs[0] if runs else None)
         return Paths(path, self.store.path)
 
     def rmse_map(self) -> FloatArray:
@@ -232,7 +232,7 @@ def reconstruct_speckle(
     scan, views = speckle_scan(runs)
     with SpeckleReconstruction(scan, views, folder, choices) as work:
         work.retrieve(executor, progress)
-        paths = work.finish(executor, progress, runs[0])
+        paths = work.finish(executor, progress, runs)
         warnings, fields = work.warnings, len(work.store)
     status = Status(
         scan.uid,
@@ -243,6 +243,11 @@ def reconstruct_speckle(
     )
     write_status(folder, status)
     return paths
+
+
+def _ended(runs: Sequence[RunRecord]) -> dict[str, str]:
+    """What the scan lacks by the end of its runs, for whoever reads the volume; nothing without runs."""
+    return {"ended": ending_of(runs)["message"]} if runs else {}
 
 
 def _prepared(
