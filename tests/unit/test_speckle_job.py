@@ -170,6 +170,38 @@ def test_bad_light_is_told(quick, data, monkeypatch):
     assert job.status.message == f"{LIGHT.line()}; speckle contrast: faint"
 
 
+def test_the_light_is_told_before_the_first_projection(quick, data):
+    seen = []
+    follow(small(), data, until="event_page", look=lambda name, status: seen.append((name, status)))
+    told = [(status.state, status.message) for name, status in seen if name == "stream_datum"]
+    # darks, flats and references, then projections, whose angles are still to come
+    assert told == [("waiting", "")] * 2 + [("waiting", LIGHT.line())] * 2
+
+
+def test_light_without_speckle_is_told_before_the_first_projection(quick, data, monkeypatch):
+    def none(*_):
+        raise ReconstructionError("no speckle")
+
+    monkeypatch.setattr(speckle_job, "light_of", none)
+    job = follow(small(), data, until="event_page")
+    assert (job.status.state, job.status.message) == ("waiting", "no speckle")
+
+
+def test_references_whose_counts_are_still_to_come_are_waited_for(quick, data):
+    run = small(references=3)
+    run.reference = lambda index: np.full(SMALL, 0.0 if index == 2 else 1000.0)
+    job = follow(run, data, until="event_page")
+    assert (job.status.state, job.status.message) == ("waiting", "")
+
+
+@pytest.mark.parametrize(
+    ("known", "said"), [(0, "; beta/delta taken for 0.003: to look at only"), (0.003, "")]
+)
+def test_a_ratio_that_nobody_knows_is_told(quick, data, known, said):
+    job = follow(small(beta_over_delta=known), data, until="stop")
+    assert (job.status.state, job.status.message) == ("retrieving", LIGHT.line() + said)
+
+
 def test_it_waits_for_the_references(quick, data):
     """All of them come at the end: nothing is shown before, the volume is made after."""
     publisher, seen = Recorder(), []

@@ -21,6 +21,7 @@ from xsn_acq.live.scan import Scan, ScanRow, scan_of_run
 from xsn_acq.live.settings import expected_projections
 from xsn_acq.live.speckle_chunks import without_air
 from xsn_acq.live.speckle_ending import awaited_position, ending_of, missing_positions, with_warnings
+from xsn_acq.live.speckle_first import first_frames, references_are_there
 from xsn_acq.live.speckle_frames import SpeckleFrames
 from xsn_acq.live.speckle_light import Light, light_of
 from xsn_acq.live.speckle_reconstruction import reconstruct_speckle
@@ -61,21 +62,23 @@ class GrowingSpeckle(Closing):
     ----------
     scan : Scan
         Whose darks, flats and references have come.
+    light : Light, optional
+        What the first references tell, where that is known.
 
     Attributes
     ----------
     light : Light
-        What the first references tell.
+        As given, or measured.
     reduction : Reduction
         What of a frame is looked at.
     """
 
-    def __init__(self, scan: Scan) -> None:
+    def __init__(self, scan: Scan, light: Light | None = None) -> None:
         start = scan.start
         self._frames = SpeckleFrames(scan)
         self._reference = self._frames.references[0]
         full = self._reference.image
-        self.light: Light = light_of(start, full, self._frames.noise)
+        self.light: Light = light or light_of(start, full, self._frames.noise)
         self.reduction = Reduction.of(full.shape, entry(start, "pixel_size_m"), self.light.resolution_m)
         small = self.reduction(full)
         self._axis = self.reduction.column(entry(start, "axis_column"))
@@ -149,8 +152,9 @@ class GrowingSpeckle(Closing):
 class SpeckleJob(ProjectionJob[GrowingSpeckle]):
     """One position of the diffuser, as far as its documents have come.
 
-    While it goes on, each projection is retrieved alone at a reduced size, as if of one material. After the
-    last position the volume is made in full, of all of them.
+    The light is told as soon as the first references are there. While it goes on, each projection is
+    retrieved alone at a reduced size, as if of one material. After the last position the volume is made in
+    full, of all of them.
 
     Parameters
     ----------
@@ -178,6 +182,7 @@ class SpeckleJob(ProjectionJob[GrowingSpeckle]):
         publish_every_s: float = 1.0,
     ) -> None:
         self._data = data
+        self._light: Light | None = None
         super().__init__(
             record,
             data.results(record.uid),
@@ -187,13 +192,27 @@ class SpeckleJob(ProjectionJob[GrowingSpeckle]):
             publish_every_s=publish_every_s,
         )
 
+    def _work_on(self) -> bool:
+        if self._light is None and not self._failed and references_are_there(self.record):
+            with first_frames(self.record) as frames:
+                self._light = light_of(self.record.start, frames.references[0].image, frames.noise)
+            self._tell(message=self._said(self._light))
+            return True
+        return super()._work_on()
+
     def _begin(self) -> GrowingSpeckle:
-        work = GrowingSpeckle(scan_of_run(self.record))
+        work = GrowingSpeckle(scan_of_run(self.record), self._light)
         self._pixel_size_m = work.pixel_size_m
-        light = work.light
-        lines = [light.line(), *light.warnings(entry(self.record.start, "pixel_size_m"))]
-        self._tell(state="retrieving", message="; ".join(lines))
+        self._tell(state="retrieving", message=self._said(work.light))
         return work
+
+    def _said(self, light: Light) -> str:
+        """What a person must know while the run goes on."""
+        start = self.record.start
+        lines = [light.line(), *light.warnings(entry(start, "pixel_size_m"))]
+        if ratio_of(start, SpeckleChoices()) is None:
+            lines.append(f"beta/delta taken for {UNKNOWN_RATIO:g}: to look at only")
+        return "; ".join(lines)
 
     def _take_result(self, result: Glimpse) -> None:
         for quantity, unit, image in (("phi", "rad", result.phi), ("rmse", "", result.rmse)):
