@@ -67,11 +67,10 @@ def phase_error(record, settings):
     """Rms error of the phase over its variation, as far as the light lets both pass; every third angle."""
     scan, views = speckle_scan([record])
     axis_column = record.start["acquisition"]["axis_column"]
-    errors, last = [], None
+    errors = []
     with SpeckleWork(scan.plain(), plain_settings(settings), axis_column) as work:
         for view in views[::3]:
-            last = work.field(view, last)
-            found = work.centred(view, last)[0].field.phi
+            found = work.centred(view, work.field(view))[0].field.phi
             errors.append(_error(found, true_phase(view.theta_deg, settings.optics.pixel_m), settings.optics))
     return float(np.sqrt(np.mean(np.square(errors))))
 

@@ -31,6 +31,8 @@ class Quick:
 
     wrong = None
     """What is raised instead."""
+    starts, astray = [], ()
+    """Where fields started from, and which of them, counted from 1, do not converge."""
 
     def __init__(self, settings, references, **_):
         self.shape = references.shape[1:]
@@ -43,8 +45,10 @@ class Quick:
             return SimpleNamespace(mu=30.0)
         if self.wrong is not None:
             raise self.wrong
+        self.starts.append(start)
         phi = -np.random.default_rng(1).random(self.shape).astype(np.float32)
-        return SimpleNamespace(alpha=0.003 * phi, phi=phi, rmse=np.full(self.shape, 0.01, np.float32))
+        rmse, converged = np.full(self.shape, 0.01, np.float32), len(self.starts) not in self.astray
+        return SimpleNamespace(alpha=0.003 * phi, phi=phi, rmse=rmse, converged=converged)
 
 
 @pytest.fixture
@@ -53,6 +57,7 @@ def quick(monkeypatch):
     monkeypatch.setattr(speckle_job, "Retrieval", Quick)
     monkeypatch.setattr(speckle_trial, "Retrieval", Quick)
     monkeypatch.setattr(Quick, "wrong", None)
+    monkeypatch.setattr(Quick, "starts", [])
     volume = StandIn(SMALL)
     monkeypatch.setattr(speckle_reconstruction, "retrieve_views", volume)
     return volume
@@ -288,6 +293,12 @@ def test_a_run_without_good_projections_says_which_position_is_missing(quick, da
     job = follow(small(lost=tuple(range(5)), retake=False), data)
     assert job.status.state == "partial"
     assert job.status.message.endswith("waits for good projections at diffuser position 1 of 1")
+
+
+def test_a_projection_starts_from_the_one_before_if_that_converged(quick, data, monkeypatch):
+    monkeypatch.setattr(Quick, "astray", (2,))
+    follow(small(), data, until="stop")
+    assert [start is not None for start in Quick.starts] == [False, True, False, True, True]
 
 
 def test_an_abandoned_run_says_what_to_do(quick, data):

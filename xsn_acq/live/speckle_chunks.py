@@ -15,6 +15,7 @@ from xsn_acq.analysis.pair_retrieval import PairField
 from xsn_acq.analysis.pairing import NO_PARTNER
 from xsn_acq.analysis.pwf.field import SpeckleField
 from xsn_acq.analysis.pwf.retrieval import Retrieval
+from xsn_acq.analysis.pwf.series import FieldSeries
 from xsn_acq.analysis.pwf.settings import PwfSettings
 from xsn_acq.analysis.retrieval import Field
 from xsn_acq.analysis.shift import centre_on_axis
@@ -64,13 +65,11 @@ def retrieve_views(job: str, views: Sequence[PlainView]) -> list[Retrieved]:
         When a frame cannot be read.
     """
     work = keep(job, SpeckleWork)
+    work.clear()
     found: list[Retrieved] = []
-    last: SpeckleField | None = None
     for theta, rows in views:
         view = View(theta, tuple(None if row is None else ScanRow(*row) for row in rows))
-        field = work.field(view, last)
-        found.append(work.centred(view, field))
-        last = field if field.converged else None
+        found.append(work.centred(view, work.field(view)))
     return found
 
 
@@ -94,17 +93,22 @@ class SpeckleWork(Closing):
         self._references = [still_reference(each.references) for each in self._frames]
         self._axis_column = axis_column
         worthwhile = worthwhile_threads(known.optics.shape)
-        self._retrieval = Retrieval(
+        retrieval = Retrieval(
             known,
             np.stack([each.image for each in self._references]),
             good=~np.any([each.bad for each in self._frames], axis=0),
             workers=min(threads, worthwhile) if threads else worthwhile,
         )
+        self._series = FieldSeries(retrieval)
 
-    def field(self, view: View, start: SpeckleField | None) -> SpeckleField:
-        """Field of an angle, as the camera sees it."""
+    def field(self, view: View) -> SpeckleField:
+        """Field of an angle, as the camera sees it; it starts from the angle before, see `FieldSeries`."""
         images, shifts = images_of(view, self._frames, self._references)
-        return self._retrieval.retrieve(images, start, shifts=shifts)
+        return self._series.push(images, shifts=shifts)
+
+    def clear(self) -> None:
+        """Forget the angle before: another chunk begins."""
+        self._series.clear()
 
     def centred(self, view: View, field: SpeckleField) -> Retrieved:
         """The same as it is stored: air at 0, the axis in the centre column; and its RMSE map."""

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from xsn_acq.analysis.orthoslices import Orthoslices, Plane
-from xsn_acq.analysis.pwf.retrieval import Retrieval, SpeckleField
+from xsn_acq.analysis.pwf.retrieval import Retrieval
+from xsn_acq.analysis.pwf.series import FieldSeries
 from xsn_acq.analysis.pwf.settings import PwfSettings
 from xsn_acq.analysis.shift import centre_on_axis
 from xsn_acq.analysis.xsn_stream import Quantity
@@ -83,16 +84,16 @@ class GrowingSpeckle(Closing):
         small = self.reduction(full)
         self._axis = self.reduction.column(entry(start, "axis_column"))
         self._settings = self._reduced_settings(start, small.shape)
-        self._retrieval = Retrieval(
+        retrieval = Retrieval(
             self._settings,
             small[None],
             good=self.reduction(self._frames.bad.astype(np.float32)) == 0,
             workers=worthwhile_threads(small.shape),
         )
+        self._fields = FieldSeries(retrieval)
         slicing = slicing_of(start, SpeckleChoices())
         self._slicing = replace(slicing, pixel_size_m=slicing.pixel_size_m * self.reduction.pooled)
         self._slices = Orthoslices(small.shape)
-        self._last: SpeckleField | None = None
 
     def _reduced_settings(self, start: dict[str, Any], shape: tuple[int, int]) -> PwfSettings:
         pooled = self.reduction.pooled
@@ -131,7 +132,7 @@ class GrowingSpeckle(Closing):
             When the frame cannot be read.
         """
         image = self.reduction(self._frames.projection(row, self._reference.image))
-        self._last = field = self._retrieval.retrieve(image[None], self._last)
+        field = self._fields.push(image[None])
         alpha, phi = (centre_on_axis(without_air(part), self._axis) for part in (field.alpha, field.phi))
         self._slices.push(np.deg2rad(row.theta_deg), alpha + 1j * phi)
         return [Glimpse(row.theta_deg, phi, field.rmse)]
