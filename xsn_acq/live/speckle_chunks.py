@@ -6,6 +6,7 @@ chunk starts from Paganin's guess, each further one from the field before, if th
 
 import json
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import astuple
 from typing import Any
 
@@ -89,16 +90,19 @@ class SpeckleWork(Closing):
         self, scan: dict[str, Any], settings: dict[str, Any], axis_column: float, threads: int = 0
     ) -> None:
         known = settings_from(settings)
-        self._frames = [SpeckleFrames(each) for each in SpeckleScan.from_plain(scan).positions]
-        self._references = [still_reference(each.references) for each in self._frames]
         self._axis_column = axis_column
         worthwhile = worthwhile_threads(known.optics.shape)
-        retrieval = Retrieval(
-            known,
-            np.stack([each.image for each in self._references]),
-            good=~np.any([each.bad for each in self._frames], axis=0),
-            workers=min(threads, worthwhile) if threads else worthwhile,
-        )
+        with ExitStack() as opened:
+            positions = SpeckleScan.from_plain(scan).positions
+            self._frames = [opened.enter_context(SpeckleFrames(each)) for each in positions]
+            self._references = [still_reference(each.references) for each in self._frames]
+            retrieval = Retrieval(
+                known,
+                np.stack([each.image for each in self._references]),
+                good=~np.any([each.bad for each in self._frames], axis=0),
+                workers=min(threads, worthwhile) if threads else worthwhile,
+            )
+            self._opened = opened.pop_all()
         self._series = FieldSeries(retrieval)
 
     def field(self, view: View) -> SpeckleField:
@@ -126,8 +130,7 @@ class SpeckleWork(Closing):
 
     def close(self) -> None:
         """Close the files."""
-        for each in self._frames:
-            each.close()
+        self._opened.close()
 
 
 def without_air(part: FloatArray) -> FloatArray:
