@@ -160,6 +160,23 @@ def test_the_light_is_told_while_the_run_goes_on(live):
     assert (last.state, last.message, last.pairs, last.behind) == ("done", "", 3, 0)
 
 
+def test_speckle_that_moves_is_taken_out_and_told(data, monkeypatch):
+    """By 2.9 um, a third of a grain."""
+    know_the_light(monkeypatch)
+    shape, publisher = (36, 48), Recorder()
+    run = SpeckleRun(shape=shape, projections=1, references=20, flats=20, drift_um=9.0)
+    job = follow(run, data, publisher, until="stop")
+    (header, phi), _ = publisher.of("preview")
+    at_um = axis(shape[1], PIXEL_UM), axis(shape[0], PIXEL_UM)
+    delta_m, _ = run.phantom.projection(10_000.0, header["theta_deg"], *at_um)
+    true = -2 * np.pi / 1.2398e-10 * delta_m
+    inside = true < 0.7 * true.min()
+    assert phi[inside].mean() == pytest.approx(true[inside].mean(), rel=0.1)  # as where nothing moves
+    moved_px = 9.0 * header["theta_deg"] / 180 / PIXEL_UM
+    said = f"{LIGHT.line()}; the speckle moved by up to {moved_px:.1f} pixels, which is taken out"
+    assert job.status.message.startswith(said)
+
+
 def test_it_is_told_how_far_the_volume_is(quick, data):
     publisher = Recorder()
     follow(small(), data, publisher, every_s=0.0)

@@ -21,6 +21,7 @@ from xsn_acq.live.results import ResultPublisher
 from xsn_acq.live.scan import Scan, ScanRow, scan_of_run
 from xsn_acq.live.settings import expected_projections
 from xsn_acq.live.speckle_chunks import without_air
+from xsn_acq.live.speckle_drift import TOLD_PX, moved_by
 from xsn_acq.live.speckle_ending import awaited_position, ending_of, missing_positions, with_warnings
 from xsn_acq.live.speckle_first import first_frames, references_are_there
 from xsn_acq.live.speckle_frames import SpeckleFrames
@@ -35,6 +36,7 @@ from xsn_acq.live.speckle_settings import (
     slicing_of,
     speckle_optics,
 )
+from xsn_acq.live.speckle_standing import standing
 from xsn_acq.live.volume import VolumeFile
 from xsn_acq.optics.arrays import FloatArray
 from xsn_acq.optics.fourier import worthwhile_threads
@@ -49,11 +51,15 @@ _MOST_GRADIENTS = 60
 
 @dataclass(frozen=True, eq=False)
 class Glimpse:
-    """A projection as it came: phase, and measured less modelled intensity, float32 (ny, nx), reduced."""
+    """A projection as it came: phase, and measured less modelled intensity, float32 (ny, nx), reduced.
+
+    ``moved_px``: how far its speckle stood from where the first reference has it, pixels of the camera.
+    """
 
     theta_deg: float
     phi: FloatArray
     rmse: FloatArray
+    moved_px: float = 0.0
 
 
 class GrowingSpeckle(Closing):
@@ -81,7 +87,7 @@ class GrowingSpeckle(Closing):
         full = self._reference.image
         self.light: Light = light or light_of(start, full, self._frames.noise)
         self.reduction = Reduction.of(full.shape, entry(start, "pixel_size_m"), self.light.resolution_m)
-        small = self.reduction(full)
+        self._small = small = self.reduction(full)
         self._axis = self.reduction.column(entry(start, "axis_column"))
         self._settings = self._reduced_settings(start, small.shape)
         retrieval = Retrieval(
@@ -131,11 +137,21 @@ class GrowingSpeckle(Closing):
         StorageError
             When the frame cannot be read.
         """
-        image = self.reduction(self._frames.projection(row, self._reference.image))
-        field = self._fields.push(image[None])
+        image, shift = self._seen(row)
+        field = self._fields.push(image[None], shifts=[shift] if any(shift) else None)
         alpha, phi = (centre_on_axis(without_air(part), self._axis) for part in (field.alpha, field.phi))
         self._slices.push(np.deg2rad(row.theta_deg), alpha + 1j * phi)
-        return [Glimpse(row.theta_deg, phi, field.rmse)]
+        return [Glimpse(row.theta_deg, phi, field.rmse, self.reduction.pooled * float(np.hypot(*shift)))]
+
+    def _seen(self, row: ScanRow) -> tuple[FloatArray, tuple[float, float]]:
+        """Projection, reduced, as bright as the reference that moved with its speckle; and that shift."""
+        full, pooled = self._reference.image, self.reduction.pooled
+        image = self.reduction(self._frames.projection(row, full))
+        dy, dx = standing(self._small, image)
+        if dy or dx:
+            full = moved_by(full, pooled * dy, pooled * dx)
+            image = self.reduction(self._frames.projection(row, full))
+        return image, (dy, dx)
 
     def slices(self) -> dict[Quantity, dict[Plane, FloatArray]]:
         """Orthoslices of delta and beta so far."""
@@ -184,6 +200,7 @@ class SpeckleJob(ProjectionJob[GrowingSpeckle]):
     ) -> None:
         self._data = data
         self._light: Light | None = None
+        self._moved_px = 0.0
         super().__init__(
             record,
             data.results(record.uid),
@@ -213,6 +230,11 @@ class SpeckleJob(ProjectionJob[GrowingSpeckle]):
         lines = [light.line(), *light.warnings(entry(start, "pixel_size_m"))]
         if ratio_of(start, SpeckleChoices()) is None:
             lines.append(f"beta/delta taken for {UNKNOWN_RATIO:g}: to look at only")
+        if self._moved_px >= TOLD_PX:
+            lines.append(
+                f"the speckle moved by up to {self._moved_px:.1f} pixels, which is taken out; "
+                "is the diffuser held fast?"
+            )
         return "; ".join(lines)
 
     def _take_result(self, result: Glimpse) -> None:
@@ -220,6 +242,9 @@ class SpeckleJob(ProjectionJob[GrowingSpeckle]):
             header = {**self._header("preview", quantity, unit), "theta_deg": result.theta_deg}
             self._publisher.send(header, image)
         self._unpublished = True
+        if result.moved_px > self._moved_px:
+            self._moved_px = result.moved_px
+            self.status = replace(self.status, message=self._said(self._working().light))
 
     def _finish(self) -> None:
         """Make the volume of the series in full, if this was the last of its runs."""
