@@ -66,12 +66,11 @@ def disturbed(folder, hidden=(*DRIFTS, f"dead_fraction={DEAD}"), faults=(LOST,),
 def phase_error(record, prepared):
     """Rms error of the phase over its variation, as far as the light lets both pass; every third angle."""
     scan, views = speckle_scan([record])
-    optics, errors, last = prepared.settings.optics, [], None
+    optics, errors = prepared.settings.optics, []
     plain = plain_settings(prepared.settings)
     with SpeckleWork(scan.plain(), plain, prepared.axis_column, prepared.seen) as work:
         for view in views[::3]:
-            last = work.field(view, last)
-            found = work.centred(view, last)[0].field.phi
+            found = work.centred(view, work.field(view))[0].field.phi
             errors.append(_error(found, true_phase(view.theta_deg, optics.pixel_m), optics))
     return float(np.sqrt(np.mean(np.square(errors))))
 

@@ -8,7 +8,7 @@ from xsn_acq.analysis.pairing import NO_PARTNER
 from xsn_acq.analysis.pwf.one_material import limit_of
 from xsn_acq.analysis.retrieval import Field
 from xsn_acq.errors import StorageError
-from xsn_acq.live import speckle_job, speckle_preparing, speckle_reconstruction, speckle_trial
+from xsn_acq.live import speckle_first, speckle_preparing, speckle_reconstruction, speckle_trial
 from xsn_acq.live.speckle_axis import Axis
 from xsn_acq.live.speckle_drift import still_reference
 from xsn_acq.live.speckle_following import Followed
@@ -21,7 +21,7 @@ LIGHT = Light((LENGTHS_UM[0] * 1e-6, LENGTHS_UM[1] * 1e-6), (3e-8, 3e-8), 0.2, 2
 def know_the_light(patch):
     """Measuring light, drift and axis and drawing a page take longer than what these tests look at."""
     patch.setattr(speckle_preparing, "light_of", lambda *_: LIGHT)
-    patch.setattr(speckle_job, "light_of", lambda *_: LIGHT)
+    patch.setattr(speckle_first, "light_of", lambda *_: LIGHT)
     patch.setattr(speckle_preparing, "follow", standing_still)
     patch.setattr(speckle_trial, "find_axis", lambda views, phase, expected, first: Axis(expected))
     patch.setattr(speckle_reconstruction, "report_on", lambda path, record: None)

@@ -153,9 +153,10 @@ def test_what_a_volume_says_of_itself_is_warned_of_first(made, tmp_path):
         del file["entry/pairs/residual"]
         file["entry/pairs/residual"] = residual
         known |= {"warnings": ["the sample is not of one material"], "light": LIGHT}
+        known |= {"ended": "3 of 5 targets"}
         file["entry/process"]["parameters"] = json.dumps(known)
     text = Page(write_report(path, made[1]).read_text(encoding="utf-8")).text
-    assert "Please note the sample is not of one material" in text
+    assert "Please note the sample is not of one material The scan is incomplete: 3 of 5 targets." in text
     assert "light lengths_m 3.5e-06, 4e-06" in text
     assert "Even against odd angles Both halves lie behind one diffuser" in text
     assert "2290 nm resolution that the light allows" in text
@@ -215,6 +216,29 @@ def test_a_run_cut_short_and_calibrations_of_another_time_are_told(made):
     assert found[0] == "The run ended early: abort: broken off: 5 of 16 projections good"
     assert "The knife edge was calibrated at 8300 eV, the run is at 9000 eV." in found
     assert "The knife edge was calibrated 305 days before the run." in found
+
+
+def test_of_several_runs_the_end_of_all_is_told_and_not_that_of_the_first(made):
+    _, record = made
+    first = RunRecord()
+    first.__dict__.update(record.__dict__)
+    first.stop = None
+    with VolumeFile(made[0]) as volume:
+        summary = volume.summary()
+    alone, whole, lacking = (
+        report_facts.warnings(summary, {}, first, ended)
+        for ended in (None, "", "1 of 2 diffuser positions are there")
+    )
+    assert alone[0] == "The run was interrupted: it has no end."
+    assert whole == alone[1:]
+    assert lacking == ["The scan is incomplete: 1 of 2 diffuser positions are there.", *whole]
+
+
+def test_settings_that_are_empty_are_left_out():
+    assert report_facts.settings({"mode": "free", "ended": "", "found": []}) == [
+        ("mode", "free"),
+        ("found", "none"),
+    ]
 
 
 def test_large_and_noisy_slices_stay_small():

@@ -11,8 +11,8 @@ from speckle_run import PIXEL_UM, SpeckleRun
 from speckle_stand_in import LIGHT, StandIn, know_the_light
 
 from xsn_acq.errors import ReconstructionError
-from xsn_acq.live import speckle_job, speckle_reconstruction, speckle_trial
-from xsn_acq.live.results import read_status
+from xsn_acq.live import speckle_first, speckle_job, speckle_reconstruction, speckle_trial
+from xsn_acq.live.results import Status, read_status, write_status
 from xsn_acq.live.speckle_job import SpeckleJob
 from xsn_acq.live.volume import FILE_NAME
 from xsn_acq.live.worker import LiveWorker
@@ -31,6 +31,8 @@ class Quick:
 
     wrong = None
     """What is raised instead."""
+    starts, astray = [], ()
+    """Where fields started from, and which of them, counted from 1, do not converge."""
 
     def __init__(self, settings, references, **_):
         self.shape = references.shape[1:]
@@ -43,8 +45,10 @@ class Quick:
             return SimpleNamespace(mu=30.0)
         if self.wrong is not None:
             raise self.wrong
+        self.starts.append(start)
         phi = -np.random.default_rng(1).random(self.shape).astype(np.float32)
-        return SimpleNamespace(alpha=0.003 * phi, phi=phi, rmse=np.full(self.shape, 0.01, np.float32))
+        rmse, converged = np.full(self.shape, 0.01, np.float32), len(self.starts) not in self.astray
+        return SimpleNamespace(alpha=0.003 * phi, phi=phi, rmse=rmse, converged=converged)
 
 
 @pytest.fixture
@@ -53,6 +57,7 @@ def quick(monkeypatch):
     monkeypatch.setattr(speckle_job, "Retrieval", Quick)
     monkeypatch.setattr(speckle_trial, "Retrieval", Quick)
     monkeypatch.setattr(Quick, "wrong", None)
+    monkeypatch.setattr(Quick, "starts", [])
     volume = StandIn(SMALL)
     monkeypatch.setattr(speckle_reconstruction, "retrieve_views", volume)
     return volume
@@ -155,6 +160,23 @@ def test_the_light_is_told_while_the_run_goes_on(live):
     assert (last.state, last.message, last.pairs, last.behind) == ("done", "", 3, 0)
 
 
+def test_speckle_that_moves_is_taken_out_and_told(data, monkeypatch):
+    """By 2.9 um, a third of a grain."""
+    know_the_light(monkeypatch)
+    shape, publisher = (36, 48), Recorder()
+    run = SpeckleRun(shape=shape, projections=1, references=20, flats=20, drift_um=9.0)
+    job = follow(run, data, publisher, until="stop")
+    (header, phi), _ = publisher.of("preview")
+    at_um = axis(shape[1], PIXEL_UM), axis(shape[0], PIXEL_UM)
+    delta_m, _ = run.phantom.projection(10_000.0, header["theta_deg"], *at_um)
+    true = -2 * np.pi / 1.2398e-10 * delta_m
+    inside = true < 0.7 * true.min()
+    assert phi[inside].mean() == pytest.approx(true[inside].mean(), rel=0.1)  # as where nothing moves
+    moved_px = 9.0 * header["theta_deg"] / 180 / PIXEL_UM
+    said = f"{LIGHT.line()}; the speckle moved by up to {moved_px:.1f} pixels, which is taken out"
+    assert job.status.message.startswith(said)
+
+
 def test_it_is_told_how_far_the_volume_is(quick, data):
     publisher = Recorder()
     follow(small(), data, publisher, every_s=0.0)
@@ -168,17 +190,49 @@ def test_bad_light_is_told(quick, data, monkeypatch):
         LIGHT.pooled_lengths,
         lambda pixel_m, saturated: ["speckle contrast: faint"],
     )
-    monkeypatch.setattr(speckle_job, "light_of", lambda *_: faint)
+    monkeypatch.setattr(speckle_first, "light_of", lambda *_: faint)
     job = follow(small(), data, until="stop")
     assert job.status.message == f"{LIGHT.line()}; speckle contrast: faint"
 
 
-def test_a_saturated_camera_is_told_with_the_first_projections(quick, data):
+def test_a_saturated_camera_is_told_before_the_first_projection(quick, data):
     run = small()
     run.reference = lambda index: np.where(np.arange(SMALL[1]) < 6, 65535.0, 20000.0) + np.zeros(SMALL)
-    job = follow(run, data, until="stop")
+    job = follow(run, data, until="event_page")
     said = "references: 25.0% of the pixels are at 65535, full scale; take a shorter exposure"
     assert job.status.message == f"{LIGHT.line()}; {said}"
+
+
+def test_the_light_is_told_before_the_first_projection(quick, data):
+    seen = []
+    follow(small(), data, until="event_page", look=lambda name, status: seen.append((name, status)))
+    told = [(status.state, status.message) for name, status in seen if name == "stream_datum"]
+    # darks, flats and references, then projections, whose angles are still to come
+    assert told == [("waiting", "")] * 2 + [("waiting", LIGHT.line())] * 2
+
+
+def test_light_without_speckle_is_told_before_the_first_projection(quick, data, monkeypatch):
+    def none(*_):
+        raise ReconstructionError("no speckle")
+
+    monkeypatch.setattr(speckle_first, "light_of", none)
+    job = follow(small(), data, until="event_page")
+    assert (job.status.state, job.status.message) == ("waiting", "no speckle")
+
+
+def test_references_whose_counts_are_still_to_come_are_waited_for(quick, data):
+    run = small(references=3)
+    run.reference = lambda index: np.full(SMALL, 0.0 if index == 2 else 1000.0)
+    job = follow(run, data, until="event_page")
+    assert (job.status.state, job.status.message) == ("waiting", "")
+
+
+@pytest.mark.parametrize(
+    ("known", "said"), [(0, "; beta/delta taken for 0.003: to look at only"), (0.003, "")]
+)
+def test_a_ratio_that_nobody_knows_is_told(quick, data, known, said):
+    job = follow(small(beta_over_delta=known), data, until="stop")
+    assert (job.status.state, job.status.message) == ("retrieving", LIGHT.line() + said)
 
 
 def test_it_waits_for_the_references(quick, data):
@@ -204,6 +258,57 @@ def test_the_volume_is_made_after_the_last_position_only(quick, data):
     assert read_status(data.results(SERIES)).frames == 10
 
 
+def begun(run, data):
+    """Journal a run as far as its first page of projections, and no further; its session is alive."""
+    journal = Journal(data.journal)
+    for name, doc in run.play(data.frames_root):
+        journal(name, doc)
+        if name == "event_page":
+            return journal
+    raise AssertionError
+
+
+def test_the_volume_waits_for_the_end_of_a_position_that_is_being_taken(quick, data):
+    session = begun(position(1), data)
+    first = follow(position(0), data)
+    said = "the volume waits for the end of diffuser position 2 of 2"
+    assert (first.status.state, first.status.message) == ("done", said)
+    assert (quick.asked, (data.results(SERIES) / FILE_NAME).exists()) == ([], False)
+    session.close()
+
+
+def test_a_position_whose_session_died_is_not_waited_for(quick, data):
+    begun(position(1, per_flush=3), data).close()
+    first = follow(position(0), data)
+    assert (first.status.state, first.status.message) == ("partial", "the run was interrupted")
+    assert [there for _, there in quick.asked] == [(True, True)] * 3 + [(True, False)] * 2
+
+
+def test_of_runs_that_have_ended_the_last_one_makes_the_volume(quick, data):
+    """The worker is behind: both have ended before it comes to the end of the first."""
+    documents, journal = list(position(1).play(data.frames_root)), Journal(data.journal)
+    for name, doc in documents:
+        journal(name, doc)
+    second = SpeckleJob(RunRecord.from_documents(documents[:1]), data, Recorder())
+    first = follow(position(0), data)
+    assert first.status.message == "the volume waits for the end of diffuser position 2 of 2"
+    assert quick.asked == []
+    for name, doc in documents[1:]:
+        second.take(JournalLine(None, 0, 0, name, doc, b""))
+    while second.step():
+        pass
+    assert (second.status.state, second.status.message) == ("done", "")
+    assert [there for _, there in quick.asked] == [(True, True)] * 5
+
+
+def test_a_later_run_that_nobody_works_on_is_not_waited_for(quick, data):
+    second, journal = position(1), Journal(data.journal)
+    second.journal(data.frames_root, journal)
+    write_status(data.results(second.uid), Status(second.uid, state="failed"))
+    assert follow(position(0), data).status.state == "done"
+    assert (data.results(SERIES) / FILE_NAME).is_file()
+
+
 def test_a_position_that_lacks_projections_makes_the_whole_partial(quick, data):
     follow(position(0, lost=(3,), retake=False), data)
     second = follow(position(1), data)
@@ -216,6 +321,12 @@ def test_a_run_without_good_projections_says_which_position_is_missing(quick, da
     job = follow(small(lost=tuple(range(5)), retake=False), data)
     assert job.status.state == "partial"
     assert job.status.message.endswith("waits for good projections at diffuser position 1 of 1")
+
+
+def test_a_projection_starts_from_the_one_before_if_that_converged(quick, data, monkeypatch):
+    monkeypatch.setattr(Quick, "astray", (2,))
+    follow(small(), data, until="stop")
+    assert [start is not None for start in Quick.starts] == [False, True, False, True, True]
 
 
 def test_an_abandoned_run_says_what_to_do(quick, data):

@@ -1,21 +1,27 @@
 """A synthetic speckle scan becomes a volume; what was retrieved is not retrieved again."""
 
 import json
+import os
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from pixel_axes import axis
 from speckle_run import ENERGY_EV, PHOTONS, PIXEL_UM, SpeckleRun
-from speckle_stand_in import StandIn, know_the_light
+from speckle_stand_in import LIGHT, StandIn, know_the_light
 
+from xsn_acq.analysis.pwf.settings import PwfSettings
 from xsn_acq.errors import ReconstructionError, StorageError
-from xsn_acq.live import speckle_reconstruction
-from xsn_acq.live.fields import FieldStore
+from xsn_acq.live import speckle_chunks, speckle_reconstruction
+from xsn_acq.live.fields import LOCK_NAME, FieldStore
+from xsn_acq.live.lock import hold, holding
 from xsn_acq.live.results import read_status
+from xsn_acq.live.speckle_chunks import SpeckleWork
+from xsn_acq.live.speckle_frames import SpeckleFrames
 from xsn_acq.live.speckle_reconstruction import PREPARED_NAME, RMSE_NAME, reconstruct_speckle
 from xsn_acq.live.speckle_rmse import FILE_NAME
-from xsn_acq.live.speckle_settings import SpeckleChoices
+from xsn_acq.live.speckle_scan import speckle_scan
+from xsn_acq.live.speckle_settings import SpeckleChoices, plain_settings, speckle_optics
 from xsn_acq.live.volume import VolumeFile
 from xsn_acq.optics.materials import optical_constants
 from xsn_acq.sim.phantoms import SILICA, Phantom
@@ -268,9 +274,23 @@ def test_a_position_that_went_on_gives_every_angle_once(tmp_path, stand_in):
     assert [there for _, there in retrieved.asked] == [(True, False)] * 3 + [(False, True)] * 2
     assert len({theta for theta, _ in retrieved.asked}) == 5
     with VolumeFile(paths.volume) as volume:
-        assert volume.parameters["diffuser_positions"] == 1
+        assert (volume.parameters["diffuser_positions"], volume.parameters["ended"]) == (1, "")
     status = read_status(tmp_path)
     assert (status.run, status.frames, status.pairs, status.expected_pairs) == (first.uid, 5, 5, 5)
+
+
+def test_a_fault_of_a_later_run_is_told_with_the_volume(tmp_path, stand_in):
+    places = ((0.0, 0.0), (0.1, 0.0))
+    first, second = (
+        played(tmp_path / "frames", number=number, position_mm=place, positions_mm=places, seed=number,
+               stopped=number == 0)
+        for number, place in enumerate(places)
+    )  # fmt: skip
+    stand_in()
+    paths = reconstruct_speckle([first, second], tmp_path, choices=GIVEN)
+    with VolumeFile(paths.volume) as volume:
+        assert volume.parameters["ended"] == "the run was interrupted"
+    assert read_status(tmp_path).message == "the run was interrupted"
 
 
 def test_mode_free_counts_positions_not_runs(tmp_path):
@@ -290,6 +310,65 @@ def test_what_was_prepared_is_kept(record, tmp_path, stand_in, monkeypatch):
     monkeypatch.setattr(speckle_reconstruction, "prepare", None)
     reconstruct_speckle([record], tmp_path, choices=replace(GIVEN, background=True))
     assert json.loads((tmp_path / PREPARED_NAME).read_text()) == kept
+
+
+def test_a_folder_that_another_process_has_is_refused_before_anything_is_read(record, tmp_path, monkeypatch):
+    read = []
+    monkeypatch.setattr(speckle_reconstruction, "SpeckleFrames", read.append)
+    with holding(tmp_path / LOCK_NAME), pytest.raises(StorageError, match="another process is reconstruct"):
+        reconstruct_speckle([record], tmp_path, choices=GIVEN)
+    assert read == []
+    assert not (tmp_path / PREPARED_NAME).exists()
+
+
+def test_a_folder_is_held_from_preparing_to_the_volume(record, tmp_path, stand_in, monkeypatch):
+    seen = []
+
+    def held(stage, *_):
+        with pytest.raises(StorageError, match="another process"):
+            hold(tmp_path / LOCK_NAME)
+        seen.append(stage)
+
+    def failing(*_):
+        held("prepare")
+        raise ReconstructionError("no speckle")
+
+    stand_in()
+    with monkeypatch.context() as patch:
+        patch.setattr(speckle_reconstruction, "prepare", failing)
+        with pytest.raises(ReconstructionError, match="no speckle"):
+            reconstruct_speckle([record], tmp_path, choices=GIVEN)
+    reconstruct_speckle([record], tmp_path, choices=GIVEN, progress=held)
+    assert set(seen) == {"prepare", "retrieval", "volume"}
+    os.close(hold(tmp_path / LOCK_NAME))
+
+
+def test_frames_opened_before_one_that_fails_are_closed(tmp_path, monkeypatch):
+    runs = [played(tmp_path / "frames", seed=seed) for seed in range(2)]
+    scan, _ = speckle_scan(runs)
+    opened = []
+
+    class Frames(SpeckleFrames):
+        def __init__(self, scan):
+            if opened:
+                raise StorageError("frame file: gone")
+            super().__init__(scan)
+            opened.append(self)
+
+        def close(self):
+            super().close()
+            opened.append("closed")
+
+    monkeypatch.setattr(speckle_reconstruction, "SpeckleFrames", Frames)
+    monkeypatch.setattr(speckle_chunks, "SpeckleFrames", Frames)
+    with pytest.raises(StorageError, match="gone"):
+        reconstruct_speckle(runs, tmp_path, choices=GIVEN)
+    assert opened.pop() == "closed"
+    opened.clear()
+    settings = plain_settings(PwfSettings(speckle_optics(scan.start, LIGHT.lengths, SMALL), 0.003, PHOTONS))
+    with pytest.raises(StorageError, match="gone"):
+        SpeckleWork(scan.plain(), settings, 11.5, [(), ()])
+    assert opened.pop() == "closed"
 
 
 def of_other_frames(text):

@@ -23,7 +23,7 @@ from xsn_acq.live.field_stack import FIELDS, FieldStack, read_rows
 from xsn_acq.live.in_place import InPlaceFile, allocate, digest_of, make
 from xsn_acq.live.lock import hold
 
-FILE_NAME = "fields.h5"
+FILE_NAME, LOCK_NAME = "fields.h5", "fields.lock"
 _OF_FIELD = "of_field_"
 """Before the names of numbers that only some techniques keep."""
 
@@ -45,6 +45,8 @@ class FieldStore(Closing):
         Length of a residual.
     numbers : sequence of str
         Names of what else is kept of each field.
+    lock : int, optional
+        Handle of the folder's `LOCK_NAME`, where whoever opens the store holds it already; it is duplicated.
 
     Raises
     ------
@@ -61,13 +63,14 @@ class FieldStore(Closing):
         shape: tuple[int, int],
         iterations: int,
         numbers: Sequence[str] = (),
+        lock: int | None = None,
     ) -> None:
         self.path = folder / FILE_NAME
         self.shape = shape
         self.capacity = capacity
         self._type = _record_type(iterations, numbers)
         self._names = tuple(numbers)
-        self._lock = hold(folder / "fields.lock")
+        self._lock = hold(folder / LOCK_NAME) if lock is None else os.dup(lock)
         digest = f"{digest} {capacity} {shape} {iterations} {self._names}"
         try:
             if digest_of(self.path) != digest:

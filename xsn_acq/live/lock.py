@@ -2,6 +2,8 @@
 
 import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from xsn_acq.errors import StorageError
@@ -28,3 +30,19 @@ def hold(path: Path) -> int:
             f"results folder {path.parent}: another process is reconstructing this run; wait for it or end it"
         ) from error
     return handle
+
+
+@contextmanager
+def holding(path: Path) -> Iterator[int]:
+    """`hold` for a ``with`` block; whoever duplicates the handle in it holds the lock on.
+
+    Raises
+    ------
+    StorageError
+        See `hold`.
+    """
+    handle = hold(path)
+    try:
+        yield handle
+    finally:
+        os.close(handle)

@@ -103,9 +103,9 @@ def _values(volume: VolumeFile, record: RunRecord | None) -> dict[str, Any]:
     summary, series = volume.summary(), volume.per_pair()
     energy = energy_ev(volume.wavelength_m)
     note = str(record.start.get("note") or record.start.get("plan_name", "")) if record else volume.title
-    curve = volume.parameters.get("knife_edge")
+    curve, ended = volume.parameters.get("knife_edge"), volume.parameters.get("ended")
     light_m = volume.parameters.get("light", {}).get("resolution_m")
-    found = facts.warnings(summary, series, record, alike=light_m is not None)
+    found = facts.warnings(summary, series, record, ended, alike=light_m is not None)
     return {
         "title": note or f"run {summary.run[:8]}",
         "subtitle": f"Reconstruction of run {summary.run[:8]} at {energy:.1f} eV",

@@ -102,14 +102,14 @@ def _calibrations(record: RunRecord) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def settings(parameters: Mapping[str, Any]) -> Facts:
-    """Settings of the reconstruction, one line each; curves are named by their length."""
+    """Settings of a reconstruction, one line each; curves by their length, empty texts left out."""
     facts: Facts = []
     for name, value in parameters.items():
         if isinstance(value, Mapping):
             lengths = [len(part) for part in value.values() if isinstance(part, list)]
             curve = max(lengths, default=0) > _FEW_NUMBERS
             facts.append((name, f"{lengths[0]} points" if curve else _in_words(dict(value))))
-        else:
+        elif value != "":
             facts.append((name, _in_words(value)))
     return facts
 
@@ -127,14 +127,20 @@ def warnings(
     summary: Summary,
     series: Mapping[str, tuple[FloatArray, str]],
     record: RunRecord | None,
+    ended: str | None = None,
     *,
     alike: bool = False,
 ) -> list[str]:
     """Everything that makes the result less than it looks, worst first.
 
-    ``alike``: the halves of the angles share more than the sample, so that they do not tell the resolution.
+    ``ended``: what the scan lacks by the end of its runs, of which ``record`` is the first; empty: nothing;
+    None: the scan is the record's run alone. ``alike``: the halves of the angles share more than the sample,
+    so that they do not tell the resolution.
     """
-    found = _of_run(record, summary) if record is not None else []
+    found = [f"The scan is incomplete: {ended}."] if ended else []
+    if record is not None:
+        found += _of_end(record) if ended is None else []
+        found += _of_run(record, summary)
     found += _of_angles(summary.theta_deg)
     found += _of_residuals(summary)
     shift = series.get("shift_x", (np.zeros(1), ""))[0]
@@ -155,7 +161,7 @@ def warnings(
     return found
 
 
-def _of_run(record: RunRecord, summary: Summary) -> list[str]:
+def _of_end(record: RunRecord) -> list[str]:
     found = []
     if record.stop is None:
         found.append("The run was interrupted: it has no end.")
@@ -166,6 +172,11 @@ def _of_run(record: RunRecord, summary: Summary) -> list[str]:
     ledger = record.ledger_summary()
     if not ledger.get("complete", True):
         found.append(f"The run is incomplete: {ledger.get('message', '')}")
+    return found
+
+
+def _of_run(record: RunRecord, summary: Summary) -> list[str]:
+    found = []
     wanted = expected_fields(record.start)
     if len(summary.theta_deg) < wanted:
         found.append(f"Incomplete angles: {len(summary.theta_deg)} of {wanted} angles were reconstructed.")

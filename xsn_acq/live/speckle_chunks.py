@@ -6,6 +6,7 @@ chunk starts from Paganin's guess, each further one from the field before, if th
 
 import json
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import astuple
 from typing import Any
 
@@ -15,6 +16,7 @@ from xsn_acq.analysis.pair_retrieval import PairField
 from xsn_acq.analysis.pairing import NO_PARTNER
 from xsn_acq.analysis.pwf.field import SpeckleField
 from xsn_acq.analysis.pwf.retrieval import Retrieval
+from xsn_acq.analysis.pwf.series import FieldSeries
 from xsn_acq.analysis.retrieval import Field
 from xsn_acq.analysis.shift import centre_on_axis
 from xsn_acq.closing import Closing
@@ -65,13 +67,11 @@ def retrieve_views(job: str, views: Sequence[PlainView]) -> list[Retrieved]:
         When a frame cannot be read.
     """
     work = keep(job, SpeckleWork)
+    work.clear()
     found: list[Retrieved] = []
-    last: SpeckleField | None = None
     for theta, rows in views:
         view = View(theta, tuple(None if row is None else ScanRow(*row) for row in rows))
-        field = work.field(view, last)
-        found.append(work.centred(view, field))
-        last = field if field.converged else None
+        found.append(work.centred(view, work.field(view)))
     return found
 
 
@@ -98,23 +98,31 @@ class SpeckleWork(Closing):
         threads: int = 0,
     ) -> None:
         known = settings_from(settings)
-        self._frames = [SpeckleFrames(each) for each in SpeckleScan.from_plain(scan).positions]
-        self._references = [
-            still_reference(each.references, air) for each, air in zip(self._frames, seen, strict=True)
-        ]
         self._axis_column = axis_column
         worthwhile = worthwhile_threads(known.optics.shape)
-        self._retrieval = Retrieval(
-            known,
-            np.stack([each.image for each in self._references]),
-            good=~np.any([each.bad for each in self._frames], axis=0),
-            workers=min(threads, worthwhile) if threads else worthwhile,
-        )
+        with ExitStack() as opened:
+            positions = SpeckleScan.from_plain(scan).positions
+            self._frames = [opened.enter_context(SpeckleFrames(each)) for each in positions]
+            self._references = [
+                still_reference(each.references, air) for each, air in zip(self._frames, seen, strict=True)
+            ]
+            retrieval = Retrieval(
+                known,
+                np.stack([each.image for each in self._references]),
+                good=~np.any([each.bad for each in self._frames], axis=0),
+                workers=min(threads, worthwhile) if threads else worthwhile,
+            )
+            self._opened = opened.pop_all()
+        self._series = FieldSeries(retrieval)
 
-    def field(self, view: View, start: SpeckleField | None) -> SpeckleField:
-        """Field of an angle, as the camera sees it."""
+    def field(self, view: View) -> SpeckleField:
+        """Field of an angle, as the camera sees it; it starts from the angle before, see `FieldSeries`."""
         images, shifts = images_of(view, self._frames, self._references)
-        return self._retrieval.retrieve(images, start, shifts=shifts)
+        return self._series.push(images, shifts=shifts)
+
+    def clear(self) -> None:
+        """Forget the angle before: another chunk begins."""
+        self._series.clear()
 
     def centred(self, view: View, field: SpeckleField) -> Retrieved:
         """The same as it is stored: air at 0, the axis in the centre column; and its RMSE map."""
@@ -133,8 +141,7 @@ class SpeckleWork(Closing):
 
     def close(self) -> None:
         """Close the files."""
-        for each in self._frames:
-            each.close()
+        self._opened.close()
 
 
 def without_air(part: FloatArray) -> FloatArray:

@@ -57,13 +57,17 @@ class StillReference:
 
     def at(self, time_s: float) -> FloatArray:
         """Reference (ny, nx) as it stood at a time; NaN at a border over which it moved in."""
-        dy, dx = self.shift_at(time_s)
-        if not (dy or dx):
-            return self.image
-        moved = shift_image(self.image, dy, dx)
-        moved[_entered(dy, moved.shape[0])] = np.nan
-        moved[:, _entered(dx, moved.shape[1])] = np.nan
-        return moved
+        return moved_by(self.image, *self.shift_at(time_s))
+
+
+def moved_by(image: FloatArray, dy: float, dx: float) -> FloatArray:
+    """Image (ny, nx) moved by so many pixels; NaN at a border over which it moved in."""
+    if not (dy or dx):
+        return image
+    moved = shift_image(image, dy, dx)
+    moved[_entered(dy, moved.shape[0])] = np.nan
+    moved[:, _entered(dx, moved.shape[1])] = np.nan
+    return moved
 
 
 def _entered(shift_px: float, count: int) -> slice:

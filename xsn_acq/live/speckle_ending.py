@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from xsn_acq.live.offline import Ending, ending
+from xsn_acq.live.results import read_status
+from xsn_acq.storage.journal import RunSummary, is_being_written, list_runs
+from xsn_acq.storage.layout import DataFolder, results_uid
 from xsn_acq.storage.run import RunRecord
 
 
@@ -15,6 +18,28 @@ def number_of(start: Mapping[str, Any]) -> int:
 def missing_positions(runs: Sequence[RunRecord], count: int) -> list[int]:
     """Positions of ``count`` that have no run, from 0."""
     return sorted(set(range(count)) - {number_of(run.start) for run in runs})
+
+
+def awaited_position(data: DataFolder, start: Mapping[str, Any]) -> int | None:
+    """Position, from 0, whose run makes the volume of the series rather than this one; None: this one does.
+
+    That of a run that is being taken, or of a later one that has ended and is still worked on. A run whose
+    session has died has no end to come, and is not waited for.
+    """
+    series = results_uid(start)
+    for run in reversed(list_runs(data.journal)):
+        if run.results_uid != series or run.uid == start["uid"]:
+            continue
+        later = run.start_time > float(start["time"])
+        if is_being_written(run.path) or (later and run.complete and _is_worked_on(data, run)):
+            return number_of({"speckle": run.speckle})
+    return None
+
+
+def _is_worked_on(data: DataFolder, run: RunSummary) -> bool:
+    """Whether a live worker has begun with a run and not come to its end."""
+    status = read_status(data.results(run.uid))
+    return status is not None and not status.ended
 
 
 def ending_of(runs: Sequence[RunRecord]) -> Ending:

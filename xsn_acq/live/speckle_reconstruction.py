@@ -4,6 +4,7 @@ import hashlib
 import json
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
 
@@ -12,7 +13,8 @@ import numpy as np
 from xsn_acq.closing import Closing
 from xsn_acq.errors import ReconstructionError
 from xsn_acq.live.executors import Executor, InProcess
-from xsn_acq.live.fields import FieldStore
+from xsn_acq.live.fields import LOCK_NAME, FieldStore
+from xsn_acq.live.lock import holding
 from xsn_acq.live.reconstruction import Paths, Progress, require_room, tell
 from xsn_acq.live.report import report_on
 from xsn_acq.live.results import Status, write_status
@@ -74,19 +76,23 @@ class SpeckleReconstruction(Closing):
         self._slicing = slicing_of(scan.start, self._choices)
         shape, capacity = frame_shape(scan.start), len(self._views) + SPARE_FIELDS
         require_room(scan.positions[0], folder, capacity)
-        frames = [SpeckleFrames(each) for each in scan.positions]
-        try:
-            _require_shape(scan, frames, shape)
-            known = _digest(scan, views, frames, self._choices)
-            self.prepared = _kept(folder, known) or _prepared(
-                folder, known, scan, frames, views, self._choices
+        with holding(folder / LOCK_NAME) as lock:
+            known, self.prepared = self._prepare(shape)
+            self.store = FieldStore(
+                folder, known, capacity=capacity, shape=shape, iterations=1, numbers=NUMBERS, lock=lock
             )
-        finally:
-            for each in frames:
-                each.close()
         self._digest = known
-        self.store = FieldStore(folder, known, capacity=capacity, shape=shape, iterations=1, numbers=NUMBERS)
         self._rmse = RmseSums(folder, known, shape)
+
+    def _prepare(self, shape: tuple[int, int]) -> tuple[str, Prepared]:
+        """Fingerprint of what the fields depend on, and what they are retrieved with, kept or found."""
+        scan, views, folder, choices = self.scan, self._views, self._folder, self._choices
+        with ExitStack() as opened:
+            frames = [opened.enter_context(SpeckleFrames(each)) for each in scan.positions]
+            _require_shape(scan, frames, shape)
+            known = _digest(scan, views, frames, choices)
+            kept = _kept(folder, known)
+            return known, kept or _prepared(folder, known, scan, frames, views, choices)
 
     def retrieve(self, executor: Executor, progress: Progress | None = None) -> None:
         """Retrieve the fields of all angles that are not in the store yet.
@@ -127,9 +133,9 @@ class SpeckleReconstruction(Closing):
         self,
         executor: Executor,
         progress: Progress | None = None,
-        record: RunRecord | None = None,
+        runs: Sequence[RunRecord] = (),
     ) -> Paths:
-        """Write the volume slab by slab, and its report.
+        """Write the volume slab by slab, and its report: facts of the first run, how all of them ended.
 
         Raises
         ------
@@ -145,12 +151,12 @@ class SpeckleReconstruction(Closing):
             path,
             self.store,
             self._slicing,
-            self._parameters(),
+            self._parameters() | _ended(runs),
             self.scan.start,
             executor=executor,
             progress=lambda done, total: tell(progress, "volume", done, total),
         )
-        report_on(path, record)
+        report_on(path, runs[0] if runs else None)
         return Paths(path, self.store.path)
 
     def _parameters(self) -> dict[str, object]:
@@ -213,7 +219,7 @@ def reconstruct_speckle(
     scan, views = speckle_scan(runs)
     with SpeckleReconstruction(scan, views, folder, choices) as work:
         work.retrieve(executor, progress)
-        paths = work.finish(executor, progress, runs[0])
+        paths = work.finish(executor, progress, runs)
         warnings, fields = work.warnings, len(work.store)
     status = Status(
         scan.uid,
@@ -226,6 +232,11 @@ def reconstruct_speckle(
     return paths
 
 
+def _ended(runs: Sequence[RunRecord]) -> dict[str, str]:
+    """What the scan lacks by the end of its runs, for whoever reads the volume; nothing without runs."""
+    return {"ended": ending_of(runs)["message"]} if runs else {}
+
+
 def _prepared(
     folder: Path,
     known: str,
@@ -236,7 +247,6 @@ def _prepared(
 ) -> Prepared:
     """Prepare, and keep it beside the results."""
     prepared = prepare(scan.start, frames, views, choices)
-    folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / PREPARED_NAME, {"digest": known, **prepared.plain()}, "what a scan is retrieved with")
     return prepared
 

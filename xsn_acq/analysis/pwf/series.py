@@ -1,5 +1,7 @@
 """Fields angle by angle: each starts from the one before."""
 
+from collections.abc import Sequence
+
 from numpy.typing import ArrayLike
 
 from xsn_acq.analysis.pwf.field import SpeckleField
@@ -22,12 +24,14 @@ class FieldSeries:
         """Forget the last field: the next projection starts from Paganin's guess."""
         self._last: SpeckleField | None = None
 
-    def push(self, projections: ArrayLike) -> SpeckleField:
+    def push(
+        self, projections: ArrayLike, *, shifts: Sequence[tuple[float, float]] | None = None
+    ) -> SpeckleField:
         """Retrieve the field of one angle, see `Retrieval.retrieve`.
 
         A field that has not converged is no start for the next.
         """
-        field = self._retrieval.retrieve(projections, self._last)
+        field = self._retrieval.retrieve(projections, self._last, shifts=shifts)
         self._last = field if field.converged else None
         return field
 
