@@ -132,6 +132,38 @@ def test_but_not_for_ever(waiting, monkeypatch):
         waiting.complete().wait(5.0)
 
 
+class Draining:
+    """A camera that hands on frames for so many looks at its counter after a stop, then is idle or not."""
+
+    def __init__(self, camera, *, frames, idle):
+        self.camera, self.left, self.idle = camera, frames, idle
+        camera.cam.acquire.sim_put("Acquiring")
+        camera.cam.acquire.put = lambda value, **_: None
+        camera.cam.images_counter.get = self.count
+
+    def count(self, **_):
+        self.left -= 1
+        if self.left < 0 and self.idle:
+            self.camera.cam.acquire.sim_put("Done")
+        return -max(self.left, 0)
+
+
+def test_a_stop_waits_for_the_frames_that_were_read_out(waiting, monkeypatch):
+    monkeypatch.setattr(frame_flyer, "_START_TIMEOUT_S", 0.05)
+    Draining(waiting, frames=20, idle=True)
+    waiting._stop()
+    assert not waiting.driver.is_acquiring()
+
+
+@pytest.mark.parametrize("limit", ["_START_TIMEOUT_S", "_DRAIN_S"])
+def test_a_camera_that_does_not_stop_is_not_waited_for_for_ever(waiting, monkeypatch, limit):
+    """It hands on nothing any more, or frames without end."""
+    monkeypatch.setattr(frame_flyer, limit, 0.05)
+    Draining(waiting, frames=1 if limit == "_START_TIMEOUT_S" else 10**9, idle=False)
+    with pytest.raises(DeviceError, match="camera: stop: wanted idle, found acquiring"):
+        waiting._stop()
+
+
 class Region:
     """A driver that takes SizeX as the index where the region stops, or as the size."""
 

@@ -11,7 +11,7 @@ from speckle_run import PIXEL_UM, SpeckleRun
 from speckle_stand_in import LIGHT, StandIn, know_the_light
 
 from xsn_acq.errors import ReconstructionError
-from xsn_acq.live import speckle_first, speckle_job, speckle_reconstruction, speckle_trial
+from xsn_acq.live import speckle_first, speckle_growing, speckle_reconstruction, speckle_trial
 from xsn_acq.live.results import Status, read_status, write_status
 from xsn_acq.live.speckle_job import SpeckleJob
 from xsn_acq.live.volume import FILE_NAME
@@ -54,7 +54,7 @@ class Quick:
 @pytest.fixture
 def quick(monkeypatch):
     know_the_light(monkeypatch)
-    monkeypatch.setattr(speckle_job, "Retrieval", Quick)
+    monkeypatch.setattr(speckle_growing, "Retrieval", Quick)
     monkeypatch.setattr(speckle_trial, "Retrieval", Quick)
     monkeypatch.setattr(Quick, "wrong", None)
     monkeypatch.setattr(Quick, "starts", [])

@@ -1,6 +1,7 @@
 """A detector of areaDetector with its file writer, as a bluesky flyer."""
 
 import logging
+import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -21,6 +22,8 @@ from xsn_acq.errors import DeviceError
 logger = logging.getLogger(__name__)
 
 _START_TIMEOUT_S = 10.0
+_DRAIN_S = 60.0
+"""After a stop frames that were read out before may still come so long."""
 _LOOK_FOR_LAST_S = 0.01
 WRITE_TIMEOUT_S = 10.0
 """How long a frame that is counted may wait for the disk, seconds: that it comes is sure, when is not."""
@@ -277,15 +280,24 @@ class FrameFlyer(Device):
         if not driver.is_acquiring():
             return
         driver.acquire.put("Done")
-        idle = wait_until(
-            lambda: not driver.is_acquiring(),
-            (driver.acquire,),
+        counted, end_s = driver.frames_counted(), time.monotonic() + _DRAIN_S
+        while not self._idle_or_more(counted):
+            now = driver.frames_counted()
+            if now == counted or time.monotonic() > end_s:
+                raise DeviceError(self.name, "stop", "idle", f"acquiring after {_START_TIMEOUT_S} s")
+            counted = now
+
+    def _idle_or_more(self, counted: int) -> bool:
+        """Wait until it is idle; False when one more than so many frames came first, or none in time."""
+        driver = self.driver
+        wait_until(
+            lambda: not driver.is_acquiring() or driver.frames_counted() > counted,
+            (driver.acquire, driver.images_counter),
             device=self.name,
             operation="stop",
             timeout_s=_START_TIMEOUT_S,
         )
-        if not idle:
-            raise DeviceError(self.name, "stop", "idle", f"acquiring after {_START_TIMEOUT_S} s")
+        return not driver.is_acquiring()
 
     def _close(self) -> None:
         if self._setup is None:

@@ -98,7 +98,8 @@ class Run(ABC, Generic[AnyInstrument]):
             reason, status = f"broken off: {self.how_far()}", error.exit_status
         else:
             reason, status = str(error), "fail"
-        left = "".join(f"; NOT PUT BACK: {another}" for another in self._not_put_back)
+        lines = dict.fromkeys(map(str, self._not_put_back))
+        left = "".join(f"; NOT PUT BACK: {line}" for line in lines)
         try:
             yield from bps.close_run(exit_status=status, reason=reason + left)
         except FailedStatus as late:  # of an operation that nobody waits for any more
