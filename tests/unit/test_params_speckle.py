@@ -40,6 +40,7 @@ def test_yaml_both_ways():
     ("text", "words"),
     [
         ("{mode: free, positions: 2}", "mode: free wants 3 diffuser positions or more, found 2"),
+        ("{material: SiO2, beta_over_delta: 0.01}", "wanted it or material, found 0.01 and SiO2"),
         ("{mode: free, positions: 3, beta_over_delta: 0.01}", "wanted none with mode free"),
         ("{positions: 3, positions_mm: [[0, 0], [1, 1]]}", "positions: wanted 2, as many as positions_mm"),
         ("{positions_mm: [[0, 0], [0, 0]]}", "wanted each position once"),

@@ -53,14 +53,15 @@ def test_angles_that_differ_are_the_error():
     assert found.sigma / found.ratio == pytest.approx(
         1.25 * np.std(np.log([7, 8, 8.5, 9]), ddof=1) / 2, rel=0.01
     )
-    assert not found.trusted  # 7 %
+    assert found.doubts == ("the angles differ: standard error 7%",)
     assert search(parabola(0.0079, 0.008, 0.0085, 0.0081)).trusted  # 2 %
 
 
 def test_what_explains_the_images_badly_is_not_trusted():
     near = (0.008, 0.0081, 0.0079)
     assert search(parabola(*near, floor=TRUSTED_CHI2 - 0.01)).trusted
-    assert not search(parabola(*near, floor=TRUSTED_CHI2 + 0.01)).trusted
+    (doubt,) = search(parabola(*near, floor=TRUSTED_CHI2 + 0.01)).doubts
+    assert doubt.startswith("the images are explained badly")
 
 
 def test_angles_that_tell_no_ratio_are_left_out():
@@ -70,7 +71,7 @@ def test_angles_that_tell_no_ratio_are_left_out():
         return np.append(parabola(0.008, 0.0081)(ratio), 1 - 0.01 * math.log(ratio / 0.008) ** 2 * np.ones(2))
 
     found = search(chi2)
-    assert (found.angles, found.trusted) == (2, False)
+    assert (found.angles, found.doubts) == (2, ("2 of the angles tell it, wanted 3",))
     assert found.ratio == pytest.approx(0.00805, rel=1e-3)
     one = search(parabola(0.008))
     assert (one.angles, one.sigma, one.trusted) == (1, math.inf, False)
@@ -115,4 +116,4 @@ def test_the_ratio_of_glass_is_found_from_one_image(monkeypatch):
     # from one angle of so small a field it was 0.71 to 0.79 of the truth over three seeds; of large ones 5 %
     assert found.ratio == pytest.approx(glass.beta / glass.delta, rel=0.35)
     assert found.chi2 < 1.2
-    assert not found.trusted  # a field of 42 x 31 um
+    assert "the field is 31 um high or wide, wanted 100" in found.doubts

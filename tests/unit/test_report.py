@@ -154,6 +154,13 @@ def test_what_a_volume_says_of_itself_is_warned_of_first(made, tmp_path):
         file["entry/pairs/residual"] = residual
         known |= {"warnings": ["the sample is not of one material"], "light": LIGHT}
         known |= {"ended": "3 of 5 targets"}
+        for name, values in (
+            ("rmse", residual[:, 0]),
+            ("converged", np.ones(len(residual))),
+            ("strain", np.full(len(residual), np.nan)),
+            ("chi2", np.linspace(0.9, 1.1, len(residual))),
+        ):
+            file[f"entry/pairs/{name}"] = values
         file["entry/process"]["parameters"] = json.dumps(known)
     text = Page(write_report(path, made[1]).read_text(encoding="utf-8")).text
     assert "Please note the sample is not of one material The scan is incomplete: 3 of 5 targets." in text
@@ -162,6 +169,10 @@ def test_what_a_volume_says_of_itself_is_warned_of_first(made, tmp_path):
     assert "2290 nm resolution that the light allows" in text
     assert "even and odd angles agree to this, δ at 1/4" in text
     assert "resolution of δ" not in text
+    assert "chi2 at each angle" in text
+    for plain in ("converged", "strain", "rmse"):  # alike at all angles, no number, shown already
+        assert f"{plain} at each angle" not in text
+    assert "at least noise of a voxel, δ" in text
     assert "Hugonnet" not in text  # the figures of another technique
     assert "Residual after each iteration" not in text  # one number each: there is no curve
     assert "Residual at each angle." in text

@@ -304,7 +304,7 @@ def test_every_reason_at_once(devices, tmp_path):
         "diffuser_x: wanted -9.9584 to 9.9584 mm",
         "diffuser_y: wanted -9.9688 to 9.9688 mm",
         "diffuser positions: wanted 0.018 mm or more between them",
-        "material: wanted a chemical formula, as SiO2, found Glass",
+        "material: wanted a chemical formula, as SiO2 or, of window glass, Si0.72Na0.28",
         "sample_y: wanted 0 um, as the series began, found 5 um",
     ):
         assert any(words in fault for fault in refused.value.faults), words

@@ -154,13 +154,13 @@ def test_what_is_given_is_taken(tmp_path):
 
 @pytest.mark.usefixtures("known_light")
 def test_a_ratio_that_is_not_to_be_trusted_is_told(tmp_path, monkeypatch):
-    fits = iter([RatioFit(0.006, 1e-4, 1.31, 4, trusted=False), RatioFit(0.006, 1e-4, 1.02, 4, trusted=True)])
+    fits = iter([RatioFit(0.006, 1e-4, 1.31, 4, ("the field is small",)), RatioFit(0.006, 1e-4, 1.02, 4)])
     monkeypatch.setattr(speckle_trial, "search_ratio", lambda retrieval, angles: next(fits))
     scan, views = scan_of(tmp_path, beta_over_delta=0.0)
     found = prepared(scan, views)
     (warning,) = found.warnings
     assert warning.startswith("beta/delta 0.00600 +- 0.00010, found from the images, is not to be trusted")
-    assert "chi-square 1.31" in warning
+    assert "to be trusted: the field is small; give --beta-over-delta" in warning
     trusted = prepared(scan, views)
     assert trusted.warnings == ()
     assert trusted.found == ("beta/delta 0.00600",)
@@ -178,7 +178,7 @@ def test_three_positions_find_the_ratio_with_free_absorption(tmp_path, monkeypat
 
     def tied(retrieval, angles):
         used.append(("tied", angles[0][0].shape))
-        return RatioFit(0.005, 1e-4, 1.0, 4, trusted=True)
+        return RatioFit(0.005, 1e-4, 1.0, 4)
 
     monkeypatch.setattr(speckle_trial, "fitted_ratio", free)
     monkeypatch.setattr(speckle_trial, "search_ratio", tied)

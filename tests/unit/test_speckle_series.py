@@ -4,9 +4,9 @@ import pytest
 from documents import T0, SyntheticRun
 
 from xsn_acq.config import load_microscope
-from xsn_acq.errors import ConfigError
+from xsn_acq.errors import ConfigError, StorageError
 from xsn_acq.params import SpeckleTomography
-from xsn_acq.storage.journal import Journal, list_runs
+from xsn_acq.storage.journal import Journal, find_run, list_runs
 from xsn_acq.storage.layout import DataFolder
 from xsn_acq.storage.scans import all_scans, find_scan, hyperspectral_scans, refuse_other, unfinished_scan
 
@@ -96,3 +96,13 @@ def test_a_complete_series_is_not_gone_on_with(data):
     (scan,) = all_scans(data.journal)
     with pytest.raises(ConfigError, match="it is complete"):
         refuse_other(scan, scan.progress(), PLAIN, BEAMLINE)
+
+
+def test_a_series_is_found_by_its_own_uid(data):
+    for number in (0, 1):
+        begun(data, Position(number))
+    last = list_runs(data.journal)[-1].uid
+    assert find_run(data.journal, SERIES[:8]).uid == last
+    assert find_run(data.journal, last[:8]).uid == last
+    with pytest.raises(StorageError, match="found none of 2 runs"):
+        find_run(data.journal, "5ca1ab1f")

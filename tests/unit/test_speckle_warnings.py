@@ -3,13 +3,18 @@
 import numpy as np
 import pytest
 
-from xsn_acq.live.speckle_warnings import BAD_CHI2, BAD_CHI2_OF_SEVERAL, of_fields
+from xsn_acq.live import speckle_warnings
+from xsn_acq.live.speckle_warnings import BAD_CHI2, BAD_CHI2_OF_SEVERAL
 
 
 def numbers(count=20, *, chi2=1.0, strained=0, loose=0):
     one, converged = np.ones(count), np.ones(count)
     one[:strained], converged[:loose] = 0.0, 0.0
     return {"chi2": np.full(count, chi2), "one_material": one, "converged": converged}
+
+
+def of_fields(known, exposures):
+    return speckle_warnings.of_fields(known, exposures, 0.0102)
 
 
 def test_sound_fields_say_nothing():
@@ -23,7 +28,8 @@ def test_sound_fields_say_nothing():
 def test_more_than_one_angle_in_twenty_is_two_materials():
     (said,) = of_fields(numbers(strained=2), 1)
     assert said.startswith("the sample is not of one material: 10% of the angles contradict")
-    assert said.endswith("take three diffuser positions or more and mode free")
+    assert "or 0.0102 is far from its own" in said
+    assert said.endswith("give another, or take three diffuser positions or more and mode free")
 
 
 @pytest.mark.parametrize(("exposures", "limit"), [(1, BAD_CHI2), (3, BAD_CHI2_OF_SEVERAL)])

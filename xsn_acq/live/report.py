@@ -125,6 +125,7 @@ def _values(volume: VolumeFile, record: RunRecord | None) -> dict[str, Any]:
         "series": [
             (figures.series_png(summary.theta_deg, values, name, unit), f"{name} at each angle")
             for name, (values, unit) in series.items()
+            if _tells(values, summary)
         ],
         "alignment": volume.alignment(),
         "axis": f"{float(volume.parameters['axis_column']):.2f}"
@@ -136,6 +137,13 @@ def _values(volume: VolumeFile, record: RunRecord | None) -> dict[str, Any]:
         "settings": facts.settings(volume.parameters),
         "footer": f"xsn_acq {version('xsn_acq')}, {datetime.now(UTC):%Y-%m-%d %H:%M UTC}, {volume.path.name}",
     }
+
+
+def _tells(values: FloatArray, summary: Summary) -> bool:
+    """Whether a number of each angle is worth a picture: it differs, and is not the residual once more."""
+    known = values[np.isfinite(values)]
+    again = np.array_equal(values, summary.residual[:, -1])
+    return bool(known.size and np.ptp(known) > 0 and not again)
 
 
 def _cards(summary: Summary, energy: float, light_m: float | None) -> list[tuple[str, str]]:
@@ -150,7 +158,8 @@ def _cards(summary: Summary, energy: float, light_m: float | None) -> list[tuple
     for quantity, curve in summary.halves.curves.items():
         cards.append((_period(curve, 0.25), f"{what} {figures.NAMES[quantity]} at 1/4"))
     for quantity, noise in summary.halves.noise.items():
-        cards.append((f"{noise:.1e}", f"noise of a voxel, {figures.NAMES[quantity]}"))
+        least = "" if light_m is None else "at least "
+        cards.append((f"{noise:.1e}", f"{least}noise of a voxel, {figures.NAMES[quantity]}"))
     cards.append((f"{float(np.median(summary.residual[:, -1])):.2g}", "residual, median of the angles"))
     return cards
 

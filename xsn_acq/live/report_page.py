@@ -141,7 +141,8 @@ one-bit: van Heel and Schatz (2005).</p>
 <div class="plots">
 {{ picture(histogram, "Values of δ in the central block of the volume.", "histogram of delta") }}
 <div>{{ table(noise) }}
-<p class="soft">Noise is the standard deviation of one voxel, from the difference of both halves.</p></div>
+<p class="soft">Noise is the standard deviation of one voxel, from the difference of both halves
+{%- if light %}: what they share, which is more, does not show in it{% endif %}.</p></div>
 </div>
 </section>
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from xsn_acq.analysis.pwf.ratio_search import LEAST_FIELD_M, RatioFit
+from xsn_acq.analysis.pwf.ratio_search import RatioFit
 from xsn_acq.analysis.pwf.settings import PwfSettings
 from xsn_acq.live.saturation import saturation_warnings
 from xsn_acq.live.scan import ScanRow
@@ -27,7 +27,6 @@ from xsn_acq.live.speckle_settings import (
     speckle_optics,
 )
 from xsn_acq.live.speckle_trial import Trial
-from xsn_acq.units import UM
 
 LOOKED_AT = 4
 """Angles whose projections are looked at for pixels at full scale: the air is as bright in all."""
@@ -185,6 +184,5 @@ def _ratio_warnings(fit: RatioFit) -> list[str]:
         return []
     return [
         f"beta/delta {fit.ratio:.5f} +- {fit.sigma:.5f}, found from the images, is not to be trusted: "
-        f"they are explained badly (chi-square {fit.chi2:.2f} of a pixel), hardly depend on it, or the field "
-        f"is less than {LEAST_FIELD_M / UM:.0f} um high or wide; give --beta-over-delta, or take mode free"
+        f"{'; '.join(fit.doubts)}; give --beta-over-delta, or take three positions and mode free"
     ]

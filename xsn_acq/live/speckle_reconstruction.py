@@ -126,8 +126,9 @@ class SpeckleReconstruction(Closing):
     @property
     def warnings(self) -> list[str]:
         """What a person must know of the result, one line each."""
+        ratio = self.prepared.settings.beta_over_delta
         exposures = round(float(np.median([view.images for view in self._views])))
-        return [*self.prepared.warnings, *of_fields(self.store.numbers, exposures)]
+        return [*self.prepared.warnings, *of_fields(self.store.numbers, exposures, ratio)]
 
     def finish(
         self,

@@ -76,7 +76,7 @@ class Trial:
             return search_ratio(self._retrieval, self._angles)
         free = self._retrieval.like(replace(self._settings, mode="free"))
         images, shifts = self._angles[len(self._angles) // 2]
-        return RatioFit(fitted_ratio(free, images, shifts=shifts), math.nan, math.nan, 1, trusted=True)
+        return RatioFit(fitted_ratio(free, images, shifts=shifts), math.nan, math.nan, 1)
 
     def weight(self, beta_over_delta: float) -> float:
         """Weight of the prior, from pixels of the angle in the middle that are held out."""

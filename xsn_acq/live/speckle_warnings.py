@@ -14,7 +14,7 @@ takes up what the model lacks, and 1.3 with three of one material. Speckle that 
 gave 2.6 and more."""
 
 
-def of_fields(numbers: Mapping[str, FloatArray], exposures: int) -> list[str]:
+def of_fields(numbers: Mapping[str, FloatArray], exposures: int, beta_over_delta: float) -> list[str]:
     """Warnings from what is kept of each angle.
 
     Parameters
@@ -23,6 +23,8 @@ def of_fields(numbers: Mapping[str, FloatArray], exposures: int) -> list[str]:
         See `xsn_acq.live.speckle_chunks.NUMBERS`.
     exposures : int
         Of most angles.
+    beta_over_delta : float
+        That was used.
     """
     count = len(numbers["chi2"])
     if not count:
@@ -37,19 +39,22 @@ def of_fields(numbers: Mapping[str, FloatArray], exposures: int) -> list[str]:
             "speckle moved between references, is a distance or the energy wrong, or the sample too fine?"
         )
     if strained > STRAINED_SHARE:
-        found.append(_of_two_materials(strained, badly))
+        found.append(_of_two_materials(strained, badly, beta_over_delta))
     loose = int(np.sum(numbers["converged"] == 0))
     if loose:
         found.append(f"{loose} of {count} angles did not converge; see pairs/gradients")
     return found
 
 
-def _of_two_materials(share: float, badly: bool) -> str:
+def _of_two_materials(share: float, badly: bool, beta_over_delta: float) -> str:
     """What to think of angles that contradict one material."""
     contradict = f"{share:.0%} of the angles contradict one beta/delta (docs/speckle.md)"
     if badly:
-        return f"{contradict}: the sample is not of one material, or what explains its images badly does it"
+        return (
+            f"{contradict}: the sample is not of one material, {beta_over_delta:.4g} is far from its own, or "
+            "what explains its images badly does it"
+        )
     return (
-        f"the sample is not of one material: {contradict}; its phase and absorption are wrong: take three "
-        "diffuser positions or more and mode free"
+        f"the sample is not of one material: {contradict}, or {beta_over_delta:.4g} is far from its own; "
+        "phase and absorption are wrong: give another, or take three diffuser positions or more and mode free"
     )

@@ -97,6 +97,11 @@ class SpeckleTomography(FlyTomography):
             )
         if self.mode == "free" and self.beta_over_delta is not None:
             raise ValueError("beta_over_delta: wanted none with mode free, which ties nothing; leave it out")
+        if self.material and self.beta_over_delta is not None:
+            raise ValueError(
+                f"beta_over_delta: wanted it or material, found {self.beta_over_delta:g} and "
+                f"{self.material}; leave one out"
+            )
         return self
 
 

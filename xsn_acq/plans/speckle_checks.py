@@ -147,7 +147,8 @@ def _material_faults(file: SpeckleBeamline, params: SpeckleTomography) -> Iterat
     try:
         beta_over_delta(params, file.energy_range_ev[0])
     except ConfigError:
-        yield f"material: wanted a chemical formula, as SiO2, found {params.material}; or leave it out"
+        known = "as SiO2 or, of window glass, Si0.72Na0.28Ca0.1Mg0.04O1.72"
+        yield f"material: wanted a chemical formula, {known}, found {params.material}; or leave it out"
 
 
 def _record_faults(devices: SpeckleInstrument, params: SpeckleTomography) -> Iterator[str]:

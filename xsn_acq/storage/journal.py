@@ -274,6 +274,8 @@ def _last_whole_line(file: Any) -> bytes:
 def find_run(folder: Path, which: str = "last") -> RunSummary:
     """One run by ``"last"`` or by the beginning of its uid.
 
+    The uid of a series of diffuser positions, whose runs stand for each other, stands for its last run.
+
     Raises
     ------
     StorageError
@@ -284,6 +286,7 @@ def find_run(folder: Path, which: str = "last") -> RunSummary:
         found = runs[-1:]
     else:
         found = [run for run in runs if run.uid.startswith(which)] if which else []
+        found = found or _of_series(runs, which)
     if len(found) == 1:
         return found[0]
     many = ", ".join(run.uid[:13] for run in found[:5])
@@ -291,3 +294,9 @@ def find_run(folder: Path, which: str = "last") -> RunSummary:
         f"{len(found)} runs begin so ({many}); give more of the uid" if found else f"none of {len(runs)} runs"
     )
     raise StorageError(f"run {which!r} in {folder}: wanted one run, found {what}; xsn-acq runs lists them")
+
+
+def _of_series(runs: list[RunSummary], which: str) -> list[RunSummary]:
+    """The last run of each series of diffuser positions whose uid begins so."""
+    last = {str(run.speckle["series"]): run for run in runs if run.speckle.get("series")}
+    return [run for series, run in last.items() if which and series.startswith(which)]

@@ -15,6 +15,7 @@ from xsn_acq.analysis.pwf.field import SpeckleField
 from xsn_acq.analysis.pwf.retrieval import Retrieval
 from xsn_acq.errors import ReconstructionError
 from xsn_acq.optics.arrays import FloatArray
+from xsn_acq.units import UM
 
 Angle = tuple[FloatArray, Sequence[tuple[float, float]] | None]
 SEARCHED = tuple(0.0004 * 2.0**power for power in range(8))
@@ -49,16 +50,21 @@ class RatioFit:
         Of a pixel, with that ratio.
     angles : int
         That told a ratio.
-    trusted : bool
-        Whether it may be believed to some 5 %: the images are explained well, three angles or more agree,
-        and the field is large enough.
+    doubts : tuple of str
+        Why it is not to be believed to some 5 %; none: the images are explained well, three angles or more
+        agree, and the field is large enough.
     """
 
     ratio: float
     sigma: float
     chi2: float
     angles: int
-    trusted: bool
+    doubts: tuple[str, ...] = ()
+
+    @property
+    def trusted(self) -> bool:
+        """Whether nothing speaks against it."""
+        return not self.doubts
 
 
 def search_ratio(retrieval: Retrieval, angles: Sequence[Angle]) -> RatioFit:
@@ -91,8 +97,11 @@ def search_ratio(retrieval: Retrieval, angles: Sequence[Angle]) -> RatioFit:
 
     found = search(chi2)
     optics = retrieval.settings.optics
-    large = min(optics.shape) * optics.pixel_m >= LEAST_FIELD_M
-    return replace(found, trusted=found.trusted and large)
+    side_m = min(optics.shape) * optics.pixel_m
+    if side_m >= LEAST_FIELD_M:
+        return found
+    small = f"the field is {side_m / UM:.0f} um high or wide, wanted {LEAST_FIELD_M / UM:.0f}"
+    return replace(found, doubts=(*found.doubts, small))
 
 
 def search(chi2: Callable[[float], FloatArray]) -> RatioFit:
@@ -129,14 +138,25 @@ def search(chi2: Callable[[float], FloatArray]) -> RatioFit:
     values = np.array([chi2(best * math.exp(place)) for place in _PLACES])
     each = np.array([_vertex(column) for column in values.T])
     told = each[np.isfinite(each)]
+    least = float(values.mean(axis=1).min())
     if not told.size:
-        return RatioFit(best, math.inf, float(values.mean(axis=1).min()), 0, trusted=False)
+        return RatioFit(best, math.inf, least, 0, _doubts(least, 0, math.inf))
     ratio = best * math.exp(float(np.median(told)))
     scatter = float(np.std(told, ddof=1)) if told.size > 1 else math.inf
     sigma = _OF_MEDIAN * scatter / math.sqrt(told.size)
-    least = float(values.mean(axis=1).min())
-    sure = told.size >= _FEWEST and sigma < _MOST_ERROR and least < TRUSTED_CHI2
-    return RatioFit(ratio, ratio * sigma, least, int(told.size), trusted=sure)
+    return RatioFit(ratio, ratio * sigma, least, told.size, _doubts(least, told.size, sigma))
+
+
+def _doubts(chi2: float, angles: int, sigma: float) -> tuple[str, ...]:
+    """Why a ratio is not to be trusted."""
+    found = []
+    if chi2 >= TRUSTED_CHI2:
+        found.append(f"the images are explained badly, chi-square {chi2:.2f} of a pixel")
+    if angles < _FEWEST:
+        found.append(f"{angles} of the angles tell it, wanted {_FEWEST}")
+    elif sigma >= _MOST_ERROR:
+        found.append(f"the angles differ: standard error {sigma:.0%}")
+    return tuple(found)
 
 
 def _vertex(values: FloatArray) -> float:
