@@ -10,6 +10,7 @@ from pixel_axes import axis
 from speckle_run import ENERGY_EV, PHOTONS, PIXEL_UM, SpeckleRun
 from speckle_stand_in import LIGHT, StandIn, know_the_light
 
+from xsn_acq.analysis import slicing
 from xsn_acq.analysis.pwf.settings import PwfSettings
 from xsn_acq.errors import ReconstructionError, StorageError
 from xsn_acq.live import speckle_chunks, speckle_reconstruction
@@ -257,6 +258,19 @@ def test_a_second_position_of_one_angle_does_not_silence_that(tmp_path, stand_in
     stand_in(strain=8.0)
     reconstruct_speckle([first, begun], tmp_path, choices=GIVEN)
     assert "80% of the angles contradict one beta/delta" in read_status(tmp_path).message
+
+
+def test_slices_that_keep_their_background_are_told(record, tmp_path, stand_in, monkeypatch):
+    def none(delta):
+        raise ReconstructionError("background: no air")
+
+    monkeypatch.setattr(slicing, "find_air", none)
+    stand_in()
+    paths = reconstruct_speckle([record], tmp_path, choices=replace(GIVEN, background=True))
+    said = f"{SMALL[0]} of {SMALL[0]} slices keep their slow background: there is too little air in them"
+    assert read_status(tmp_path).message.startswith(said)
+    with VolumeFile(paths.volume) as volume:
+        assert volume.warnings == [read_status(tmp_path).message]
 
 
 def test_angles_that_did_not_converge_are_told(record, tmp_path, stand_in):

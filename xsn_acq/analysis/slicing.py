@@ -1,6 +1,5 @@
 """What turns the fields of all angles into slices, whatever technique they come from."""
 
-import logging
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +9,6 @@ from xsn_acq.analysis.rings import NONE, remove_rings
 from xsn_acq.analysis.tomography import FilteredBackProjection, index_per_radian
 from xsn_acq.errors import ReconstructionError
 from xsn_acq.optics.arrays import ComplexArray
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -39,23 +36,32 @@ class Slicing:
         """Of a back-projected phase, to be delta."""
         return np.float32(index_per_radian(self.pixel_size_m, self.wavelength_m))
 
-    def slices(self, fields: ComplexArray, projection: FilteredBackProjection) -> ComplexArray:
-        """Slices beta + i delta, complex64 (rows, nz, nx), of fields alpha + i phi (angles, rows, nx)."""
+    def slices(self, fields: ComplexArray, projection: FilteredBackProjection) -> tuple[ComplexArray, int]:
+        """Slices of fields alpha + i phi (angles, rows, nx).
+
+        Returns
+        -------
+        complex64 (rows, nz, nx)
+            beta + i delta.
+        int
+            How many of them keep their background, for want of air.
+        """
         sinogram = remove_rings(fields, self.rings, pixel_size_m=self.pixel_size_m)
         slices = np.multiply(projection.slices(sinogram), self.factor, dtype=np.complex64)
-        if self.background:
-            for part in slices:
-                _take_background(part)
-        return slices
+        kept = sum(not _take_background(part) for part in slices) if self.background else 0
+        return slices, kept
 
 
-def _take_background(part: ComplexArray) -> None:
-    """Subtract the slow background of a slice beta + i delta (nz, nx) in place; delta tells what is air."""
+def _take_background(part: ComplexArray) -> bool:
+    """Subtract the slow background of a slice beta + i delta (nz, nx) in place; delta tells what is air.
+
+    False where there is too little air: the slice stays as it is.
+    """
     try:
         air = find_air(part.imag)
         slow = quadratic_background(part.real, air), quadratic_background(part.imag, air)
-    except ReconstructionError as error:
-        _log.info("a slice keeps its background: %s", error)
-        return
+    except ReconstructionError:
+        return False
     part.real -= slow[0]
     part.imag -= slow[1]
+    return True

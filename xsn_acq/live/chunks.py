@@ -83,7 +83,7 @@ def volume_job(store: FieldStore, slicing: Slicing, *, threads: int = 0) -> str:
     )
 
 
-def backproject(job: str, start: int, stop: int) -> ComplexArray:
+def backproject(job: str, start: int, stop: int) -> tuple[ComplexArray, int]:
     """Slices of rows ``start`` to ``stop - 1``.
 
     Parameters
@@ -96,6 +96,8 @@ def backproject(job: str, start: int, stop: int) -> ComplexArray:
     -------
     complex64 (stop - start, nz, nx)
         beta + i delta.
+    int
+        Slices that keep their background, see `Slicing.slices`.
     """
     return keep(job, _BackProjection).slices(start, stop)
 
@@ -143,7 +145,7 @@ class _BackProjection(Closing):
         self._stack = FieldStack.open(Path(path), np.asarray(order), (shape[0], shape[1]))
         self._projection = FilteredBackProjection(shape[1], np.deg2rad(theta_deg), threads=threads)
 
-    def slices(self, start: int, stop: int) -> ComplexArray:
+    def slices(self, start: int, stop: int) -> tuple[ComplexArray, int]:
         return self._slicing.slices(self._stack[:, slice(start, stop), :], self._projection)
 
     def close(self) -> None:

@@ -109,7 +109,7 @@ def _values(volume: VolumeFile, record: RunRecord | None) -> dict[str, Any]:
     return {
         "title": note or f"run {summary.run[:8]}",
         "subtitle": f"Reconstruction of run {summary.run[:8]} at {energy:.1f} eV",
-        "warnings": [*volume.parameters.get("warnings", []), *found],
+        "warnings": [*volume.warnings, *found],
         "cards": _cards(summary, energy, light_m),
         "light": "" if light_m is None else f"{light_m / NM:.0f} nm",
         "slices": [_row(volume, summary, quantity) for quantity in QUANTITIES],

@@ -134,7 +134,7 @@ class SpeckleJob(ProjectionJob[GrowingSpeckle]):
         self._tell(state="volume")
         paths = reconstruct_speckle(runs, folder, progress=self._tell_progress)
         with VolumeFile(paths.volume) as volume:
-            summary, warnings = volume.summary(), volume.parameters["warnings"]
+            summary, warnings = volume.summary(), volume.warnings
         self._pixel_size_m = summary.pixel_size_m
         self.status = replace(self.status, pairs=len(summary.theta_deg))
         self._publish(summary.slices)

@@ -27,7 +27,7 @@ from xsn_acq.live.speckle_rmse import RmseSums
 from xsn_acq.live.speckle_scan import SpeckleScan, View, speckle_scan
 from xsn_acq.live.speckle_settings import SpeckleChoices, entry, slicing_of
 from xsn_acq.live.speckle_warnings import of_fields
-from xsn_acq.live.volume import FILE_NAME
+from xsn_acq.live.volume import FILE_NAME, VolumeFile
 from xsn_acq.live.volume_writing import write_volume
 from xsn_acq.storage.json_file import write_json
 from xsn_acq.storage.run import RunRecord
@@ -221,7 +221,9 @@ def reconstruct_speckle(
     with SpeckleReconstruction(scan, views, folder, choices) as work:
         work.retrieve(executor, progress)
         paths = work.finish(executor, progress, runs)
-        warnings, fields = work.warnings, len(work.store)
+        fields = len(work.store)
+    with VolumeFile(paths.volume) as volume:
+        warnings = volume.warnings
     status = Status(
         scan.uid,
         frames=sum(view.images for view in views),

@@ -109,6 +109,26 @@ class VolumeFile(Closing):
         return float(self.parameters["wavelength_m"])
 
     @property
+    def background_kept(self) -> int:
+        """Number of slices that keep their background, for want of air; 0 in older files."""
+        slabs = self._entry.get("process/slabs")
+        if slabs is None or "background_kept" not in (slabs.dtype.names or ()):
+            return 0
+        return int(slabs["background_kept"].sum())
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a person must know of it by its own account, one line each."""
+        found = list(self.parameters.get("warnings", []))
+        kept, rows = self.background_kept, self.delta.shape[0]
+        if kept:
+            found.append(
+                f"{kept} of {rows} slices keep their slow background: there is too little air in them; "
+                "--keep-background leaves it in all"
+            )
+        return found
+
+    @property
     def noise(self) -> dict[Quantity, float]:
         """Noise of a voxel by the half sets; empty where they were not compared."""
         return read_halves(self._entry).noise

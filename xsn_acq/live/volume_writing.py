@@ -35,7 +35,7 @@ PART_NAME = Path(FILE_NAME).with_suffix(".part").name
 _SLAB_BYTES = 128 * 2**20
 _MOST_ROWS = 32
 _REAL = np.dtype("<f4")
-_SLAB = np.dtype([("done", "<u4"), ("delta", "<u4"), ("beta", "<u4")])
+_SLAB = np.dtype([("done", "<u4"), ("delta", "<u4"), ("beta", "<u4"), ("background_kept", "<u4")])
 _SLABS = "entry/process/slabs"
 _VOLUMES: Mapping[Quantity, str] = {quantity: f"entry/{quantity}/{quantity}" for quantity in QUANTITIES}
 
@@ -89,8 +89,8 @@ def write_volume(
             left = volume.left()
             progress(volume.rows_done, store.shape[0])
             job = volume_job(store, slicing, threads=executor.threads)
-            for position, block in executor.map(backproject, [(job, *rows) for rows in left]):
-                volume.write(left[position], np.imag(block), np.real(block))
+            for position, (block, kept) in executor.map(backproject, [(job, *rows) for rows in left]):
+                volume.write(left[position], np.imag(block), np.real(block), kept)
                 progress(volume.rows_done, store.shape[0])
             volume.flush()
         os.replace(part, path)
@@ -161,15 +161,18 @@ class _PartialVolume(Closing):
     def _bounds(self, slab: int) -> tuple[int, int]:
         return slab * self._rows, min((slab + 1) * self._rows, self._shape[0])
 
-    def write(self, rows: tuple[int, int], delta: FloatArray, beta: FloatArray) -> None:
-        """Put a slab (rows, nz, nx) in its place: values first, then the record that makes it count."""
+    def write(self, rows: tuple[int, int], delta: FloatArray, beta: FloatArray, kept: int = 0) -> None:
+        """Put a slab (rows, nz, nx) in its place: values first, then the record that makes it count.
+
+        ``kept``: how many of its slices keep their background.
+        """
         slab = rows[0] // self._rows
         for quantity, values in zip(QUANTITIES, (delta, beta), strict=True):
             block = np.ascontiguousarray(values, _REAL)
             self._file.write(_VOLUMES[quantity], rows[0], block)
             self._write_slices(quantity, rows, block)
             self._records[slab][quantity] = zlib.crc32(block.data)
-        self._records[slab]["done"] = 1
+        self._records[slab]["done"], self._records[slab]["background_kept"] = 1, kept
         self._file.write(_SLABS, slab, self._records[slab].tobytes())
 
     def _write_slices(self, quantity: Quantity, rows: tuple[int, int], block: FloatArray) -> None:
