@@ -1,5 +1,6 @@
 """Projections on the fly with references between them: frames in one file, rows that say which they are."""
 
+import logging
 import math
 import time
 from collections.abc import Sequence
@@ -15,6 +16,8 @@ from xsn_acq.plans.framing import sample_out_um
 from xsn_acq.plans.record import Rows
 from xsn_acq.plans.steps import POLL_S, Plan, finished, meanwhile, move, shut
 from xsn_acq.plans.stills import expose
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +61,8 @@ class SpeckleFlight(Flight):
         ]
 
     def _before_train(self, targets: Sequence[int]) -> Plan:
-        """References, where those before are older than so many projections."""
-        if self._every is not None and self._since >= self._every:
+        """References, where with this train more projections than so many would follow those before."""
+        if self._every is not None and self._since and self._since + len(targets) > self._every:
             yield from self._take_references()
             self._since = 0
         self._since += len(targets)
@@ -83,6 +86,9 @@ class SpeckleFlight(Flight):
             self._frames_before = camera.frames_written()
             steady = lasted and interruption.pauses == pauses
         time_s = yield from self._middle_s(first)
+        if math.isnan(time_s):
+            logger.warning("references from frame %d on are left out: their times cannot be read", first)
+            return
         self._spans.push([ReferenceSpan(first, self._references, time_s)])
         yield from self._spans.emit()
 
