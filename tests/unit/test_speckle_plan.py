@@ -200,7 +200,7 @@ def test_references_that_a_pause_spoilt_are_taken_again(devices, tmp_path):
 
 
 def test_no_more_projections_than_said_lie_between_references(devices, tmp_path):
-    """What is left of a resumed run are trains of 9, 9 and 9: never 18 without references, where 10 are asked."""
+    """Trains of 9, 9 and 9 are left of a resumed run: never 18 in a row where 10 are asked."""
     params = PARAMS.model_copy(update={"references_every": 10})
     good = frozenset({9, 19, 20, 21, 22, 23, 24, 25, 26, 27})
     done = Progress("5ca1ab1e", {0: EnergyProgress(good, ("11111111",))})
@@ -339,14 +339,47 @@ def test_all_is_put_back_after_an_abort(devices, tmp_path):
     assert closing == {"exit_status": "abort", "reason": "broken off: 0 of 37 projections good"}
 
 
-def broken(plan, devices, error):
-    """Play a plan, throw the error as its flight begins; the messages that follow, and what it ends with."""
+def flown(machine, message):
+    """The flight begins."""
+    return message.command == "kickoff" and message.obj is machine.devices.position_compare
+
+
+def between(machine, message):
+    """References between trains begin, the sample is out."""
+    return message.command == "kickoff" and message.obj is machine.devices.camera and machine._internal
+
+
+def flat(machine, message):
+    """Flats begin, sample and diffuser are out."""
+    out = machine.devices.diffuser.x.user_readback.value == 15.0
+    return message.command == "kickoff" and message.obj is machine.devices.camera and out
+
+
+@pytest.mark.parametrize(
+    ("when", "every", "good"), [(between, 20, 20), (flat, None, 0)], ids=["references between", "flats"]
+)
+def test_all_is_put_back_where_sample_or_diffuser_are_out(devices, tmp_path, when, every, good):
+    params, aborted = PARAMS.model_copy(update={"references_every": every}), RequestAbort()
+    plan = speckle_tomography(devices, params, folder=tmp_path)
+    after, raised = broken(plan, devices, aborted, when)
+    assert raised is aborted
+    assert story(after) == ["shutter closed", "sample_x 0.0", "diffuser_x 0.5", "diffuser_y -0.25"]
+    steps = [getattr(message.obj, "name", "") for message in after if message.command == "trigger"]
+    assert [name for name in steps if name.startswith("camera")] == ["camera stop", "camera close file"]
+    (closing,) = [message.kwargs for message in after if message.command == "close_run"]
+    assert closing["reason"] == f"broken off: {good} of 37 projections good"
+    places = [motor.user_readback.value for motor in (devices.sample.x, devices.diffuser.x)]
+    assert (devices.shutter.word, places) == ("closed", [0.0, 0.5])
+
+
+def broken(plan, devices, error, when=flown):
+    """Play a plan, throw the error at a message; the messages that follow, and what it ends with."""
     machine, after, thrown = SpeckleMachine(devices), [], False
     message = plan.send(None)
     while True:
         after += [message] * thrown
         try:
-            if not thrown and message.command == "kickoff" and message.obj is devices.position_compare:
+            if not thrown and when(machine, message):
                 thrown, message = True, plan.throw(error)
                 continue
             if message.command in ("set", "prepare", "kickoff", "collect"):
@@ -378,6 +411,14 @@ def test_every_reason_at_once(devices, tmp_path):
         "sample_y: wanted 0 um, as the series began, found 5 um",
     ):
         assert any(words in fault for fault in refused.value.faults), words
+
+
+@pytest.mark.parametrize("out_um", [0.0, 50.0, -83.0])
+def test_a_sample_that_stays_in_the_field_is_refused(devices, tmp_path, out_um):
+    """128 columns are 83.2 um."""
+    params = PARAMS.model_copy(update={"sample_out_um": out_um})
+    with pytest.raises(LimitError, match=r"sample_out_um: wanted 83\.2 um or more from 0 um"):
+        next(speckle_tomography(devices, params, folder=tmp_path))
 
 
 def test_a_diffuser_that_is_never_out_is_refused(devices, tmp_path):

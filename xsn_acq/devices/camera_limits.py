@@ -1,4 +1,4 @@
-"""What a camera can be asked for: its exposures and its regions, as a frozen value that its driver declares."""
+"""What a camera can be asked for, exposures and regions: a frozen value that its driver declares."""
 
 from dataclasses import dataclass
 

@@ -34,7 +34,7 @@ def _row_faults(sensor: Sensor, frame: Framing) -> Iterator[str]:
     above, odd = divmod(rows - frame.shape[0], 2)
     if odd:
         yield (
-            f"roi.size_y: wanted an {'even' if rows % 2 == 0 else 'odd'} number of binned rows, evenly about the "
+            f"roi.size_y: wanted an {'odd' if rows % 2 else 'even'} number of binned rows, to lie about the "
             f"middle of the sensor's {rows}, found {frame.shape[0]}; give size_y {size_y - binning} or "
             f"{size_y + binning} px"
         )

@@ -13,7 +13,7 @@ from xsn_acq.params.progress import Progress
 from xsn_acq.plans.camera_faults import camera_faults
 from xsn_acq.plans.checks import folder_faults, general_faults, move_faults, record_faults
 from xsn_acq.plans.feasible import infeasible
-from xsn_acq.plans.framing import Framing, framing
+from xsn_acq.plans.framing import Framing, framing, sample_out_um
 from xsn_acq.plans.instrument import SpeckleInstrument
 from xsn_acq.plans.speckle_places import place_faults
 from xsn_acq.plans.speckle_state import SpeckleState, beta_over_delta, one_position
@@ -64,9 +64,7 @@ def infeasible_speckle(file: SpeckleBeamline, params: SpeckleTomography) -> list
 
 
 def frames_left(params: SpeckleTomography, done: Progress, first: int = 0) -> int:
-    """Frames still to be taken from position ``first`` on; each tomogram that is not complete needs all but
-    projections anew.
-    """
+    """Frames still to be taken from ``first`` on; an incomplete tomogram needs all but projections anew."""
     left = [params.projections - len(done.at(number).good) for number in range(first, len(params.places_mm))]
     return sum(params.frames - params.projections + missing for missing in left if missing > 0)
 
@@ -87,9 +85,21 @@ def _file_faults(
     )
     yield from next((faults for faults in turns if faults), [])
     yield from camera_faults(PcoEdgeDriver.limits, file.detection, frame)
+    yield from _out_faults(file, params, frame)
     yield from _sheet_faults(file, params, frame)
     yield from _step_faults(file, params)
     yield from _material_faults(file, params)
+
+
+def _out_faults(file: SpeckleBeamline, params: SpeckleTomography, frame: Framing) -> Iterator[str]:
+    """A sample as wide as the field would be seen in flats and references."""
+    out, centre = sample_out_um(file, params), file.geometry.sample_x_centre_um
+    least = file.field_um(frame.roi[2])
+    if abs(out - centre) < least:
+        yield (
+            f"sample_out_um: wanted {least:g} um or more from {centre:g} um, the width of the field, so that "
+            f"flats have no sample, found {out:g} um; choose one further out"
+        )
 
 
 def _sheet_faults(file: SpeckleBeamline, params: SpeckleTomography, frame: Framing) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What must stay as it is while a series of diffuser positions is taken: places of the sample, and the energy."""
+"""What must stay as it is in a series of diffuser positions: places of the sample, and the energy."""
 
 import math
 from collections.abc import Iterator
