@@ -91,10 +91,29 @@ def test_where_the_time_went(devices, tmp_path):
     period_s = framing(FILE, PARAMS).period_s
     readout_s = framing(FILE, PARAMS).readout_s
     assert row["exposures_s"] == pytest.approx(37 * period_s + 17 * (1.0 + readout_s))
-    assert row["overhead_s"] == pytest.approx(row["duration_s"] - row["exposures_s"] - row["motors_s"])
     # 2 moves of 15 mm at 5 mm/s, 3 of 3 mm at 2 mm/s, their accelerations, run-ups of half a second; for the
     # flats the sample goes out while the diffuser does
     assert 2 * 3.0 + 3 * 1.5 < row["motors_s"] < 14.0
+
+
+def test_what_was_not_taken_in_this_run_takes_no_time(devices, tmp_path):
+    """Of 37 projections 10 are left, and one of them is taken twice."""
+    done = Progress("5ca1ab1e", {0: EnergyProgress(frozenset(range(27)), ("11111111",))})
+    machine = SpeckleMachine(devices, lose=lambda train, angles: [3] if train == 0 else [])
+    machine.run(speckle_tomography(devices, PARAMS, folder=tmp_path, done=done))
+    (row,) = machine.rows["run_times"]
+    frame = framing(FILE, PARAMS)
+    assert [train.count for train in machine.trains] == [10, 1]
+    assert row["exposures_s"] == pytest.approx(11 * frame.period_s + 17 * (1.0 + frame.readout_s))
+
+
+def test_references_between_trains_take_time(devices, tmp_path):
+    params = PARAMS.model_copy(update={"references_every": 20})
+    machine = SpeckleMachine(devices, params)
+    machine.run(speckle_tomography(devices, params, folder=tmp_path))
+    (row,) = machine.rows["run_times"]
+    frame = framing(FILE, PARAMS)
+    assert row["exposures_s"] == pytest.approx(37 * frame.period_s + 22 * (1.0 + frame.readout_s))
 
 
 def test_what_a_reconstruction_must_know(devices, tmp_path):

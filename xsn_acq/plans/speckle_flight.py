@@ -43,6 +43,8 @@ class SpeckleFlight(Flight):
         self._every, self._references = params.references_every, params.references
         self._sample_out_um = sample_out_um(devices.file, params)
         self._since = 0
+        self.trains: list[tuple[float, int]] = []
+        self.series = 0
         self._spans = Rows("reference_spans", ReferenceSpan)
 
     def fly(self) -> Plan:
@@ -67,11 +69,20 @@ class SpeckleFlight(Flight):
             self._since = 0
         self._since += len(targets)
 
+    def _train(self, targets: tuple[int, ...]) -> Plan:
+        """Take note of what was flown: of a train cut short, as many projections as it has frames."""
+        before = self._frames_before
+        cut = yield from super()._train(targets)
+        count = self._frames_before - before if cut else len(targets)
+        self.trains.append((self.ledger.start_deg(targets[0]), count))
+        return cut
+
     def _take_references(self) -> Plan:
         """Move the sample out, take references, move it in; again where a pause or a loss of beam came."""
         devices, interruption = self._devices, self._interruption
         sample_x, camera, steady = devices.sample.x, devices.camera, False
         while not steady:
+            self.series += 1
             losses, pauses = (yield from self._beam.wait()), interruption.pauses
             first = camera.frames_written()
             ready = finished(bps.prepare(camera, Rearm(self._references, "internal"), wait=True))
