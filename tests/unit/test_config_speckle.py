@@ -42,6 +42,11 @@ def test_pitch_and_energy_of_the_multilayer():
         ("energy_low_ev = 8000.0", "energy_low_ev = 200.0", "reflects only above 248 eV"),
         ("energy_low_ev = 8000.0", "energy_low_ev = 4000.0", "multilayer_1 at 4000 eV: 3.55"),
         ("x_out_mm = 15.0", "x_out_mm = 25.0", "diffuser.x_out_mm: 25.0 mm is outside -20.0 to 20.0 mm"),
+        (
+            "sample_out_um = 3000.0",
+            "sample_out_um = 1600.0",
+            "1600 um must be 1664 um or more",
+        ),
         ("column = 1279.5", "column = 2560.0", "calibration.rotation_axis.column: 2560.0 px is outside"),
         ('pv = "6C:DIF:m2"', 'pv = "6C:DIF:m1"', "axes.diffuser_y.pv: 6C:DIF:m1 is the motor of"),
         ("readout_s = 0.010", "readout_s = 0.0", "detection.readout_s: wanted more than 0"),

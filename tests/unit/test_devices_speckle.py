@@ -135,3 +135,11 @@ def test_more_frames_may_wait_for_another_trigger(kind, words):
     assert camera.cam.trigger_mode.get() == "as before"
     camera.prepare(Rearm(4, "internal")).wait(5.0)
     assert (camera.cam.trigger_mode.get(), camera.cam.images.get()) == (words, 4)
+
+
+def test_an_exposure_cut_to_whole_microseconds_is_taken():
+    """0.003958 s times a million is a little less than 3958, so that the camera makes 3957 us of it."""
+    cam = fake(PcoEdgeDriver, "cam1:", name="cam")
+    cam.acquire_time.sim_put(int(0.003958 * 1e6) / 1e6)
+    assert cam.acquire_time.shows(0.003958)
+    assert not cam.acquire_time.shows(0.003960)

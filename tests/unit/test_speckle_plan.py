@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from bluesky import plan_stubs as bps
 from bluesky.utils import RequestAbort
 from fake_instrument import UID
 from speckle_machine import FILE, PARAMS, SpeckleMachine, instrument
@@ -15,7 +16,7 @@ from xsn_acq.errors import LedgerError, LimitError
 from xsn_acq.live.expected import frames_expected
 from xsn_acq.params import Roi, SpeckleTomography
 from xsn_acq.params.progress import EnergyProgress, Progress
-from xsn_acq.plans import fly
+from xsn_acq.plans import checks, fly, speckle_flight
 from xsn_acq.plans.framing import framing
 from xsn_acq.plans.speckle_tomography import speckle_tomography
 
@@ -91,10 +92,29 @@ def test_where_the_time_went(devices, tmp_path):
     period_s = framing(FILE, PARAMS).period_s
     readout_s = framing(FILE, PARAMS).readout_s
     assert row["exposures_s"] == pytest.approx(37 * period_s + 17 * (1.0 + readout_s))
-    assert row["overhead_s"] == pytest.approx(row["duration_s"] - row["exposures_s"] - row["motors_s"])
     # 2 moves of 15 mm at 5 mm/s, 3 of 3 mm at 2 mm/s, their accelerations, run-ups of half a second; for the
     # flats the sample goes out while the diffuser does
     assert 2 * 3.0 + 3 * 1.5 < row["motors_s"] < 14.0
+
+
+def test_what_was_not_taken_in_this_run_takes_no_time(devices, tmp_path):
+    """Of 37 projections 10 are left, and one of them is taken twice."""
+    done = Progress("5ca1ab1e", {0: EnergyProgress(frozenset(range(27)), ("11111111",))})
+    machine = SpeckleMachine(devices, lose=lambda train, angles: [3] if train == 0 else [])
+    machine.run(speckle_tomography(devices, PARAMS, folder=tmp_path, done=done))
+    (row,) = machine.rows["run_times"]
+    frame = framing(FILE, PARAMS)
+    assert [train.count for train in machine.trains] == [10, 1]
+    assert row["exposures_s"] == pytest.approx(11 * frame.period_s + 17 * (1.0 + frame.readout_s))
+
+
+def test_references_between_trains_take_time(devices, tmp_path):
+    params = PARAMS.model_copy(update={"references_every": 20})
+    machine = SpeckleMachine(devices, params)
+    machine.run(speckle_tomography(devices, params, folder=tmp_path))
+    (row,) = machine.rows["run_times"]
+    frame = framing(FILE, PARAMS)
+    assert row["exposures_s"] == pytest.approx(37 * frame.period_s + 22 * (1.0 + frame.readout_s))
 
 
 def test_what_a_reconstruction_must_know(devices, tmp_path):
@@ -202,6 +222,33 @@ def test_references_that_a_pause_spoilt_are_taken_again(devices, tmp_path):
     assert (summary["written"], summary["complete"]) == (37, 1)
 
 
+def test_no_more_projections_than_said_lie_between_references(devices, tmp_path):
+    """Trains of 9, 9 and 9 are left of a resumed run: never 18 in a row where 10 are asked."""
+    params = PARAMS.model_copy(update={"references_every": 10})
+    good = frozenset({9, 19, 20, 21, 22, 23, 24, 25, 26, 27})
+    done = Progress("5ca1ab1e", {0: EnergyProgress(good, ("11111111",))})
+    machine = SpeckleMachine(devices, params)
+    machine.run(speckle_tomography(devices, params, folder=tmp_path, done=done))
+    assert [train.count for train in machine.trains] == [9, 9, 9]
+    assert [row["first_frame"] for row in machine.rows["reference_spans"]] == [9, 23]
+
+
+def test_references_without_times_are_left_out(devices, tmp_path, monkeypatch, caplog):
+    params = PARAMS.model_copy(update={"references_every": 20})
+    machine = SpeckleMachine(devices, params)
+    monkeypatch.setattr(speckle_flight.SpeckleFlight, "_middle_s", no_time)
+    machine.run(speckle_tomography(devices, params, folder=tmp_path))
+    assert machine.rows["reference_spans"] == []
+    assert "references from frame 20 on are left out" in caplog.text
+    assert machine.rows["ledger_summary"][0]["complete"] == 1
+
+
+def no_time(flight, first):
+    """Times of frames that cannot be read."""
+    yield from bps.null()
+    return math.nan
+
+
 def test_a_series_goes_on_with_what_is_missing(devices, tmp_path):
     earlier = {
         0: EnergyProgress(frozenset(range(37)), ("11111111",)),
@@ -230,6 +277,52 @@ def test_the_beam_is_waited_for_between_positions(devices, tmp_path):
     machine.simulator.add_handler("sleep", sleep)
     assert len(starts(machine.run(speckle_tomography(devices, THREE, folder=tmp_path)))) == 3
     assert looks.count(0.0) == 2
+
+
+def test_a_series_that_fits_is_not_refused_half_way(devices, tmp_path, monkeypatch):
+    """Free space falls by each position taken; at first it is 1.15 times that of all, 1.1 times is wanted."""
+    one = THREE.frames * framing(FILE, THREE).bytes_per_frame
+    free = [1.15 * 3 * one]
+    monkeypatch.setattr(checks.shutil, "disk_usage", lambda folder: SimpleNamespace(free=free[0]))
+    machine = SpeckleMachine(devices, THREE)
+    machine.simulator.add_handler("close_run", lambda msg: free.append(free.pop() - one))
+    assert len(starts(machine.run(speckle_tomography(devices, THREE, folder=tmp_path)))) == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda each: setattr(each.sample.x.user_readback, "value", 7.0), "sample_x: wanted 0 um"),
+        (lambda each: setattr(each.sample.y.user_readback, "value", 7.0), "sample_y: wanted 0 um"),
+        (
+            lambda each: setattr(each.mono.energy_ev, "value", 12000.0),
+            r"energy: wanted 10000\.0 \+- 10\.0 eV",
+        ),
+    ],
+)
+def test_what_changes_between_positions_is_refused(devices, tmp_path, change, words):
+    machine = SpeckleMachine(devices, THREE)
+    machine.simulator.add_handler("close_run", lambda msg: change(devices))
+    with pytest.raises(LimitError, match=f"{words}.*, as the series began"):
+        machine.run(speckle_tomography(devices, THREE, folder=tmp_path))
+    assert len(machine.trains) == 1
+
+
+def test_another_energy_than_the_series_is_refused(devices, tmp_path):
+    done = Progress("series", places={"mono_energy_ev": 12000.0})
+    with pytest.raises(LimitError, match=r"energy: wanted 12000\.0 \+- 12\.0 eV, as the series began"):
+        next(speckle_tomography(devices, PARAMS, folder=tmp_path, done=done))
+
+
+def test_the_stage_of_the_sample_counts_in_the_distances(devices, tmp_path):
+    devices.sample.z.user_readback.value = 1500.0
+    (start,) = starts(SpeckleMachine(devices).run(speckle_tomography(devices, PARAMS, folder=tmp_path)))
+    told = start["acquisition"]
+    assert told["sample_to_diffuser_m"] == pytest.approx(0.0015)
+    assert told["sample_to_scintillator_m"] == pytest.approx(0.0215)
+    devices.sample.z.user_readback.value = 3000.0
+    with pytest.raises(LimitError, match="sample_z: wanted less than 3000 um"):
+        next(speckle_tomography(devices, PARAMS, folder=tmp_path))
 
 
 def test_what_forbids_the_next_position_stands_in_the_journal(devices, tmp_path):
@@ -269,14 +362,47 @@ def test_all_is_put_back_after_an_abort(devices, tmp_path):
     assert closing == {"exit_status": "abort", "reason": "broken off: 0 of 37 projections good"}
 
 
-def broken(plan, devices, error):
-    """Play a plan, throw the error as its flight begins; the messages that follow, and what it ends with."""
+def flown(machine, message):
+    """The flight begins."""
+    return message.command == "kickoff" and message.obj is machine.devices.position_compare
+
+
+def between(machine, message):
+    """References between trains begin, the sample is out."""
+    return message.command == "kickoff" and message.obj is machine.devices.camera and machine._internal
+
+
+def flat(machine, message):
+    """Flats begin, sample and diffuser are out."""
+    out = machine.devices.diffuser.x.user_readback.value == 15.0
+    return message.command == "kickoff" and message.obj is machine.devices.camera and out
+
+
+@pytest.mark.parametrize(
+    ("when", "every", "good"), [(between, 20, 20), (flat, None, 0)], ids=["references between", "flats"]
+)
+def test_all_is_put_back_where_sample_or_diffuser_are_out(devices, tmp_path, when, every, good):
+    params, aborted = PARAMS.model_copy(update={"references_every": every}), RequestAbort()
+    plan = speckle_tomography(devices, params, folder=tmp_path)
+    after, raised = broken(plan, devices, aborted, when)
+    assert raised is aborted
+    assert story(after) == ["shutter closed", "sample_x 0.0", "diffuser_x 0.5", "diffuser_y -0.25"]
+    steps = [getattr(message.obj, "name", "") for message in after if message.command == "trigger"]
+    assert [name for name in steps if name.startswith("camera")] == ["camera stop", "camera close file"]
+    (closing,) = [message.kwargs for message in after if message.command == "close_run"]
+    assert closing["reason"] == f"broken off: {good} of 37 projections good"
+    places = [motor.user_readback.value for motor in (devices.sample.x, devices.diffuser.x)]
+    assert (devices.shutter.word, places) == ("closed", [0.0, 0.5])
+
+
+def broken(plan, devices, error, when=flown):
+    """Play a plan, throw the error at a message; the messages that follow, and what it ends with."""
     machine, after, thrown = SpeckleMachine(devices), [], False
     message = plan.send(None)
     while True:
         after += [message] * thrown
         try:
-            if not thrown and message.command == "kickoff" and message.obj is devices.position_compare:
+            if not thrown and when(machine, message):
                 thrown, message = True, plan.throw(error)
                 continue
             if message.command in ("set", "prepare", "kickoff", "collect"):
@@ -310,6 +436,14 @@ def test_every_reason_at_once(devices, tmp_path):
         assert any(words in fault for fault in refused.value.faults), words
 
 
+@pytest.mark.parametrize("out_um", [0.0, 50.0, -83.0])
+def test_a_sample_that_stays_in_the_field_is_refused(devices, tmp_path, out_um):
+    """128 columns are 83.2 um."""
+    params = PARAMS.model_copy(update={"sample_out_um": out_um})
+    with pytest.raises(LimitError, match=r"sample_out_um: wanted 83\.2 um or more from 0 um"):
+        next(speckle_tomography(devices, params, folder=tmp_path))
+
+
 def test_a_diffuser_that_is_never_out_is_refused(devices, tmp_path):
     sheet = FILE.diffuser.model_copy(update={"x_out_mm": 10.0})
     devices.file = FILE.model_copy(update={"diffuser": sheet})
@@ -341,6 +475,21 @@ def test_regions_that_the_camera_does_not_have_are_refused(devices, tmp_path, ro
 def test_exposures_that_the_camera_does_not_make_are_refused(devices, tmp_path):
     params = PARAMS.model_copy(update={"exposure_s": 2.5})
     with pytest.raises(LimitError, match=r"exposure_s: wanted 2 s or less, found 2\.5 s"):
+        next(speckle_tomography(devices, params, folder=tmp_path))
+
+
+def test_rows_that_cannot_lie_about_the_middle_are_refused(devices, tmp_path):
+    """Of 1080 binned rows 47 leave 1033, which is odd."""
+    region = Roi(min_x=1216, min_y=1033, size_x=256, size_y=94)
+    params = PARAMS.model_copy(update={"roi": region, "binning": 2})
+    words = "roi.size_y: wanted an even number of binned rows, .*found 47; give size_y 92 or 96 px"
+    with pytest.raises(LimitError, match=words):
+        next(speckle_tomography(devices, params, folder=tmp_path))
+
+
+def test_exposures_shorter_than_the_camera_s_are_refused(devices, tmp_path):
+    params = PARAMS.model_copy(update={"exposure_s": 4e-4})
+    with pytest.raises(LimitError, match=r"exposure_s: wanted 0\.0005 s or more, found 0\.0004 s"):
         next(speckle_tomography(devices, params, folder=tmp_path))
 
 

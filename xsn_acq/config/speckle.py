@@ -121,10 +121,23 @@ class SpeckleBeamline(FullField):
         measured = self.calibration.pixel_size
         return (1.0 if measured is None else measured.ratio) * self.nominal_pixel_size_m(binning)
 
+    def field_um(self, columns: int) -> float:
+        """Width of so many columns of the unbinned sensor at the sample, um."""
+        return columns * self.pixel_size_m(1) / UM
+
     def axis_on_sensor(self, sample_x_um: float) -> float:
         """Column of the rotation axis on the unbinned sensor; sample_x sits under the axis and moves it."""
         calibrated = self.calibration.rotation_axis
         return calibrated.column + (sample_x_um - calibrated.sample_x_um) * UM / self.pixel_size_m(1)
+
+    def faults(self) -> list[str]:
+        """Also a sample that is still in the field of the whole sensor where flats are taken."""
+        geometry, least = self.geometry, self.field_um(self.detection.sensor_columns)
+        if abs(geometry.sample_out_um - geometry.sample_x_centre_um) >= least:
+            return super().faults()
+        said = f"geometry.sample_out_um: {geometry.sample_out_um:g} um must be {least:g} um or more from"
+        centre = f"sample_x_centre_um {geometry.sample_x_centre_um:g} um, the width of the field"
+        return [*super().faults(), f"{said} {centre}"]
 
     def places(self) -> list[Place]:
         """The diffuser out of the beam, the pitches of the energies and the rotation axis too."""

@@ -12,7 +12,8 @@ from xsn_acq.devices.frame_driver import FrameDriver
 from xsn_acq.devices.frame_setup import Trigger
 from xsn_acq.errors import DeviceError
 
-_EXPOSURE_STEP_S = 1e-6
+_EXPOSURE_TOLERANCE_S = 1.5e-6
+"""A camera cuts an exposure to whole microseconds, so that it may be one less; rounding comes on top."""
 
 
 class CameraDriver(FrameDriver):
@@ -21,7 +22,7 @@ class CameraDriver(FrameDriver):
     trigger_words: ClassVar[dict[Trigger, str]]
     """What the record calls the triggers."""
 
-    acquire_time = Cpt(CheckedSignalWithRBV, "AcquireTime", kind="config", tolerance=_EXPOSURE_STEP_S)
+    acquire_time = Cpt(CheckedSignalWithRBV, "AcquireTime", kind="config", tolerance=_EXPOSURE_TOLERANCE_S)
     image_mode = Cpt(CheckedSignalWithRBV, "ImageMode", string=True, kind="omitted")
     images_counter = Cpt(FrameCounter, "NumImagesCounter_RBV", kind="omitted")
     min_x = Cpt(CheckedSignalWithRBV, "MinX", kind="config")

@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from xsn_acq.devices.camera_driver import CameraDriver
+from xsn_acq.devices.camera_limits import CameraLimits
 from xsn_acq.devices.camera_setup import CameraSetup
 from xsn_acq.devices.frame_setup import Trigger
 
@@ -14,6 +15,10 @@ class PcoEdgeDriver(CameraDriver):
     to change them reboots the camera, or asks for names that only the camera knows.
     """
 
+    limits: ClassVar = CameraLimits(
+        shortest_s=5e-4, longest_s=2.0, column_step=4, least_columns=64, least_rows=16
+    )
+    """Of a pco.edge 5.5 with a rolling shutter."""
     trigger_words: ClassVar[dict[Trigger, str]] = {"internal": "Auto", "external": "Ext + Soft"}
 
     def _apply_mode(self, setup: CameraSetup) -> None:

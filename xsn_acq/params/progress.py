@@ -42,7 +42,7 @@ class Progress:
     energies : mapping of int to EnergyProgress
         By the number of the energy, or position, in the sequence of the scan; one not begun may lack.
     places : mapping of str to float
-        Where motors stood as the scan began, by name, in their units.
+        Where motors stood as the scan began, by name, in their units; the energy in eV.
     """
 
     scan: str

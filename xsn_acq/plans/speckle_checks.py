@@ -6,23 +6,21 @@ from itertools import combinations
 from pathlib import Path
 
 from xsn_acq.config import SpeckleBeamline
+from xsn_acq.devices.pco_edge_driver import PcoEdgeDriver
 from xsn_acq.errors import ConfigError, LimitError
 from xsn_acq.params import SpeckleTomography
 from xsn_acq.params.progress import Progress
+from xsn_acq.plans.camera_faults import camera_faults
 from xsn_acq.plans.checks import folder_faults, general_faults, move_faults, record_faults
 from xsn_acq.plans.feasible import infeasible
-from xsn_acq.plans.framing import Framing, framing
+from xsn_acq.plans.framing import Framing, framing, sample_out_um
 from xsn_acq.plans.instrument import SpeckleInstrument
+from xsn_acq.plans.speckle_places import place_faults
 from xsn_acq.plans.speckle_state import SpeckleState, beta_over_delta, one_position
-from xsn_acq.plans.steps import asked
 from xsn_acq.units import MM, UM
 
 FEW_GRAINS = 3
 """Positions of the diffuser nearer to each other than so many grains show nearly the same speckle."""
-COLUMN_STEP, LEAST_COLUMNS, LEAST_ROWS = 4, 64, 16
-"""Of regions of a pco.edge, binned pixels."""
-LONGEST_EXPOSURE_S = 2.0
-"""Of a pco.edge 5.5."""
 
 
 def check_speckle(
@@ -32,8 +30,12 @@ def check_speckle(
     state: SpeckleState,
     folder: Path,
     done: Progress,
+    *,
+    first: int = 0,
 ) -> None:
     """Refuse tomograms that cannot be taken as a whole or that would be worthless.
+
+    ``first``: the position that is taken next; those before it need no space any more.
 
     Raises
     ------
@@ -48,8 +50,9 @@ def check_speckle(
         *_file_faults(devices.file, params, (state.theta_acceleration_s, state.theta_max_velocity)),
         *dict.fromkeys(moves),
         *_record_faults(devices, params),
-        *_place_faults(devices, done),
-        *folder_faults(folder, frames_left(params, done) * frame.bytes_per_frame),
+        *place_faults(devices, done),
+        *_distance_faults(devices.file, state),
+        *folder_faults(folder, frames_left(params, done, first) * frame.bytes_per_frame),
     ]
     if faults:
         raise LimitError("speckle_tomography", faults)
@@ -60,9 +63,9 @@ def infeasible_speckle(file: SpeckleBeamline, params: SpeckleTomography) -> list
     return list(_file_faults(file, params, (None, None)))
 
 
-def frames_left(params: SpeckleTomography, done: Progress) -> int:
-    """Frames still to be taken; each tomogram that is not complete needs all but projections anew."""
-    left = [params.projections - len(done.at(number).good) for number in range(len(params.places_mm))]
+def frames_left(params: SpeckleTomography, done: Progress, first: int = 0) -> int:
+    """Frames still to be taken from ``first`` on; an incomplete tomogram needs all but projections anew."""
+    left = [params.projections - len(done.at(number).good) for number in range(first, len(params.places_mm))]
     return sum(params.frames - params.projections + missing for missing in left if missing > 0)
 
 
@@ -81,31 +84,22 @@ def _file_faults(
         for turn in _turns(params, frame)
     )
     yield from next((faults for faults in turns if faults), [])
-    yield from _camera_faults(file, frame)
+    yield from camera_faults(PcoEdgeDriver.limits, file.detection, frame)
+    yield from _out_faults(file, params, frame)
     yield from _sheet_faults(file, params, frame)
     yield from _step_faults(file, params)
     yield from _material_faults(file, params)
 
 
-def _camera_faults(file: SpeckleBeamline, frame: Framing) -> Iterator[str]:
-    """The camera cannot expose as long, or has no such region: it reads out from the middle row outwards."""
-    min_x, min_y, size_x, size_y = frame.roi
-    step, middle = COLUMN_STEP * frame.binning, (file.detection.sensor_rows - size_y) // 2
-    if frame.exposure_s > LONGEST_EXPOSURE_S:
+def _out_faults(file: SpeckleBeamline, params: SpeckleTomography, frame: Framing) -> Iterator[str]:
+    """A sample as wide as the field would be seen in flats and references."""
+    out, centre = sample_out_um(file, params), file.geometry.sample_x_centre_um
+    least = file.field_um(frame.roi[2])
+    if abs(out - centre) < least:
         yield (
-            f"exposure_s: wanted {LONGEST_EXPOSURE_S:g} s or less, found {frame.exposure_s:g} s; "
-            "take more frames instead"
+            f"sample_out_um: wanted {least:g} um or more from {centre:g} um, the width of the field, so that "
+            f"flats have no sample, found {out:g} um; choose one further out"
         )
-    if min_x % step or size_x % step:
-        yield f"roi: wanted columns in steps of {step} px, found {size_x} from {min_x} on; move its sides"
-    if min_y != middle:
-        yield f"roi.min_y: wanted {middle} px, with the middle row in the middle, found {min_y} px; move it"
-    for name, pixels, least in (
-        ("columns", frame.shape[1], LEAST_COLUMNS),
-        ("rows", frame.shape[0], LEAST_ROWS),
-    ):
-        if pixels < least:
-            yield f"roi: wanted {least} binned {name} or more, found {pixels}; make it larger"
 
 
 def _sheet_faults(file: SpeckleBeamline, params: SpeckleTomography, frame: Framing) -> Iterator[str]:
@@ -151,22 +145,19 @@ def _material_faults(file: SpeckleBeamline, params: SpeckleTomography) -> Iterat
         yield f"material: wanted a chemical formula, {known}, found {params.material}; or leave it out"
 
 
+def _distance_faults(file: SpeckleBeamline, state: SpeckleState) -> Iterator[str]:
+    """The sample's z stage has it in the diffuser, or behind it."""
+    most_um = file.geometry.sample_to_diffuser_mm * MM / UM
+    if state.sample_z_um >= most_um:
+        yield (
+            f"sample_z: wanted less than {most_um:g} um, where the diffuser stands, found "
+            f"{state.sample_z_um:g} um; move it upstream"
+        )
+
+
 def _record_faults(devices: SpeckleInstrument, params: SpeckleTomography) -> Iterator[str]:
     """Places of the diffuser beyond a soft limit of its records."""
     diffuser, places = devices.diffuser, params.places_mm
     out = devices.file.diffuser.x_out_mm
     yield from record_faults(diffuser.x, out, *dict.fromkeys(x for x, _ in places))
     yield from record_faults(diffuser.y, *dict.fromkeys(y for _, y in places))
-
-
-def _place_faults(devices: SpeckleInstrument, done: Progress) -> Iterator[str]:
-    """Motors of the sample that no longer stand where the series began, which would give another image."""
-    sample = devices.sample
-    for motor in (sample.x, sample.y, sample.z):
-        wanted, found = done.places.get(motor.name), asked(motor.user_readback)
-        if wanted is not None and not abs(found - wanted) <= 2 * motor.axis.tolerance:
-            unit = motor.axis.unit
-            yield (
-                f"{motor.name}: wanted {wanted:.6g} {unit}, as the series began, found {found:.6g} {unit}; "
-                "move it there, or start a new series"
-            )

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 from xsn_acq.config import SpeckleBeamline
 from xsn_acq.params import SpeckleTomography
@@ -80,17 +81,43 @@ class SpeckleTimes:
         return self.flying_s - self.exposing_s + self.moves_s
 
 
+@dataclass(frozen=True)
+class Taken:
+    """What of a tomogram is taken: of each train its first angle (deg) and how many projections.
+
+    ``series``: so many times references are taken beyond those before the first train.
+    """
+
+    trains: tuple[tuple[float, int], ...]
+    series: int
+
+
+def all_of(params: SpeckleTomography, frame: Framing) -> Taken:
+    """A tomogram in which no frame is lost."""
+    every, step = params.references_every or params.projections, frame.rhythm(params).step_deg
+    firsts = range(0, params.projections, every)
+    trains = ((params.start_deg + first * step, min(every, params.projections - first)) for first in firsts)
+    return Taken(tuple(trains), params.spans + params.references_after)
+
+
 def speckle_times(
-    file: SpeckleBeamline, params: SpeckleTomography, frame: Framing, theta_deg: float = 0.0
+    file: SpeckleBeamline,
+    params: SpeckleTomography,
+    frame: Framing,
+    theta_deg: float = 0.0,
+    taken: Taken | None = None,
 ) -> SpeckleTimes:
-    """Times of one tomogram in which no frame is lost; ``theta_deg``: where the rotation stage stands."""
-    series = params.spans + params.references_after
-    stills = params.darks + params.flats + params.references * (1 + series)
+    """Nominal times of what is ``taken`` at one position; ``theta_deg``: where the rotation stage stands.
+
+    Without ``taken``: of a tomogram in which no frame is lost.
+    """
+    taken = taken or all_of(params, frame)
+    stills = params.darks + params.flats + params.references * (1 + taken.series)
     return SpeckleTimes(
-        flying_s=_flying_s(file, params, frame),
-        exposing_s=params.projections * frame.period_s,
+        flying_s=_flying_s(file, params, frame, taken.trains),
+        exposing_s=sum(count for _, count in taken.trains) * frame.period_s,
         stills_s=stills * (params.exposure_s + frame.readout_s),
-        moves_s=_moves_s(file, params, theta_deg),
+        moves_s=_moves_s(file, params, theta_deg, taken),
     )
 
 
@@ -115,21 +142,17 @@ def estimate_speckle(file: SpeckleBeamline, params: SpeckleTomography) -> Speckl
     )
 
 
-def _flying_s(file: SpeckleBeamline, params: SpeckleTomography, frame: Framing) -> float:
-    """Time of the trains, and of the way back to the next one's run-up."""
+def _flying_s(
+    file: SpeckleBeamline, params: SpeckleTomography, frame: Framing, flown: tuple[tuple[float, int], ...]
+) -> float:
+    """Time of the trains, and of the ways to the next one's run-up."""
     rhythm, theta = frame.rhythm(params), file.axes.sample_theta
-    every = params.references_every or params.projections
-    full, rest = divmod(params.projections, every)
-    trains = [
-        sweep(rhythm, params.start_deg, count, theta.acceleration_s, theta.tolerance)
-        for count in [every] * full + [rest] * bool(rest)
-    ]
-    flown = sum(turn.duration_s(rhythm.velocity_deg_s, theta.acceleration_s) for turn in trains)
-    run_up = abs(trains[0].begin_deg - params.start_deg)
-    return flown + (len(trains) - 1) * move_s(theta, 2 * run_up)
+    turns = [sweep(rhythm, start, count, theta.acceleration_s, theta.tolerance) for start, count in flown]
+    turning = sum(turn.duration_s(rhythm.velocity_deg_s, theta.acceleration_s) for turn in turns)
+    return turning + sum(move_s(theta, after.begin_deg - turn.end_deg) for turn, after in pairwise(turns))
 
 
-def _moves_s(file: SpeckleBeamline, params: SpeckleTomography, theta_deg: float) -> float:
+def _moves_s(file: SpeckleBeamline, params: SpeckleTomography, theta_deg: float, taken: Taken) -> float:
     """Time of the moves of sample and diffuser, and of the first one of the rotation stage.
 
     For the flats both go out at the same time.
@@ -137,6 +160,7 @@ def _moves_s(file: SpeckleBeamline, params: SpeckleTomography, theta_deg: float)
     out_um = sample_out_um(file, params) - file.geometry.sample_x_centre_um
     sample_s = move_s(file.axes.sample_x, out_um)
     diffuser_s = move_s(file.axes.diffuser_x, file.diffuser.x_out_mm)
-    ways = 1 + 2 * (params.spans + params.references_after)
-    theta_s = move_s(file.axes.sample_theta, params.start_deg - theta_deg)
+    ways = 1 + 2 * taken.series
+    first_deg = taken.trains[0][0] if taken.trains else theta_deg
+    theta_s = move_s(file.axes.sample_theta, first_deg - theta_deg)
     return max(sample_s, diffuser_s) + diffuser_s + ways * sample_s + theta_s

@@ -1,5 +1,6 @@
 """Projections on the fly with references between them: frames in one file, rows that say which they are."""
 
+import logging
 import math
 import time
 from collections.abc import Sequence
@@ -15,6 +16,8 @@ from xsn_acq.plans.framing import sample_out_um
 from xsn_acq.plans.record import Rows
 from xsn_acq.plans.steps import POLL_S, Plan, finished, meanwhile, move, shut
 from xsn_acq.plans.stills import expose
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,8 @@ class SpeckleFlight(Flight):
         self._every, self._references = params.references_every, params.references
         self._sample_out_um = sample_out_um(devices.file, params)
         self._since = 0
+        self.trains: list[tuple[float, int]] = []
+        self.series = 0
         self._spans = Rows("reference_spans", ReferenceSpan)
 
     def fly(self) -> Plan:
@@ -58,17 +63,26 @@ class SpeckleFlight(Flight):
         ]
 
     def _before_train(self, targets: Sequence[int]) -> Plan:
-        """References, where those before are older than so many projections."""
-        if self._every is not None and self._since >= self._every:
+        """References, where with this train more projections than so many would follow those before."""
+        if self._every is not None and self._since and self._since + len(targets) > self._every:
             yield from self._take_references()
             self._since = 0
         self._since += len(targets)
+
+    def _train(self, targets: tuple[int, ...]) -> Plan:
+        """Take note of what was flown: of a train cut short, as many projections as it has frames."""
+        before = self._frames_before
+        cut = yield from super()._train(targets)
+        count = self._frames_before - before if cut else len(targets)
+        self.trains.append((self.ledger.start_deg(targets[0]), count))
+        return cut
 
     def _take_references(self) -> Plan:
         """Move the sample out, take references, move it in; again where a pause or a loss of beam came."""
         devices, interruption = self._devices, self._interruption
         sample_x, camera, steady = devices.sample.x, devices.camera, False
         while not steady:
+            self.series += 1
             losses, pauses = (yield from self._beam.wait()), interruption.pauses
             first = camera.frames_written()
             ready = finished(bps.prepare(camera, Rearm(self._references, "internal"), wait=True))
@@ -83,6 +97,9 @@ class SpeckleFlight(Flight):
             self._frames_before = camera.frames_written()
             steady = lasted and interruption.pauses == pauses
         time_s = yield from self._middle_s(first)
+        if math.isnan(time_s):
+            logger.warning("references from frame %d on are left out: their times cannot be read", first)
+            return
         self._spans.push([ReferenceSpan(first, self._references, time_s)])
         yield from self._spans.emit()
 

@@ -11,7 +11,7 @@ from xsn_acq.params.progress import EnergyProgress
 from xsn_acq.plans.framing import Framing, sample_out_um
 from xsn_acq.plans.instrument import SpeckleInstrument
 from xsn_acq.plans.record import Rows
-from xsn_acq.plans.speckle_estimate import speckle_times
+from xsn_acq.plans.speckle_estimate import Taken, speckle_times
 from xsn_acq.plans.speckle_flight import SpeckleFlight
 from xsn_acq.plans.speckle_state import SpeckleState, speckle_acquisition
 from xsn_acq.plans.steps import Plan, meanwhile, move, move_together
@@ -21,9 +21,10 @@ from xsn_acq.plans.tomogram import FlyRun
 
 @dataclass(frozen=True, slots=True)
 class RunTimes:
-    """Where the time of a run went, seconds by this computer's clock.
+    """Where the time of a run went, seconds; ``duration_s`` is by this computer's clock.
 
-    ``overhead_s`` is what is left beyond the exposures that were asked for and the motors' own times.
+    Exposures and motors are nominal, of all that was exposed and flown in it, retakes and repeated references
+    included. ``overhead_s`` is what is left, below zero where a simulated clock runs faster than this one.
     """
 
     duration_s: float
@@ -77,12 +78,13 @@ class PositionTomogram(FlyRun[SpeckleInstrument, SpeckleState]):
         yield from self._fly(flight)
         if params.references_after:
             yield from self._without_sample("references_after", params.references)
-        yield from self._tell_times(time.monotonic() - begun_s)
+        taken = Taken(tuple(flight.trains), flight.series + params.references_after)
+        yield from self._tell_times(time.monotonic() - begun_s, taken)
 
-    def _tell_times(self, duration_s: float) -> Plan:
+    def _tell_times(self, duration_s: float, taken: Taken) -> Plan:
         """Write where the time went, as a stream of its own."""
         file, theta_deg = self._devices.file, self._state.theta_deg
-        wanted = speckle_times(file, self._params, self._frame, theta_deg)
+        wanted = speckle_times(file, self._params, self._frame, theta_deg, taken)
         exposures_s, motors_s = wanted.exposures_s, wanted.motors_s
         rows = Rows("run_times", RunTimes)
         yield from rows.declare()

@@ -10,7 +10,7 @@ from xsn_acq.plans.framing import Framing
 from xsn_acq.plans.instrument import SpeckleInstrument
 from xsn_acq.plans.state import TurningState, full_field_state, turning_state
 from xsn_acq.plans.steps import asked
-from xsn_acq.units import MM, wavelength_m
+from xsn_acq.units import MM, UM, wavelength_m
 
 _ANY_DENSITY_G_CM3 = 1.0
 """The ratio of beta to delta does not depend on it."""
@@ -20,6 +20,7 @@ _ANY_DENSITY_G_CM3 = 1.0
 class SpeckleState(TurningState):
     """What the devices say."""
 
+    sample_z_um: float
     diffuser_x_mm: float
     diffuser_y_mm: float
 
@@ -29,6 +30,7 @@ def read_speckle_state(devices: SpeckleInstrument) -> SpeckleState:
     return SpeckleState(
         **full_field_state(devices),
         **turning_state(devices),
+        sample_z_um=asked(devices.sample.z.user_readback),
         diffuser_x_mm=asked(devices.diffuser.x.user_readback),
         diffuser_y_mm=asked(devices.diffuser.y.user_readback),
     )
@@ -65,6 +67,7 @@ def speckle_acquisition(
 ) -> dict[str, Any]:
     """What a reconstruction must know, for the start document."""
     rhythm, energy, geometry = frame.rhythm(params), state.energy_ev, file.geometry
+    to_diffuser_m = geometry.sample_to_diffuser_mm * MM - state.sample_z_um * UM
     expected = {
         "darks": params.darks,
         "flats": params.flats,
@@ -76,10 +79,9 @@ def speckle_acquisition(
         "energy_ev": energy,
         "wavelength_m": wavelength_m(energy),
         "pixel_size_m": file.pixel_size_m(frame.binning),
-        "sample_to_diffuser_m": geometry.sample_to_diffuser_mm * MM,
+        "sample_to_diffuser_m": to_diffuser_m,
         "diffuser_to_scintillator_m": geometry.diffuser_to_scintillator_mm * MM,
-        "sample_to_scintillator_m": (geometry.sample_to_diffuser_mm + geometry.diffuser_to_scintillator_mm)
-        * MM,
+        "sample_to_scintillator_m": to_diffuser_m + geometry.diffuser_to_scintillator_mm * MM,
         "axis_column": frame.axis_column(file.axis_on_sensor(state.sample_x_um)),
         "binning": frame.binning,
         "roi": list(frame.roi),

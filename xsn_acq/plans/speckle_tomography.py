@@ -16,6 +16,7 @@ from xsn_acq.plans.framing import Framing, framing
 from xsn_acq.plans.instrument import SpeckleInstrument
 from xsn_acq.plans.rows import neighbours
 from xsn_acq.plans.speckle_checks import check_speckle
+from xsn_acq.plans.speckle_places import with_places
 from xsn_acq.plans.speckle_run import PositionTomogram
 from xsn_acq.plans.speckle_state import SpeckleState, one_position, read_speckle_state
 from xsn_acq.plans.steps import Plan, in_plain_words
@@ -66,7 +67,7 @@ def speckle_tomography(
     but for references between projections, which are taken again. What fails between two runs stands in the
     journal as a run without frames.
     """
-    done = done or Progress(str(uuid.uuid4()))
+    done = with_places(done or Progress(str(uuid.uuid4())), devices)
     frame, state = framing(devices.file, params), read_speckle_state(devices)
     check_speckle(devices, params, frame, state, folder, done)
     series = _Series(devices, params, frame, state, folder, dict(md or {}), done)
@@ -95,7 +96,7 @@ class _Series:
         left = [n for n in range(len(self._params.places_mm)) if not self._done.complete(n, wanted)]
         for number in left:
             if number != left[0]:
-                yield from self._told(number, self._look_again())
+                yield from self._told(number, self._look_again(number))
             tomogram = self._tomogram(number)
             yield from tomogram.run(self._md)
             if tomogram.hopeless:
@@ -105,11 +106,12 @@ class _Series:
                     "--resume"
                 )
 
-    def _look_again(self) -> Plan:
+    def _look_again(self, number: int) -> Plan:
         """Wait for beam; refuse to go on where something else forbids it by now."""
         yield from Beam(self._devices).wait()
         self._state = read_speckle_state(self._devices)
-        check_speckle(self._devices, self._params, self._frame, self._state, self._folder, self._done)
+        given = self._devices, self._params, self._frame, self._state, self._folder, self._done
+        check_speckle(*given, first=number)
 
     def _told(self, number: int, plan: Plan) -> Plan:
         """Do what is done between runs; a failure stands in the journal as a run without frames."""

@@ -25,8 +25,9 @@ _PLACES = (
     "detector_z",
     "zone_plate_x",
     "zone_plate_y",
+    "mono_energy_ev",
 )
-"""Motors that must stand where they stood as the scan began."""
+"""Motors that must stand where they stood as the scan began; the energy of a series at one energy."""
 _SECTIONS = ("detection", "geometry", "zone_plate", "monochromator", "multilayer", "diffuser")
 _CALIBRATIONS = ("knife_edge", "rotation_axis", "pupil_plane", "focus", "pixel_size", "mono")
 """What of a beamline decides the images; the gap table decides their brightness alone."""
