@@ -78,6 +78,10 @@ class DeviceError(XsnError):
         super().__init__(f"{device}: {operation}: {values}{tail}")
 
 
+class SpoiltFramesError(DeviceError):
+    """Frames without a ledger were interrupted by a pause or a loss of beam."""
+
+
 class UnansweredError(DeviceError):
     """A record did not answer, or was lost while it was asked; asked again it may."""
 

@@ -90,7 +90,7 @@ class SpeckleMachine(Machine):
         frame = framing(devices.file, params)
         latency_s = frame.exposure_s + frame.readout_s
         super().__init__(devices, period_s=frame.period_s, latency_s=latency_s, **options)
-        self.rows |= {"reference_spans": [], "run_times": []}
+        self.rows |= {"reference_spans": [], "run_times": [], "spoilt": []}
         self._internal = 0
 
     def _prepare(self, msg):

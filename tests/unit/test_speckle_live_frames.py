@@ -7,6 +7,7 @@ import h5py
 import numpy as np
 import pytest
 from documents import SyntheticRun
+from speckle_run import SpeckleRun
 
 from xsn_acq.live.frames import time_of
 from xsn_acq.live.scan import FrameSet, Scan, good_rows, references_of, scan_of_run, scan_row, span_of
@@ -143,3 +144,18 @@ def test_a_scan_with_references_travels_as_json(record):
     again = Scan.from_plain(json.loads(json.dumps(scan.plain())))
     assert again == replace(scan, start={"uid": scan.uid}, frames_to_come=0)
     assert isinstance(again.references[0], FrameSet)
+
+
+def test_references_that_are_not_whole_are_left_out(tmp_path):
+    """Those after the projections: two of three are there, or all, and interrupted."""
+    record = RunRecord.from_documents(SpeckleRun(references=3, references_after=3).play(tmp_path))
+    assert len(references_of(record)) == 2
+    record.stop["exit_status"] = "abort"
+    assert len(references_of(record)) == 2
+    record.start["acquisition"]["expected"]["references"] = 4
+    assert references_of(record) == ()
+    record.stop["exit_status"] = "success"
+    assert len(references_of(record)) == 2
+    record._rows["spoilt"] = [{"stream": "references_after"}]
+    (first,) = references_of(record)
+    assert "references_after" not in first.path

@@ -222,6 +222,37 @@ def test_references_that_a_pause_spoilt_are_taken_again(devices, tmp_path):
     assert (summary["written"], summary["complete"]) == (37, 1)
 
 
+def test_references_after_that_a_pause_spoilt_leave_the_rest_of_the_series(devices, tmp_path, caplog):
+    """The first position is whole without them, and the second one is taken."""
+    params = PARAMS.model_copy(update={"positions": 2, "step_mm": 0.1})
+    machine = SpeckleMachine(devices, params)
+    watched, streams = [], []
+
+    def prepare(msg):
+        streams.append(getattr(msg.args[0], "stream", ""))
+        machine._prepare(msg)
+
+    def kickoff(msg):
+        machine._kickoff(msg)
+        if (
+            msg.obj is devices.camera
+            and streams[-1:] == ["references_after"]
+            and streams.count("references") == 1
+        ):
+            next(each for each in watched if hasattr(each, "pause")).pause()
+
+    devices.shutter.set = lambda word: SimpleNamespace(add_callback=lambda told: None)
+    machine.simulator.add_handler("null", lambda msg: watched.append(msg.obj))
+    machine.simulator.add_handler("kickoff", kickoff)
+    machine.simulator.add_handler("prepare", prepare)
+    messages = machine.run(speckle_tomography(devices, params, folder=tmp_path))
+    assert [row["stream"] for row in machine.rows["spoilt"]] == ["references_after"]
+    assert "references_after: wanted beam and no pause" in caplog.text
+    assert [row["complete"] for row in machine.rows["ledger_summary"]] == [1, 1]
+    closed = [msg.kwargs for msg in messages if msg.command == "close_run"]
+    assert [each.get("exit_status") for each in closed] == [None, None]
+
+
 def test_no_more_projections_than_said_lie_between_references(devices, tmp_path):
     """Trains of 9, 9 and 9 are left of a resumed run: never 18 in a row where 10 are asked."""
     params = PARAMS.model_copy(update={"references_every": 10})

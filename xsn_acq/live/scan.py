@@ -157,10 +157,12 @@ def scan_of_run(record: RunRecord, span_s: tuple[float, float] | None = None) ->
 def references_of(record: RunRecord, span_s: tuple[float, float] | None = None) -> tuple[FrameSet, ...]:
     """References that a run has so far, in order of time: before, between and after its projections.
 
+    Sets that are not whole, or were interrupted, are left out: they may be dark in part.
+
     ``span_s``: times of the first and last projection, which stand for those of the sets before and after.
     """
     ends = dict(zip(REFERENCES, span_s or (0.0, 0.0), strict=True))
-    found = [frame_set(record, name, ends[name]) for name in REFERENCES if has_frames(record, name)]
+    found = [frame_set(record, name, ends[name]) for name in REFERENCES if _are_whole(record, name)]
     if has_frames(record, "projections"):
         whole = frame_set(record, "projections")
         for row in record.rows(BETWEEN):
@@ -168,6 +170,15 @@ def references_of(record: RunRecord, span_s: tuple[float, float] | None = None) 
             span = (first, first + int(row["frames"]))
             found.append(replace(whole, spans=(span,), time_s=float(row["time_s"])))
     return tuple(sorted(found, key=lambda each: each.time_s))
+
+
+def _are_whole(record: RunRecord, stream: str) -> bool:
+    """Whether references are there, and neither they nor, before all were taken, their run was cut."""
+    if not has_frames(record, stream) or stream in record.spoilt:
+        return False
+    wanted = record.start.get("acquisition", {}).get("expected", {}).get("references", 1)
+    ended_well = record.stop is not None and record.stop.get("exit_status") == "success"
+    return ended_well or record.streams[stream].n_frames >= wanted
 
 
 def span_of(rows: Sequence[ScanRow]) -> tuple[float, float] | None:

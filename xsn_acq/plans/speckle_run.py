@@ -1,11 +1,13 @@
 """The run of one position of the diffuser: darks, flats, references, projections, references."""
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from xsn_acq.errors import SpoiltFramesError
 from xsn_acq.params import SpeckleTomography
 from xsn_acq.params.progress import EnergyProgress
 from xsn_acq.plans.framing import Framing, sample_out_um
@@ -17,6 +19,11 @@ from xsn_acq.plans.speckle_state import SpeckleState, speckle_acquisition
 from xsn_acq.plans.steps import Plan, meanwhile, move, move_together
 from xsn_acq.plans.stills import open_stream
 from xsn_acq.plans.tomogram import FlyRun
+
+logger = logging.getLogger(__name__)
+
+SPOILT = "spoilt"
+"""Stream whose rows name streams that were interrupted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +38,13 @@ class RunTimes:
     exposures_s: float
     motors_s: float
     overhead_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Spoilt:
+    """A stream whose frames count for nothing."""
+
+    stream: str
 
 
 class PositionTomogram(FlyRun[SpeckleInstrument, SpeckleState]):
@@ -77,9 +91,21 @@ class PositionTomogram(FlyRun[SpeckleInstrument, SpeckleState]):
         yield from self._without_sample("references", params.references, flight.open)
         yield from self._fly(flight)
         if params.references_after:
-            yield from self._without_sample("references_after", params.references)
+            yield from self._references_after()
         taken = Taken(tuple(flight.trains), flight.series + params.references_after)
         yield from self._tell_times(time.monotonic() - begun_s, taken)
+
+    def _references_after(self) -> Plan:
+        """Where a pause or a loss of beam spoils them they are named and count for nothing; all else does."""
+        stream = "references_after"
+        try:
+            yield from self._without_sample(stream, self._params.references)
+        except SpoiltFramesError as error:
+            logger.warning("%s; they are left out, the run is whole without them", error)
+            rows = Rows(SPOILT, Spoilt)
+            yield from rows.declare()
+            rows.push([Spoilt(stream)])
+            yield from rows.emit()
 
     def _tell_times(self, duration_s: float, taken: Taken) -> Plan:
         """Write where the time went, as a stream of its own."""

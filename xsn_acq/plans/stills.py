@@ -7,7 +7,7 @@ from bluesky import plan_stubs as bps
 from bluesky.utils import short_uid
 
 from xsn_acq.devices.camera_setup import CameraSetup
-from xsn_acq.errors import DeviceError
+from xsn_acq.errors import SpoiltFramesError
 from xsn_acq.plans.steps import POLL_S, Plan, finished, step
 
 FLUSH_S = 1.0
@@ -20,9 +20,11 @@ def open_stream(camera: Any, setup: CameraSetup) -> Plan:
     yield from bps.declare_stream(camera, name=setup.stream, collect=True)
 
 
-def spoilt_frames(camera: str, stream: str) -> DeviceError:
+def spoilt_frames(camera: str, stream: str) -> SpoiltFramesError:
     """The error of frames that have no ledger and were interrupted."""
-    return DeviceError(camera, stream, "beam and no pause", "an interruption", hint="start the run again")
+    return SpoiltFramesError(
+        camera, stream, "beam and no pause", "an interruption", hint="start the run again"
+    )
 
 
 def take_frames(camera: Any, setup: CameraSetup, *, spoilt: Callable[[], bool] = lambda: False) -> Plan:

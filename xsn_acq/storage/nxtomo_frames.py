@@ -84,7 +84,7 @@ def reference_sources(runs: Sequence[RunRecord]) -> list[FrameSource]:
         _source(run, name, INVALID, set())
         for run in runs
         for name in _REFERENCES
-        if name in run.streams and run.streams[name].n_frames
+        if name in run.streams and run.streams[name].n_frames and name not in run.spoilt
     ]
 
 

@@ -166,6 +166,11 @@ class RunRecord:
         return {key: _column([row.get(key) for row in rows]) for key in (rows[0] if rows else {})}
 
     @property
+    def spoilt(self) -> frozenset[str]:
+        """Streams whose frames were interrupted and count for nothing."""
+        return frozenset(str(row["stream"]) for row in self.rows("spoilt"))
+
+    @property
     def ledger(self) -> list[Row]:
         """Rows of the frame-angle ledger, in the order in which they were written."""
         return self.rows("ledger")
