@@ -9,7 +9,7 @@ from fake_instrument import ENERGY_EV, UID, Machine, instrument
 from xsn_acq.config.energy import energy_of_bragg_ev
 from xsn_acq.errors import DeviceError, LedgerError, LimitError
 from xsn_acq.params import ChangeEnergy, HyperspectralTomography, Roi
-from xsn_acq.params.progress import EnergyProgress, Progress
+from xsn_acq.params.progress import PartProgress, Progress
 from xsn_acq.plans import fly
 from xsn_acq.plans.framing import framing
 from xsn_acq.plans.hyperspectral import hyperspectral_tomography
@@ -112,7 +112,7 @@ def test_a_scan_goes_on_with_what_is_missing(devices, tmp_path):
     good, earlier = frozenset(range(20)), "00000000-earlier"
     done = Progress(
         "5ca1ab1e",
-        {0: EnergyProgress(frozenset(range(36)), ("11111111",)), 1: EnergyProgress(good, (earlier,))},
+        {0: PartProgress(frozenset(range(36)), ("11111111",)), 1: PartProgress(good, (earlier,))},
     )
     scanning = machine(devices)
     told = starts(scanning.run(hyperspectral_tomography(devices, PARAMS, folder=tmp_path, done=done)))

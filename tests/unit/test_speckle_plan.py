@@ -15,7 +15,7 @@ from xsn_acq.devices.camera_setup import CameraSetup
 from xsn_acq.errors import LedgerError, LimitError
 from xsn_acq.live.expected import frames_expected
 from xsn_acq.params import Roi, SpeckleTomography
-from xsn_acq.params.progress import EnergyProgress, Progress
+from xsn_acq.params.progress import PartProgress, Progress
 from xsn_acq.plans import checks, fly, speckle_flight
 from xsn_acq.plans.framing import framing
 from xsn_acq.plans.speckle_tomography import speckle_tomography
@@ -99,7 +99,7 @@ def test_where_the_time_went(devices, tmp_path):
 
 def test_what_was_not_taken_in_this_run_takes_no_time(devices, tmp_path):
     """Of 37 projections 10 are left, and one of them is taken twice."""
-    done = Progress("5ca1ab1e", {0: EnergyProgress(frozenset(range(27)), ("11111111",))})
+    done = Progress("5ca1ab1e", {0: PartProgress(frozenset(range(27)), ("11111111",))})
     machine = SpeckleMachine(devices, lose=lambda train, angles: [3] if train == 0 else [])
     machine.run(speckle_tomography(devices, PARAMS, folder=tmp_path, done=done))
     (row,) = machine.rows["run_times"]
@@ -257,7 +257,7 @@ def test_no_more_projections_than_said_lie_between_references(devices, tmp_path)
     """Trains of 9, 9 and 9 are left of a resumed run: never 18 in a row where 10 are asked."""
     params = PARAMS.model_copy(update={"references_every": 10})
     good = frozenset({9, 19, 20, 21, 22, 23, 24, 25, 26, 27})
-    done = Progress("5ca1ab1e", {0: EnergyProgress(good, ("11111111",))})
+    done = Progress("5ca1ab1e", {0: PartProgress(good, ("11111111",))})
     machine = SpeckleMachine(devices, params)
     machine.run(speckle_tomography(devices, params, folder=tmp_path, done=done))
     assert [train.count for train in machine.trains] == [9, 9, 9]
@@ -282,8 +282,8 @@ def no_time(flight, first):
 
 def test_a_series_goes_on_with_what_is_missing(devices, tmp_path):
     earlier = {
-        0: EnergyProgress(frozenset(range(37)), ("11111111",)),
-        1: EnergyProgress(frozenset(range(30)), ("22222222",)),
+        0: PartProgress(frozenset(range(37)), ("11111111",)),
+        1: PartProgress(frozenset(range(30)), ("22222222",)),
     }
     machine = SpeckleMachine(devices, THREE)
     plan = speckle_tomography(devices, THREE, folder=tmp_path, done=Progress("5ca1ab1e", earlier))

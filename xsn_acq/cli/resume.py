@@ -64,5 +64,5 @@ def _tell_unfinished(scan: Any, found: Any, params: Any) -> None:
 def _have(scan: Any, found: Any, params: Any) -> str:
     """How far a scan has come."""
     complete = sum(found.complete(number, params.projections) for number in range(scan.count))
-    good, total = sum(len(energy.good) for energy in found.energies.values()), scan.count * params.projections
+    good, total = sum(len(part.good) for part in found.parts.values()), scan.count * params.projections
     return f"{complete} of {scan.count} {scan.parts_name} complete, {good} of {total} projections"

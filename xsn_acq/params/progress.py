@@ -9,7 +9,7 @@ from typing import Final
 
 
 @dataclass(frozen=True)
-class EnergyProgress:
+class PartProgress:
     """What earlier runs have of the tomogram at one energy, or at one position of the diffuser.
 
     Attributes
@@ -27,7 +27,7 @@ class EnergyProgress:
     phase_deg: float | None = None
 
 
-NOTHING: Final = EnergyProgress()
+NOTHING: Final = PartProgress()
 """Nothing was taken yet."""
 
 
@@ -39,25 +39,25 @@ class Progress:
     ----------
     scan : str
         Uid of the scan.
-    energies : mapping of int to EnergyProgress
+    parts : mapping of int to PartProgress
         By the number of the energy, or position, in the sequence of the scan; one not begun may lack.
     places : mapping of str to float
         Where motors stood as the scan began, by name, in their units; the energy in eV.
     """
 
     scan: str
-    energies: Mapping[int, EnergyProgress] = field(default_factory=dict)
+    parts: Mapping[int, PartProgress] = field(default_factory=dict)
     places: Mapping[str, float] = field(default_factory=dict)
 
-    def at(self, number: int) -> EnergyProgress:
+    def at(self, number: int) -> PartProgress:
         """What there is of an energy or position.
 
-        >>> Progress("1a2b3c4d", {0: EnergyProgress(frozenset({0, 1}), ("5e6f7a8b",))}).at(0).runs
+        >>> Progress("1a2b3c4d", {0: PartProgress(frozenset({0, 1}), ("5e6f7a8b",))}).at(0).runs
         ('5e6f7a8b',)
         >>> Progress("1a2b3c4d").at(7).good
         frozenset()
         """
-        return self.energies.get(number, NOTHING)
+        return self.parts.get(number, NOTHING)
 
     def complete(self, number: int, projections: int) -> bool:
         """Whether all of so many projections there are taken."""

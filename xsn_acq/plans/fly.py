@@ -15,7 +15,7 @@ from xsn_acq.devices.frame_setup import Rearm
 from xsn_acq.devices.operation import require_connected
 from xsn_acq.devices.position_compare import PulseTrain
 from xsn_acq.params import FlyTomography
-from xsn_acq.params.progress import NOTHING, EnergyProgress
+from xsn_acq.params.progress import NOTHING, PartProgress
 from xsn_acq.plans.beam import Beam, Confirmed
 from xsn_acq.plans.framing import Framing, sweep
 from xsn_acq.plans.instrument import FullFieldInstrument
@@ -52,7 +52,7 @@ class Flight:
         Tells of pauses.
     beam : Beam
         Tells of losses of beam.
-    before : EnergyProgress
+    before : PartProgress
         What earlier runs have of the same tomogram.
     """
 
@@ -65,7 +65,7 @@ class Flight:
         state: TurningState,
         interruption: Interruption,
         beam: Beam,
-        before: EnergyProgress = NOTHING,
+        before: PartProgress = NOTHING,
     ) -> None:
         self.ledger = Ledger(frame.rhythm(params), good=before.good, phase_deg=before.phase_deg)
         self.rows = ledger_rows()

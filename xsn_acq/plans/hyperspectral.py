@@ -11,7 +11,7 @@ from bluesky import preprocessors as bpp
 
 from xsn_acq.errors import LedgerError
 from xsn_acq.params import HyperspectralTomography, XsnTomography
-from xsn_acq.params.progress import NOTHING, EnergyProgress, Progress
+from xsn_acq.params.progress import NOTHING, PartProgress, Progress
 from xsn_acq.plans.beam import Beam
 from xsn_acq.plans.checks import check_before
 from xsn_acq.plans.empty_run import tell_failure
@@ -194,7 +194,7 @@ class EnergyTomogram(Tomogram):
         state: State,
         folder: Path,
         *,
-        before: EnergyProgress,
+        before: PartProgress,
         more: Mapping[str, Any],
     ) -> None:
         super().__init__(devices, params, frame, state, folder, before)

@@ -9,7 +9,7 @@ from typing import Any
 
 from xsn_acq.errors import SpoiltFramesError
 from xsn_acq.params import SpeckleTomography
-from xsn_acq.params.progress import EnergyProgress
+from xsn_acq.params.progress import PartProgress
 from xsn_acq.plans.framing import Framing, sample_out_um
 from xsn_acq.plans.instrument import SpeckleInstrument
 from xsn_acq.plans.record import Rows
@@ -71,7 +71,7 @@ class PositionTomogram(FlyRun[SpeckleInstrument, SpeckleState]):
         folder: Path,
         *,
         place_mm: tuple[float, float],
-        before: EnergyProgress,
+        before: PartProgress,
         more: Mapping[str, Any],
     ) -> None:
         super().__init__(devices, params, frame, state, folder, before)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Generic, Literal, TypeVar
 
 from xsn_acq.params import FlyTomography
-from xsn_acq.params.progress import NOTHING, EnergyProgress
+from xsn_acq.params.progress import NOTHING, PartProgress
 from xsn_acq.plans.fly import Flight
 from xsn_acq.plans.framing import Framing
 from xsn_acq.plans.instrument import AnyInstrument
@@ -28,7 +28,7 @@ class FlyRun(Measurement[AnyInstrument, AnyTurningState], Generic[AnyInstrument,
     ----------
     devices, params, frame, state, folder
         See `Measurement`.
-    before : EnergyProgress
+    before : PartProgress
         What earlier runs have of the same tomogram: only the rest is flown.
     """
 
@@ -39,7 +39,7 @@ class FlyRun(Measurement[AnyInstrument, AnyTurningState], Generic[AnyInstrument,
         frame: Framing,
         state: AnyTurningState,
         folder: Path,
-        before: EnergyProgress = NOTHING,
+        before: PartProgress = NOTHING,
     ) -> None:
         super().__init__(devices, params, frame, state, folder)
         self._fly_params, self._before = params, before

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from xsn_acq.params import XsnTomography
-from xsn_acq.params.progress import NOTHING, EnergyProgress
+from xsn_acq.params.progress import NOTHING, PartProgress
 from xsn_acq.plans.checks import check_before
 from xsn_acq.plans.fly import Flight
 from xsn_acq.plans.framing import Framing, framing
@@ -68,7 +68,7 @@ class Tomogram(FlyRun[Instrument, State]):
         frame: Framing,
         state: State,
         folder: Path,
-        before: EnergyProgress = NOTHING,
+        before: PartProgress = NOTHING,
     ) -> None:
         super().__init__(devices, params, frame, state, folder, before)
         self._params = params

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from xsn_acq.errors import ConfigError
-from xsn_acq.params.progress import EnergyProgress, Progress
+from xsn_acq.params.progress import PartProgress, Progress
 from xsn_acq.storage.journal import RunSummary, is_being_written, list_runs, read_journal
 from xsn_acq.storage.run import RunRecord
 from xsn_acq.storage.sound import good_targets, sound_record
@@ -80,9 +80,9 @@ class RunSeries:
         return Progress(self.uid, parts, places)
 
 
-def _progress(records: list[RunRecord]) -> EnergyProgress:
+def _progress(records: list[RunRecord]) -> PartProgress:
     good = frozenset[int]().union(*(good_targets(record) for record in records))
-    return EnergyProgress(good, tuple(record.uid for record in records), _phase_deg(records[0]))
+    return PartProgress(good, tuple(record.uid for record in records), _phase_deg(records[0]))
 
 
 def _phase_deg(record: RunRecord) -> float | None:
