@@ -1,6 +1,7 @@
 """Faults of an energy change: limit switches, dead motors and short ones, a feedback that never locks."""
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 
@@ -8,7 +9,8 @@ from xsn_acq.config import load_beamline
 from xsn_acq.errors import ConfigError
 from xsn_acq.sim.ioc import simple
 from xsn_acq.sim.ioc.beamline import SimulatedBeamline
-from xsn_acq.sim.ioc.faults import MotorStopsShort
+from xsn_acq.sim.ioc.faults import DiskFull, MotorStopsShort
+from xsn_acq.sim.ioc.hdf5_plugin import Hdf5Plugin
 from xsn_acq.sim.ioc.timeline import AxisMotion
 from xsn_acq.sim.truth import Truth
 
@@ -239,3 +241,10 @@ def test_a_limit_of_an_axis_that_does_not_exist_is_refused():
             await sim.control.inject("hard_limit axis=zp at=1")
 
     simulated(check)
+
+
+def test_a_disk_takes_what_fits_of_the_frames_that_come_together():
+    writer = object.__new__(Hdf5Plugin)
+    writer._faults, writer._full_after = SimpleNamespace(find=lambda kind: [DiskFull(after=2)]), None
+    assert writer._fitting([1, 2, 3]) == [1, 2]
+    assert writer._fitting([3, 4]) == []

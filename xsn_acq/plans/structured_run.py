@@ -25,7 +25,7 @@ from xsn_acq.plans.structured_state import StructuredState, structured_acquisiti
 from xsn_acq.plans.sure_points import SurePoints
 from xsn_acq.plans.sweep import Segment, place_of, segments
 
-LATE_FRAME_S = 5.0
+LATE_FRAME_S = 2.0
 """A frame that comes so much later, and some periods, does not come: the sample is in the beam meanwhile."""
 
 

@@ -122,19 +122,22 @@ class Hdf5Plugin(Records):
         if self._file is None:
             await self._open(frames[0])
         assert self._file is not None
-        self._check_disk(len(frames))
-        loop = asyncio.get_running_loop()
-        count = await loop.run_in_executor(self._pool, self._file.append, frames)
-        await self.post("NumCaptured_RBV", count)
+        loop, fitting, count = asyncio.get_running_loop(), self._fitting(frames), 0
+        if fitting:
+            count = await loop.run_in_executor(self._pool, self._file.append, fitting)
+            await self.post("NumCaptured_RBV", count)
+        if len(fitting) < len(frames):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if 0 < self.value("NumCapture") <= count:
             await self._end_capture()
 
-    def _check_disk(self, count: int) -> None:
+    def _fitting(self, frames: list[Frame]) -> list[Frame]:
+        """As many frames as the disk still takes."""
         for fault in self._faults.find(DiskFull):
             left = fault.after if self._full_after is None else self._full_after
-            if left < count:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            self._full_after = left - count
+            frames = frames[:left]
+            self._full_after = left - len(frames)
+        return frames
 
     async def _open(self, first: Frame) -> None:
         path = self._full_name()

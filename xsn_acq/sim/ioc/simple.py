@@ -94,8 +94,9 @@ class Feedback(Records):
         """Publish the lock for ever, as soon as there is one."""
         while True:
             self._switched.clear()
+            looked_s = self._clock.now()
             await self._update()
-            left_s = self._clock.wall_delay(self._locks_at - self._clock.now())
+            left_s = self._clock.wall_delay(self._locks_at - looked_s)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._switched.wait(), min(left_s, POLL_S) if left_s else POLL_S)
 
