@@ -9,10 +9,12 @@ from documents import SyntheticRun
 from speckle_run import SpeckleRun
 from speckle_stand_in import StandIn, know_the_light
 
+from xsn_acq.analysis.pwf import periodogram
 from xsn_acq.cli import conclude, main, status
 from xsn_acq.live import report, report_facts, speckle_reconstruction
 from xsn_acq.live.results import read_status
 from xsn_acq.live.volume import VolumeFile
+from xsn_acq.plans import speckle_estimate
 from xsn_acq.storage.journal import Journal
 from xsn_acq.storage.layout import DataFolder
 from xsn_acq.storage.run import RunRecord
@@ -44,6 +46,21 @@ def test_the_small_example_fits_and_blurs_nothing(dry_run):
     assert ended == 0
     assert "1 diffuser position, at each 361 frames of 192 x 96" in out
     assert "NOTE" not in out
+
+
+@pytest.mark.parametrize(
+    ("region", "found"),
+    [
+        ("roi: {min_x: 1248, min_y: 1064, size_x: 64, size_y: 32}", "64 x 32, binned 1 x 1"),
+        ("binning: 4", "640 x 540, binned 4 x 4"),
+    ],
+)
+def test_a_region_whose_light_cannot_be_measured_is_noted(dry_run, region, found):
+    ended, out, _ = dry_run(f"{{{region}, projections: 4001}}")
+    assert ended == 0
+    assert "NOTE: coherence lengths want 48 binned pixels a side or more" in out
+    assert f"here are {found}" in out
+    assert speckle_estimate.LEAST_SIDE == periodogram.LEAST_SIDE
 
 
 def test_what_the_file_forbids(dry_run):

@@ -9,6 +9,9 @@ from xsn_acq.params import SpeckleTomography
 from xsn_acq.plans.estimate import SERIES_OVERHEAD_S, cost_line, move_s
 from xsn_acq.plans.framing import Framing, framing, sample_out_um, sweep
 
+LEAST_SIDE, MOST_BINNING = 48, 3
+"""Of references, for the fit of the coherence lengths (docs/speckle_references.md)."""
+
 
 @dataclass(frozen=True)
 class SpeckleEstimate:
@@ -30,6 +33,7 @@ class SpeckleEstimate:
     position_s: float
     open_shutter_s: float
     disk_bytes: int
+    binning: int = 1
 
     @property
     def duration_s(self) -> float:
@@ -44,7 +48,8 @@ class SpeckleEstimate:
         return (
             f"{count} diffuser position{plural}, at each {self.frames} frames of {nx} x {ny} "
             f"({self.projections} projections, step {self.step_deg:.4g} deg, exposure {self.exposure_s:g} s, "
-            f"period {self.frame_period_s:.4g} s, {self.velocity_deg_s:.4g} deg/s)\n{cost}{self._blur()}"
+            f"period {self.frame_period_s:.4g} s, {self.velocity_deg_s:.4g} deg/s)\n{cost}"
+            f"{self._blur()}{self._unmeasured()}"
         )
 
     def _blur(self) -> str:
@@ -54,6 +59,16 @@ class SpeckleEstimate:
         return (
             f"\nNOTE: the rim of a sample that fills the field moves {self.rim_px:.1f} pixels during an "
             "exposure; more projections, or a smaller sample, blur less"
+        )
+
+    def _unmeasured(self) -> str:
+        """A warning where the light cannot be measured, without which nothing is reconstructed."""
+        if min(self.shape) >= LEAST_SIDE and self.binning <= MOST_BINNING:
+            return ""
+        found = f"{self.shape[1]} x {self.shape[0]}, binned {self.binning} x {self.binning}"
+        return (
+            f"\nNOTE: coherence lengths want {LEAST_SIDE} binned pixels a side or more, and binning "
+            f"{MOST_BINNING} or less; here are {found}: nothing can be reconstructed"
         )
 
 
@@ -139,6 +154,7 @@ def estimate_speckle(file: SpeckleBeamline, params: SpeckleTomography) -> Speckl
         position_s=times.exposures_s + times.motors_s + SERIES_OVERHEAD_S * files,
         open_shutter_s=times.flying_s + SERIES_OVERHEAD_S,
         disk_bytes=params.frames * frame.bytes_per_frame,
+        binning=frame.binning,
     )
 
 
