@@ -173,3 +173,11 @@ def test_a_detector_drawn_back_sees_less(scope):
     near, far = scope.arriving(OPEN), scope.arriving(replace(OPEN, vortex_x_mm=40.0))
     air_per_cm = xraydb.material_mu("N1.56O0.42Ar0.009", 7000.0, density=1.2e-3)
     assert far.sum() / near.sum() == pytest.approx(np.exp(-4 * air_per_cm) / 9, rel=0.02)
+
+
+def test_what_all_spectra_need_is_made_beforehand():
+    scope = StructuredMicroscope(BEAMLINE, DOT, STILL)
+    scope.prepare(replace(OPEN, shutter_open=False, front_end_open=False))
+    assert scope._shining.cache_info().currsize == 1
+    scope.arriving(OPEN)
+    assert scope._shining.cache_info().hits == 1

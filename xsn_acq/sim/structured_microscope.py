@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -68,6 +69,10 @@ class StructuredMicroscope:
         dead_s = beamline.vortex.dead_time_s
         self._electronics = Electronics(self.truth.dead_time_ratio * dead_s, dead_s * CLOCK_HZ - 1)
         self._shining = lru_cache(maxsize=4)(self._made_to_shine)
+
+    def prepare(self, state: StructuredState) -> None:
+        """Make what frames and spectra have in common: grains, propagators, what the sample sends."""
+        self.arriving(replace(state, shutter_open=True, front_end_open=True))
 
     def photons(self, state: StructuredState, camera: CameraSettings) -> NDArray[np.float32]:
         """Return the expected photons in each binned pixel, (ny, nx): what a frame is without noise."""

@@ -118,6 +118,7 @@ class SimulatedBeamline:
 
     async def run(self, faults: Sequence[str] = ()) -> None:
         """Live for ever, with these faults from the start."""
+        self.renderer.prepare(self.clock.now())
         for text in faults:
             await self.control.inject(text)
         await asyncio.gather(

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,14 @@ class Spectrometer(Protocol):
 
         So many ``times`` as many photons as the state says arrive.
         """
+
+
+@runtime_checkable
+class Preparing(Protocol):
+    """A microscope whose first image takes longer than others."""
+
+    def prepare(self, state: Any) -> None:
+        """Make what all images have in common, as things are in a state of the beamline."""
 
 
 class Renderer:
@@ -64,6 +72,11 @@ class Renderer:
             There is no phantom of that name.
         """
         self._microscope = self._imager(name)
+
+    def prepare(self, now_s: float) -> None:
+        """Begin with what the first frame and spectrum would come late for."""
+        if isinstance(self._microscope, Preparing):
+            self._pool.submit(self._microscope.prepare, self._state(now_s, now_s))
 
     async def image(self, exposure: Exposure[CameraSettings]) -> NDArray[np.unsignedinteger]:
         """Frame that this exposure gave."""
