@@ -59,14 +59,14 @@ def test_glass_spheres(tmp_path):
 def assert_volume_is_right(judged):
     """Glass, air and the larger void."""
     delta, beta = judged.values(GLASS)
-    assert delta == pytest.approx(1, abs=0.03)  # the bar; seen: -1.0 %
+    assert delta == pytest.approx(1, abs=0.03)  # the bar; seen: -1.8 %
     assert beta == pytest.approx(1, abs=0.03)  # tied to delta
-    # 0.03 of single projections; 0.01 for few angles and a rim that moves by 2.5 pixels; seen: 0.977
+    # 0.03 of single projections; 0.01 for few angles and a rim that moves by 2.5 pixels; seen: 0.970
     assert judged.slope() == pytest.approx(1, abs=0.04)
-    assert np.abs(judged.background(GLASS)).max() < 0.02  # the bar; seen: 1.0 %
+    assert np.abs(judged.background(GLASS)).max() < 0.02  # the bar; seen: 0.8 %
     void = judged.voids()[0]
     assert void.diameter_um == pytest.approx(6.66, abs=0.01)
-    # seen: 0.98; what light lets through is 0.78, and the sharp rim that the prior allows for makes it deeper
+    # seen: 0.97; what light lets through is 0.78, and the sharp rim that the prior allows for makes it deeper
     assert void.true_depth < void.depth < 1.2
     assert judged.parameters["warnings"] == []
     # found from the projections at 0 and 180 degrees, 0.08 pixels beside the beamline file's
