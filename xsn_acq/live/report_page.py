@@ -113,8 +113,8 @@ No warnings: all angles are there, and all fit their images alike.</section>
 <section id="resolution">
 <h2>{{ "Even against odd angles" if light else "Resolution: two halves of the angles compared" }}</h2>
 {% if light %}
-<p>Both halves lie behind one diffuser, and share what is not known of it: they agree to more than is
-resolved. The light resolves {{ light }} (half a period at a transfer of 0.1).</p>
+<p>Both halves lie behind one diffuser, and share what is not known of it: they may agree on finer detail
+than is resolved. The light resolves {{ light }} (half a period at a transfer of 0.1).</p>
 {% endif %}
 {% if frc %}
 <div class="plots">
@@ -142,7 +142,7 @@ one-bit: van Heel and Schatz (2005).</p>
 {{ picture(histogram, "Values of δ in the central block of the volume.", "histogram of delta") }}
 <div>{{ table(noise) }}
 <p class="soft">Noise is the standard deviation of one voxel, from the difference of both halves
-{%- if light %}: what they share, which is more, does not show in it{% endif %}.</p></div>
+{%- if light %}: what they share does not show in it{% endif %}.</p></div>
 </div>
 </section>
 
