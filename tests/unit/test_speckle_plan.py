@@ -247,7 +247,7 @@ def test_references_after_that_a_pause_spoilt_leave_the_rest_of_the_series(devic
     machine.simulator.add_handler("prepare", prepare)
     messages = machine.run(speckle_tomography(devices, params, folder=tmp_path))
     assert [row["stream"] for row in machine.rows["spoilt"]] == ["references_after"]
-    assert "references_after: wanted beam and no pause" in caplog.text
+    assert "references_after: a pause or a loss of beam spoilt them; they are left out" in caplog.text
     assert [row["complete"] for row in machine.rows["ledger_summary"]] == [1, 1]
     closed = [msg.kwargs for msg in messages if msg.command == "close_run"]
     assert [each.get("exit_status") for each in closed] == [None, None]

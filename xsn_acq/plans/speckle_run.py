@@ -101,7 +101,11 @@ class PositionTomogram(FlyRun[SpeckleInstrument, SpeckleState]):
         try:
             yield from self._without_sample(stream, self._params.references)
         except SpoiltFramesError as error:
-            logger.warning("%s; they are left out, the run is whole without them", error)
+            logger.warning(
+                "%s: %s: a pause or a loss of beam spoilt them; they are left out, the run is whole without them",
+                error.device,
+                stream,
+            )
             rows = Rows(SPOILT, Spoilt)
             yield from rows.declare()
             rows.push([Spoilt(stream)])
