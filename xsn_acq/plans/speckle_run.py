@@ -102,7 +102,7 @@ class PositionTomogram(FlyRun[SpeckleInstrument, SpeckleState]):
             yield from self._without_sample(stream, self._params.references)
         except SpoiltFramesError as error:
             logger.warning(
-                "%s: %s: a pause or a loss of beam spoilt them; they are left out, the run is whole without them",
+                "%s: %s: a pause or a loss of beam spoilt them; they are left out, the run is whole",
                 error.device,
                 stream,
             )

@@ -30,7 +30,7 @@ _LEAST_GAIN = 1e-3
 TRUSTED_CHI2 = 1.15
 """Images that are explained worse than this hold details finer than the blur: then the ratio is too low."""
 LEAST_FIELD_M = 1e-4
-"""Of the shorter side, to be trusted: on 104 um ratios came out within 5 %, on 62 um 6 to 12 % low."""
+"""Of the shorter side, to be trusted: on 104 um ratios came out within 5 %, on 62 um 6 to 16 % low."""
 _LEAST_BEND = 1e-4
 """Of chi-square over the logarithm's square: with less an angle tells nothing; beads have 0.05."""
 _FEWEST, _MOST_ERROR, _OF_MEDIAN = 3, 0.05, 1.25
